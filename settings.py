@@ -1,0 +1,70 @@
+"""The only reader of the environment. One frozen `Settings`, built in the entry points and handed down.
+
+Entry points: `worker.py`, `api/app.py` (its factory), `embedded/` (the supervisor) and `db/migrations/env.py`.
+Nothing else reads an environment variable.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """The platform's per-user data directory for Berth."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "berth"
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "berth"
+
+
+def psycopg2_url(url: str) -> str:
+    """`postgres://` and `postgresql://` mean other drivers to SQLAlchemy 2.1; name ours."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg2://" + url.removeprefix(prefix)
+    return url
+
+
+class Settings(BaseSettings):
+    """Every knob of a Berth process. Times are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="BERTH_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    temporal_address: str = Field(default="127.0.0.1:7233", validation_alias="TEMPORAL_ADDRESS")
+    temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
+    temporal_ui_url: str = ""
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    local_mode: bool = True
+    """Fault injection and `params.simulate` exist only in local mode."""
+
+    instance_root: Path | None = None
+    """Where instances of `process` live: another OS user must be able to reach it."""
+    port_first: int = 15000
+    port_last: int = 15999
+
+    park_seconds: float = 3600.0
+    """How long the run of a failed operation listens for `retry`; 0 closes it at once."""
+    keeper_interval_seconds: float = 1.0
+    gone_look_seconds: float = 5.0
+    """Distance between the two looks that must agree before a run counts as gone."""
+    run_hold_seconds: float = 10.0
+    """A run that did not close by itself keeps its lock this long: heartbeat time-out + longest call."""
+    log_level: str = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str) -> str:
+        return psycopg2_url(url)
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
