@@ -1,0 +1,80 @@
+"""What every blueprint offers: validated parameters, what it needs, how it runs, how to see that it is ready.
+
+The API asks it to validate and to predict a change; activities ask it for secrets, recipes and probes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from domain.errors import FieldError, InvalidInput
+from domain.lifecycle import Operation
+from domain.work import Home, ProcessRecipe, Secrets, Work
+
+
+class Disruption(StrEnum):
+    """What a change costs the people who use the instance, mildest first."""
+
+    NONE = "none"
+    RELOAD = "reload"
+    RESTART = "restart"
+    REPLACE = "replace"
+
+
+class Parameters(BaseModel):
+    """Base of every blueprint's parameters: typed, bounded, unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Blueprint(Protocol):
+    """What runs."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str]
+    parameters: ClassVar[type[Parameters]]
+    max_members: ClassVar[int]
+    operations: ClassVar[frozenset[Operation]]
+    """Those of the table that this blueprint can do now."""
+
+    def disruption(self, path: str, before: object, after: object) -> Disruption:
+        """What changing parameter `path` is expected to cost; the plan shows it."""
+
+    def immutable(self) -> frozenset[str]:
+        """Parameters that cannot change during a life."""
+
+    def new_secrets(self) -> Secrets:
+        """Fresh secrets for a new instance."""
+
+    def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:
+        """How it runs as a plain process."""
+
+    def probe(self, work: Work, timeout_seconds: float) -> None:
+        """Return when it serves; raise `ProviderError(NOT_READY)` with the reason when it does not yet."""
+
+    def needs_restart(self, work: Work) -> bool:
+        """After a reload: whether the running instance itself says that a restart is pending."""
+
+    def endpoint(self, port: int) -> str:
+        """The address people connect to, without any password."""
+
+    def connection_uri(self, work: Work) -> str | None:
+        """The address with its password, for `secrets:reveal` only."""
+
+
+def validated(model: type[Parameters], params: Mapping[str, Any], pointer: str = "/params") -> dict[str, Any]:
+    """`params` checked, without filling in defaults, so that defaults may change. Raises `InvalidInput`."""
+    try:
+        return model.model_validate(dict(params)).model_dump(mode="json", exclude_unset=True)
+    except ValidationError as error:
+        raise InvalidInput(
+            *(
+                FieldError("/".join([pointer, *(str(part) for part in e["loc"])]), e["msg"])
+                for e in error.errors(include_input=False, include_url=False)
+            )
+        ) from None

@@ -1,0 +1,67 @@
+"""What every provider offers. Activities call it; a provider knows neither records nor Temporal nor blueprints.
+
+All verbs are blocking, idempotent, and safe to run again after a crash at any point:
+
+- `create` looks first, adopts what carries this identity, and only then makes it; a second object is never made.
+- `delete` of something gone is success. `start` of something running and `stop` of something stopped too.
+- Directly before every mutating step a verb calls `call.guard()`.
+- Every inner wait is bounded; `call.sleep` wakes on cancellation.
+- Failures are `ProviderError`s whose message names the cause, holds no secret, and says what helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.work import Call, InventoryItem, Observation, Outcome, Work
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds. `mutation`: one attempt of a verb; `launch` and `termination`: the whole step, with retries."""
+
+    mutation: float
+    launch: float
+    termination: float
+
+
+class Provider(Protocol):
+    """A place where instances live."""
+
+    name: str
+    probes: bool
+    """Whether a blueprint's readiness probe can reach what this provider runs."""
+    needs_port: bool
+    """Whether Berth allocates a TCP port of the host for each instance, for life."""
+
+    def create(self, work: Work, call: Call) -> Outcome:
+        """Make it exist and run."""
+
+    def start(self, work: Work, call: Call) -> Outcome:
+        """Make the existing object run."""
+
+    def stop(self, work: Work, call: Call) -> Outcome:
+        """Stop it cleanly, keeping its data."""
+
+    def restart(self, work: Work, call: Call) -> Outcome:
+        """Stop and start; afterwards a new process runs even if it was running before."""
+
+    def modify(self, work: Work, call: Call) -> Outcome:
+        """Bring parameters and resources of the object up to `work`, without a restart where that works."""
+
+    def delete(self, work: Work, call: Call) -> Outcome:
+        """Remove the object and its data. Confirmed only when the provider shows it gone."""
+
+    def observe(self, work: Work) -> Observation:
+        """One direct look, bounded to a few seconds. Never changes anything."""
+
+    def inventory(self) -> Sequence[InventoryItem]:
+        """Everything this provider holds that looks like Berth's, of this server or not."""
+
+    def remove(self, provider_id: str, call: Call) -> None:
+        """Remove an orphan that was named by a person."""
+
+    def logs(self, work: Work, tail: int) -> Sequence[str]:
+        """The instance's own last output lines, oldest first."""
