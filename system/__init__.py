@@ -1,0 +1,1 @@
+"""What Berth needs from the operating system: users, PostgreSQL's programs, processes."""
