@@ -168,7 +168,7 @@ _SEEN = Ending.AS_OBSERVED
 _BEFORE = Ending.AS_BEFORE
 
 MOVES: tuple[Move, ...] = (
-    #    operation              legal from                          while it runs  if it works  if it fails  if cancelled
+    #    operation, legal from, (while it runs, if it works, if it fails, if it is cancelled)
     _row(Operation.CREATE, set(), (_S.CREATING, _S.RUNNING, _S.ERROR, _S.ERROR)),
     _row(Operation.START, {_S.STOPPED, _S.ERROR}, (_S.STARTING, _S.RUNNING, _S.ERROR, _SEEN)),
     _row(
@@ -252,9 +252,7 @@ def move_for(operation: Operation, status: Status | None) -> Move:
         ):
             return move
     allowed = allowed_operations(status) if status is not None else (Operation.CREATE,)
-    raise OperationNotAllowed(
-        operation.value, status.value if status else None, tuple(o.value for o in allowed)
-    )
+    raise OperationNotAllowed(operation.value, status.value if status else None, tuple(o.value for o in allowed))
 
 
 def allowed_operations(status: Status) -> tuple[Operation, ...]:
@@ -275,9 +273,10 @@ def edges() -> Iterator[tuple[Status | None, Status, str]]:
                 if isinstance(move.done, Status):
                     yield start, move.done, move.operation.value
             continue
-        for start in sorted(move.legal_from) if move.legal_from else [None]:
-            if start != move.during:
-                yield start, move.during, move.operation.value
+        starts: list[Status | None] = [*sorted(move.legal_from)] or [None]
+        for origin in starts:
+            if origin != move.during:
+                yield origin, move.during, move.operation.value
         if isinstance(move.done, Status):
             yield move.during, move.done, "done"
         if isinstance(move.failed, Status):
