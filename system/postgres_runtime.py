@@ -80,9 +80,7 @@ def _package_directory() -> Path:
 @lru_cache
 def _version(major: int) -> str:
     postgres = _package_directory() / _HOMES[major] / "bin" / "postgres"
-    said = subprocess.run(
-        [postgres, "--version"], env={}, cwd="/", capture_output=True, timeout=20, check=True
-    )
+    said = subprocess.run([postgres, "--version"], env={}, cwd="/", capture_output=True, timeout=20, check=True)
     return said.stdout.decode().split()[-1]
 
 
