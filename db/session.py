@@ -1,0 +1,129 @@
+"""One transaction with everything a change needs: statements, the clock, its events, and who to wake.
+
+Services take a `Tx` and never commit; `Database.begin()` does, in this order: the changes, then the events under
+one lock, then NOTIFY. Locks are taken in the order deployment, operation, instances, events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import BigInteger, ColumnElement, Engine, Sequence, create_engine, func, insert, literal, text
+from sqlalchemy.orm import Session
+
+from db.models import Base, LifecycleEvent
+
+EVENT_SEQUENCE = Sequence("lifecycle_event_seq", data_type=BigInteger, metadata=Base.metadata)
+EVENT_LOCK = 0x62657274680001
+KEEPER_LOCK = 0x62657274680002
+MIGRATION_LOCK = 0x62657274680003
+
+CHANNEL_EVENTS = "berth_events"
+CHANNEL_OPERATIONS = "berth_operations"
+
+
+class Clock(Protocol):
+    """Where stored times come from: an SQL expression, so that every row is stamped by one clock."""
+
+    def now(self) -> ColumnElement[datetime]:
+        """The time to store."""
+
+
+class DatabaseClock:
+    """The database's own clock, at the moment of the statement."""
+
+    def now(self) -> ColumnElement[datetime]:
+        """`clock_timestamp()`: later statements of one transaction are later."""
+        return func.clock_timestamp()
+
+
+class FixedClock:
+    """A clock that tests set."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> ColumnElement[datetime]:
+        """The time that the test set."""
+        return literal(self.at)
+
+
+@dataclass
+class Tx:
+    """An open transaction."""
+
+    session: Session
+    clock: Clock
+    _events: list[dict[str, Any]] = field(default_factory=list)
+    _channels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def now(self) -> ColumnElement[datetime]:
+        """The time to store, as an SQL expression."""
+        return self.clock.now()
+
+    def emit(self, **event: Any) -> None:
+        """Append a lifecycle event, numbered at commit."""
+        self._events.append(event)
+        self._channels.setdefault(CHANNEL_EVENTS, "")
+
+    def wake(self, channel: str, payload: str = "") -> None:
+        """Notify the listeners of `channel` at commit."""
+        self._channels[channel] = payload
+
+    def _finish(self) -> None:
+        self.session.flush()
+        if self._events:
+            # The lock makes numbers follow commit order: it is held from the draw until the commit is visible.
+            self.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": EVENT_LOCK})
+            self.session.execute(
+                insert(LifecycleEvent).values(seq=EVENT_SEQUENCE.next_value(), time=self.now),
+                self._events,
+            )
+        for channel, payload in self._channels.items():
+            self.session.execute(func.pg_notify(channel, payload).select())
+
+
+class Database:
+    """The engine and the clock. Built once per process."""
+
+    def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
+        self.engine = engine
+        self.clock = clock or DatabaseClock()
+
+    @contextmanager
+    def begin(self) -> Iterator[Tx]:
+        """A transaction that commits when the block ends and rolls back when it raises."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            tx = Tx(session, self.clock)
+            yield tx
+            tx._finish()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A read-only snapshot: one consistent view over several statements."""
+        snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ")
+        with Session(snapshot, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+def open_database(url: str, *, pool_size: int = 10, clock: Clock | None = None) -> Database:
+    """Connect lazily to `url`. Waits for a connection or an answer are bounded."""
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=15000 -c lock_timeout=10000 "
+            "-c idle_in_transaction_session_timeout=30000 -c timezone=UTC",
+            "application_name": "berth",
+        },
+    )
+    return Database(engine, clock)
