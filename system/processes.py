@@ -48,6 +48,12 @@ def identify(pid: int) -> ProcessIdentity | None:
     return ProcessIdentity(pid, int(fields[19]), boot_id())
 
 
+def is_zombie(pid: int) -> bool:
+    """Dead, but not yet collected by its parent: other programs still see the pid in use."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] in _DEAD_STATES
+
+
 def is_alive(process: ProcessIdentity) -> bool:
     return process == identify(process.pid)
 
