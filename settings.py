@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     temporal_address: str = Field(default="127.0.0.1:7233", validation_alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
     temporal_ui_url: str = ""
+    temporal_cli: str = ""
+    """The Temporal program for `berth up`; empty: look for it on PATH and in the cache, else get it."""
+    temporal_fresh: bool = False
+    """Set by `berth up` for a Temporal database that it made itself: its new namespace id is expected."""
+    cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "berth")
     api_host: str = "127.0.0.1"
     api_port: int = 8000
     local_mode: bool = True
