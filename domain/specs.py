@@ -1,0 +1,73 @@
+"""What a person asks for: a new deployment, or a change of one. Checked by `services.validation`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.operations import Reason, RestartPolicy, Source
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The desired state of a deployment, all but its name and place."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    members: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    restart_policy: RestartPolicy = RestartPolicy.NEVER
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    database: Mapping[str, Any] | None = None
+
+    def applied(self) -> dict[str, Any]:
+        """The part that reaches the real object, in the form stored as `applied_spec`."""
+        return {"params": dict(self.params), "resources": dict(self.resources)}
+
+
+@dataclass(frozen=True)
+class NewDeployment:
+    """A deployment to be made."""
+
+    name: str
+    blueprint: str
+    provider: str
+    spec: Spec
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks. `source` comes from the principal, never from a request body."""
+
+    name: str
+    project: str = "default"
+    source: Source = Source.USER
+    admin: bool = True
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A client's key, its scope (principal, method, path) and the fingerprint of its body."""
+
+    scope: str
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The circumstances of a request for an operation."""
+
+    caller: Caller
+    reason: Reason | None = None
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What acceptance answers. `replayed`: an earlier request with the same key made it."""
+
+    operation_id: str
+    deployment_id: str
+    replayed: bool = False

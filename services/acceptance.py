@@ -1,0 +1,231 @@
+"""Accept an operation: the checks and writes that every kind shares, in the caller's transaction.
+
+No Temporal call happens here. The partial unique index allows one holding operation per deployment; the row
+lock on the deployment, taken first, turns the race for it into an orderly answer that names the holder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, or_, select, update
+from ulid import ULID
+
+from db.models import Deployment, Instance, OperationInstance, OperationRow
+from db.session import CHANNEL_OPERATIONS, Tx
+from domain.changes import Member, Touch
+from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
+from domain.lifecycle import Operation
+from domain.operations import OPERATION_DETAILS, OperationStatus, Reason
+from domain.specs import Accepted, Ask
+
+HOLDING = (OperationStatus.PENDING, OperationStatus.RUNNING)
+
+
+def new_id(prefix: str) -> str:
+    """An id that sorts by time of making: `ins_01j…`."""
+    return f"{prefix}_{str(ULID()).lower()}"
+
+
+def workflow_id(deployment_id: str) -> str:
+    """The workflow id of every operation on a deployment: Temporal itself then allows one open run."""
+    return f"deployment-{deployment_id}"
+
+
+def replayed(tx: Tx, ask: Ask) -> Accepted | None:
+    """The operation that an earlier request with the same key made. Raises `IdempotencyConflict`."""
+    if ask.idempotency is None:
+        return None
+    key = ask.idempotency
+    found = tx.session.execute(
+        select(OperationRow.id, OperationRow.deployment_id, OperationRow.idempotency_fingerprint).where(
+            OperationRow.idempotency_scope == key.scope, OperationRow.idempotency_key == key.key
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    if found.idempotency_fingerprint != key.fingerprint:
+        raise IdempotencyConflict(
+            f"Idempotency-Key {key.key!r} was used before with another body; use a new key for a new request."
+        )
+    return Accepted(found.id, found.deployment_id, replayed=True)
+
+
+def lock_deployment(tx: Tx, deployment_id: str, project: str) -> Deployment:
+    """The deployment, locked until the transaction ends. Raises `NotFound`."""
+    row = tx.session.scalar(
+        select(Deployment)
+        .where(Deployment.id == deployment_id, Deployment.project == project)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise NotFound("deployment", deployment_id)
+    return row
+
+
+def holder_of(tx: Tx, deployment_id: str) -> OperationRow | None:
+    """The operation that holds the deployment now, locked."""
+    return tx.session.scalar(
+        select(OperationRow)
+        .where(
+            OperationRow.deployment_id == deployment_id,
+            OperationRow.status.in_(HOLDING),
+            OperationRow.pre_empted_by.is_(None),
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def check_free(tx: Tx, deployment_id: str) -> None:
+    """Raise `OperationInProgress`, naming the holder, unless nothing holds the deployment."""
+    holder = holder_of(tx, deployment_id)
+    if holder is not None:
+        raise OperationInProgress(holder.id, holder.kind.value)
+    pending = tx.session.scalar(
+        select(OperationRow.id).where(
+            OperationRow.deployment_id == deployment_id, OperationRow.status.in_(HOLDING)
+        )
+    )
+    if pending is not None:
+        raise OperationInProgress(pending, "pre-empted operation")
+
+
+def members_of(tx: Tx, deployment_id: str) -> list[Member]:
+    """The deployment's instances as decisions see them, locked, in order of their number."""
+    rows = tx.session.scalars(
+        select(Instance)
+        .where(Instance.deployment_id == deployment_id)
+        .order_by(Instance.ordinal)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return [as_member(row) for row in rows]
+
+
+def as_member(row: Instance) -> Member:
+    """An instance row as decisions see it."""
+    return Member(
+        row.id,
+        row.name,
+        row.ordinal,
+        row.role,
+        row.status,
+        row.applied_spec,
+        delete_begun=row.termination_requested_at is not None,
+    )
+
+
+def insert_operation(
+    tx: Tx,
+    ask: Ask,
+    deployment: Deployment,
+    kind: Operation,
+    touches: Sequence[Touch],
+    **values: Any,
+) -> str:
+    """Store the operation with its moves, take the fence, and bump what it touches. Returns its id."""
+    operation_id = new_id("op")
+    key = ask.idempotency
+    row: dict[str, Any] = {
+        "id": operation_id,
+        "project": deployment.project,
+        "kind": kind,
+        "deployment_id": deployment.id,
+        "deployment_name": deployment.name,
+        "blueprint": deployment.blueprint,
+        "provider": deployment.provider,
+        "instance_ids": [t.instance_id for t in touches],
+        "status": OperationStatus.PENDING,
+        "phase": "accepted",
+        "actor": ask.caller.name,
+        "source": ask.caller.source,
+        "reason": ask.reason,
+        "spec": {"params": deployment.params, "resources": deployment.resources},
+        "workflow_id": workflow_id(deployment.id),
+        "created_at": tx.now,
+        "idempotency_scope": key.scope if key else None,
+        "idempotency_key": key.key if key else None,
+        "idempotency_fingerprint": key.fingerprint if key else None,
+    }
+    tx.session.execute(insert(OperationRow).values({**row, **values}))
+    if touches:
+        tx.session.execute(
+            insert(OperationInstance),
+            [
+                {
+                    "operation_id": operation_id,
+                    "instance_id": t.instance_id,
+                    "instance_name": t.instance_name,
+                    "verb": t.verb,
+                    "before": t.before,
+                    "during": t.during,
+                    "done": t.done,
+                    "failed": t.failed,
+                    "cancelled": t.cancelled,
+                }
+                for t in touches
+            ],
+        )
+    _bump(tx, deployment, operation_id, kind, touches, ask)
+    tx.wake(CHANNEL_OPERATIONS, operation_id)
+    return operation_id
+
+
+def _bump(
+    tx: Tx, deployment: Deployment, operation_id: str, kind: Operation, touches: Sequence[Touch], ask: Ask
+) -> None:
+    """Raise versions, so that a monitor that looked before this moment cannot write; record the request."""
+    event = OPERATION_DETAILS[kind].event
+    versions: dict[str, Any] = {}
+    if touches:
+        values: dict[str, Any] = {"version": Instance.version + 1, "updated_at": tx.now}
+        if ask.reason is not Reason.RESTART_POLICY:
+            values["restarts"] = 0
+        rows = tx.session.execute(
+            update(Instance)
+            .where(Instance.id.in_([t.instance_id for t in touches]))
+            .values(**values)
+            .returning(Instance.id, Instance.version, Instance.status, Instance.cloud_instance_id)
+        )
+        versions = {r.id: r for r in rows}
+    for t in touches:
+        row = versions[t.instance_id]
+        tx.emit(
+            project=deployment.project,
+            event_type=f"{event}_REQUESTED",
+            instance_id=t.instance_id,
+            deployment_id=deployment.id,
+            operation_id=operation_id,
+            version=row.version,
+            status=row.status,
+            from_status=row.status,
+            to_status=row.status,
+            source=ask.caller.source,
+            reason=ask.reason,
+            confirmation_method=None,
+            actor=ask.caller.name,
+            cloud_instance_id=row.cloud_instance_id,
+            data={"verb": t.verb, "name": t.instance_name},
+        )
+
+
+def take_fence(tx: Tx, deployment_id: str, operation_id: str) -> None:
+    """Make `operation_id` the one that owns the deployment."""
+    tx.session.execute(
+        update(Deployment)
+        .where(Deployment.id == deployment_id)
+        .values(operation_id=operation_id, version=Deployment.version + 1, updated_at=tx.now)
+    )
+
+
+def last_operation(tx: Tx, deployment_id: str, instance_id: str | None = None) -> OperationRow | None:
+    """The newest operation of a deployment, or of one of its instances."""
+    query = select(OperationRow).where(OperationRow.deployment_id == deployment_id)
+    if instance_id is not None:
+        query = query.where(
+            or_(OperationRow.instance_ids.contains([instance_id]), OperationRow.instance_ids == [])
+        )
+    return tx.session.scalar(query.order_by(OperationRow.created_at.desc(), OperationRow.id.desc()).limit(1))

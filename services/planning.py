@@ -1,0 +1,250 @@
+"""Plan, the first activity of every operation: claim the fence and write the planned states, once.
+
+A repeat returns the stored plan. Any other run of the same operation ends here, before it touches anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+
+from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
+from db.session import Tx
+from domain.errors import FenceLost
+from domain.lifecycle import Operation, ProvisioningStatus, Status
+from domain.limits import CLEANUP_SECONDS, budget
+from domain.operations import OPERATION_DETAILS, OperationStatus, StepStatus
+from services.events import instance_event
+from services.fence import Owner
+
+PHASE_ORDER = (
+    Operation.CREATE,
+    Operation.MODIFY,
+    Operation.START,
+    Operation.STOP,
+    Operation.RESTART,
+    Operation.DELETE,
+)
+_DOING = {
+    Operation.CREATE: "Create",
+    Operation.MODIFY: "Change",
+    Operation.START: "Start",
+    Operation.STOP: "Stop",
+    Operation.RESTART: "Restart",
+    Operation.DELETE: "Remove",
+}
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One instance's part in a phase. Ids and numbers only: it travels through Temporal."""
+
+    instance_id: str
+    name: str
+    verb: str
+    queue: str
+    attempt_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run needs to act. Stored with the operation, so that a repeat of Plan returns it."""
+
+    operation_id: str
+    kind: str
+    deployment: str
+    park_seconds: float
+    phases: tuple[tuple[PlannedStep, ...], ...]
+    rolling: bool
+
+
+def task_queue(provider: str, host_id: str | None) -> str:
+    """The queue that reaches a provider: of the host where it is local to one, else the provider's own."""
+    return f"host-{host_id}" if host_id else f"provider-{provider}"
+
+
+def claim_and_plan(tx: Tx, owner: Owner, run_id: str, park_seconds: float) -> dict[str, Any]:
+    """Claim `pending → running` and plan; returns the plan as JSON. Raises `FenceLost`."""
+    deployment_id = tx.session.scalar(
+        select(OperationRow.deployment_id).where(OperationRow.id == owner.operation_id)
+    )
+    deployment = tx.session.scalar(select(Deployment).where(Deployment.id == deployment_id).with_for_update())
+    operation = tx.session.scalar(
+        select(OperationRow).where(OperationRow.id == owner.operation_id).with_for_update()
+    )
+    if operation is None or deployment is None:
+        raise FenceLost(f"there is no accepted operation {owner.operation_id}")
+    if operation.status is OperationStatus.RUNNING and operation.original_run_id == owner.original_run_id:
+        assert operation.plan is not None
+        return operation.plan
+    _claim(tx, operation, deployment)
+    moves = _moves(tx, operation.id)
+    instances = _instances(tx, moves)
+    plan = _plan(operation, deployment, moves, instances, park_seconds)
+    _write_planned(tx, operation, plan, moves, instances)
+    _write_steps(tx, operation, plan)
+    total = sum(max(step.total_seconds for step in phase) for phase in plan.phases) + 2 * CLEANUP_SECONDS
+    slow = sum(
+        max(budget(operation.provider, Operation(step.verb)).slow for step in phase) for phase in plan.phases
+    )
+    stored = asdict(plan)
+    tx.session.execute(
+        update(OperationRow)
+        .where(OperationRow.id == operation.id)
+        .values(
+            status=OperationStatus.RUNNING,
+            phase="acting",
+            plan=stored,
+            run_id=run_id,
+            original_run_id=owner.original_run_id,
+            started_at=tx.now,
+            slow_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, slow),
+            deadline_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, total),
+        )
+    )
+    return stored
+
+
+def _claim(tx: Tx, operation: OperationRow, deployment: Deployment) -> None:
+    """Refuse unless this operation may take (or already has) the fence."""
+    if operation.status is not OperationStatus.PENDING:
+        raise FenceLost(f"operation {operation.id} is {operation.status}; only one run may carry it out")
+    if deployment.operation_id == operation.id:
+        return
+    other = tx.session.scalar(
+        select(OperationRow.id).where(
+            OperationRow.deployment_id == deployment.id, OperationRow.status == OperationStatus.RUNNING
+        )
+    )
+    if other is not None:
+        raise FenceLost(f"operation {other} still runs on this deployment")
+    deployment.operation_id = operation.id
+    tx.session.flush()
+
+
+def _moves(tx: Tx, operation_id: str) -> Sequence[OperationInstance]:
+    return tx.session.scalars(
+        select(OperationInstance)
+        .where(OperationInstance.operation_id == operation_id)
+        .order_by(OperationInstance.instance_name)
+    ).all()
+
+
+def _instances(tx: Tx, moves: Sequence[OperationInstance]) -> dict[str, Instance]:
+    rows = tx.session.scalars(
+        select(Instance)
+        .where(Instance.id.in_([m.instance_id for m in moves]))
+        .order_by(Instance.id)
+        .with_for_update()
+    )
+    return {row.id: row for row in rows}
+
+
+def _plan(
+    operation: OperationRow,
+    deployment: Deployment,
+    moves: Sequence[OperationInstance],
+    instances: dict[str, Instance],
+    park_seconds: float,
+) -> Plan:
+    """Phases in order: make what is missing, change what differs one by one, remove what is too much."""
+    phases: list[tuple[PlannedStep, ...]] = []
+    rolling = False
+    for verb in PHASE_ORDER:
+        steps = []
+        for move in moves:
+            if move.verb != verb or move.instance_id not in instances:
+                continue
+            row = instances[move.instance_id]
+            limit = budget(operation.provider, verb, deployment.timeouts)
+            queue = task_queue(row.provider, row.host_id)
+            steps.append(PlannedStep(row.id, row.name, verb, queue, limit.attempt, limit.total))
+        if verb is Operation.MODIFY and len(steps) > 1:
+            rolling = True
+            phases += [(step,) for step in steps]
+        elif steps:
+            phases.append(tuple(steps))
+    return Plan(operation.id, operation.kind.value, deployment.name, park_seconds, tuple(phases), rolling)
+
+
+def _write_planned(
+    tx: Tx,
+    operation: OperationRow,
+    plan: Plan,
+    moves: Sequence[OperationInstance],
+    instances: dict[str, Instance],
+) -> None:
+    """The planned states of what is touched first; in a rolling change later ones stay as they are."""
+    busy: set[str] = set()
+    seen_modify = False
+    for phase in plan.phases:
+        for step in phase:
+            if step.verb == Operation.MODIFY and plan.rolling:
+                if not seen_modify:
+                    busy.add(step.instance_id)
+                seen_modify = True
+            else:
+                busy.add(step.instance_id)
+    for move in moves:
+        if move.instance_id in busy:
+            write_planned(tx, operation, move, instances[move.instance_id])
+
+
+def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row: Instance) -> None:
+    """Show one instance as busy, owned by this operation, its old error gone."""
+    verb = Operation(move.verb)
+    values: dict[str, Any] = {
+        "status": Status(move.during) if move.during else row.status,
+        "operation_id": operation.id,
+        "error_code": None,
+        "error_message": None,
+        "error_origin": None,
+        "version": Instance.version + 1,
+        "updated_at": tx.now,
+    }
+    if verb is Operation.CREATE:
+        values["provisioning_status"] = ProvisioningStatus.PROVISIONING
+    if verb is Operation.DELETE:
+        values["termination_requested_at"] = func.coalesce(Instance.termination_requested_at, tx.now)
+    version = tx.session.scalar(
+        update(Instance).where(Instance.id == row.id).values(**values).returning(Instance.version)
+    )
+    instance_event(
+        tx,
+        operation,
+        row.id,
+        "PLANNED",
+        event=OPERATION_DETAILS[verb].event,
+        version=version,
+        change=(row.status, move.during),
+        cloud_instance_id=row.cloud_instance_id,
+    )
+
+
+def _write_steps(tx: Tx, operation: OperationRow, plan: Plan) -> None:
+    """The steps that people see, in order, all but Plan itself still pending."""
+    now = {"message": None, "attempts": []}
+    rows: list[dict[str, Any]] = [
+        {"name": "plan", "title": "Plan", "instance_id": None, "status": StepStatus.DONE, **now}
+    ]
+    for phase in plan.phases:
+        for step in phase:
+            title = f"{_DOING[Operation(step.verb)]} {step.name}"
+            rows.append(
+                {
+                    "name": step.verb,
+                    "title": title,
+                    "instance_id": step.instance_id,
+                    "status": StepStatus.PENDING,
+                    **now,
+                }
+            )
+    rows.append({"name": "finish", "title": "Finish", "instance_id": None, "status": StepStatus.PENDING, **now})
+    tx.session.execute(
+        insert(OperationStep),
+        [{"operation_id": operation.id, "position": n, **row} for n, row in enumerate(rows)],
+    )

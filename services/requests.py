@@ -1,0 +1,286 @@
+"""The doors for create, modify, act and retry (`services.withdrawals` has delete and cancel).
+
+Each takes an open transaction, validates all that can be validated, writes the operation and answers at once.
+Specs arrive already validated (`services.validation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from db.models import Deployment, Instance, OperationInstance, OperationRow
+from db.session import Tx
+from domain.changes import (
+    Member,
+    Touch,
+    free_ordinals,
+    member_name,
+    modify_verb,
+    scale,
+    split_legal,
+    touch,
+)
+from domain.errors import NameTaken, NotFound, OperationNotAllowed, PreconditionFailed
+from domain.lifecycle import BillingStatus, Operation, ProvisioningStatus, Role, Status
+from domain.operations import OperationStatus
+from domain.specs import Accepted, Ask, NewDeployment, Spec
+from services.acceptance import (
+    check_free,
+    insert_operation,
+    lock_deployment,
+    members_of,
+    new_id,
+    replayed,
+    take_fence,
+)
+
+
+def create(tx: Tx, ask: Ask, wanted: NewDeployment, host_id: str | None) -> Accepted:
+    """Accept a new deployment with its instances. Raises `NameTaken`."""
+    if (before := replayed(tx, ask)) is not None:
+        return before
+    project = ask.caller.project
+    taken = tx.session.scalar(
+        select(Deployment.name).where(Deployment.project == project, Deployment.name == wanted.name)
+    ) or tx.session.scalar(
+        select(Instance.name).where(
+            Instance.project == project,
+            Instance.name.in_([member_name(wanted.name, n) for n in range(1, wanted.spec.members + 1)]),
+        )
+    )
+    if taken is not None:
+        raise NameTaken(taken)
+    deployment = Deployment(
+        id=new_id("dep"),
+        project=project,
+        name=wanted.name,
+        blueprint=wanted.blueprint,
+        provider=wanted.provider,
+        host_id=host_id,
+        params=dict(wanted.spec.params),
+        resources=dict(wanted.spec.resources),
+        members=wanted.spec.members,
+        labels=dict(wanted.spec.labels),
+        restart_policy=wanted.spec.restart_policy,
+        timeouts=dict(wanted.spec.timeouts),
+        database=dict(wanted.spec.database) if wanted.spec.database else None,
+        generation=1,
+        version=1,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(deployment)
+    tx.session.flush()
+    operation_id = new_id("op")
+    members = _add_members(tx, deployment, free_ordinals([], wanted.spec.members), operation_id)
+    touches = [touch(m, Operation.CREATE) for m in members]
+    insert_operation(tx, ask, deployment, Operation.CREATE, touches, id=operation_id)
+    take_fence(tx, deployment.id, operation_id)
+    return Accepted(operation_id, deployment.id)
+
+
+def _add_members(tx: Tx, deployment: Deployment, ordinals: Sequence[int], operation_id: str) -> list[Member]:
+    """Insert the rows of new members, already `creating`, so that a read after the write finds them."""
+    members = []
+    port = deployment.params.get("port")
+    for ordinal in ordinals:
+        member = Member(
+            new_id("ins"), member_name(deployment.name, ordinal), ordinal, Role.STANDALONE, Status.CREATING, None
+        )
+        tx.session.execute(
+            insert(Instance).values(
+                id=member.id,
+                deployment_id=deployment.id,
+                project=deployment.project,
+                name=member.name,
+                ordinal=ordinal,
+                role=member.role,
+                blueprint=deployment.blueprint,
+                provider=deployment.provider,
+                host_id=deployment.host_id,
+                labels=deployment.labels,
+                status=Status.CREATING,
+                provisioning_status=ProvisioningStatus.PENDING,
+                billing_status=BillingStatus.TRIAL,
+                port=port,
+                port_fixed=port is not None,
+                launch_requested_at=tx.now,
+                operation_id=operation_id,
+                created_at=tx.now,
+                updated_at=tx.now,
+            )
+        )
+        members.append(member)
+    return members
+
+
+def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version: int | None = None) -> Accepted:
+    """Accept a new desired spec. Equal to what is applied: the operation has succeeded at once, unchanged.
+
+    Raises `PreconditionFailed` when `base_version` is not the deployment's version any more.
+    """
+    if (before := replayed(tx, ask)) is not None:
+        return before
+    deployment = lock_deployment(tx, deployment_id, ask.caller.project)
+    if base_version is not None and deployment.version != base_version:
+        raise PreconditionFailed(
+            f"The deployment is at version {deployment.version}, not {base_version}; read it again.",
+            deployment.version,
+        )
+    check_free(tx, deployment_id)
+    members = members_of(tx, deployment_id)
+    scaling = scale(members, desired.members)
+    touches = modify_touches(scaling.keep, scaling.remove, desired.applied())
+    _store_spec(tx, deployment, desired)
+    operation_id = new_id("op")
+    added = _add_members(tx, deployment, free_ordinals(members, scaling.missing), operation_id)
+    touches += [touch(m, Operation.CREATE) for m in added]
+    if not touches:
+        return _no_change(tx, ask, deployment, operation_id)
+    insert_operation(tx, ask, deployment, Operation.MODIFY, touches, id=operation_id)
+    take_fence(tx, deployment.id, operation_id)
+    return Accepted(operation_id, deployment.id)
+
+
+def modify_touches(keep: Sequence[Member], remove: Sequence[Member], desired: dict[str, Any]) -> list[Touch]:
+    """The moves of existing members in a modify. Raises `OperationNotAllowed` for one that may not be changed."""
+    touches = []
+    for member in keep:
+        verb = modify_verb(member, desired)
+        if verb is not None:
+            touches.append(touch(member, verb, asked=Operation.MODIFY))
+    return touches + [touch(member, Operation.DELETE) for member in remove]
+
+
+def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> None:
+    """Write the desired spec; the generation rises only when it differs."""
+    values: dict[str, Any] = {
+        "params": dict(desired.params),
+        "resources": dict(desired.resources),
+        "members": desired.members,
+        "labels": dict(desired.labels),
+        "restart_policy": desired.restart_policy,
+        "timeouts": dict(desired.timeouts),
+    }
+    if all(getattr(deployment, name) == value for name, value in values.items()):
+        return
+    relabelled = deployment.labels != values["labels"]
+    for name, value in values.items():
+        setattr(deployment, name, value)
+    deployment.generation += 1
+    tx.session.flush()
+    tx.session.execute(
+        update(Deployment)
+        .where(Deployment.id == deployment.id)
+        .values(version=Deployment.version + 1, updated_at=tx.now)
+    )
+    if relabelled:
+        tx.session.execute(
+            update(Instance)
+            .where(Instance.deployment_id == deployment.id)
+            .values(labels=values["labels"], version=Instance.version + 1, updated_at=tx.now)
+        )
+
+
+def _no_change(tx: Tx, ask: Ask, deployment: Deployment, operation_id: str) -> Accepted:
+    """Record a modify that had nothing to do: no planned state, no workflow, no provider call."""
+    insert_operation(
+        tx,
+        ask,
+        deployment,
+        Operation.MODIFY,
+        [],
+        id=operation_id,
+        status=OperationStatus.SUCCEEDED,
+        phase="done",
+        changed=False,
+        started_at=tx.now,
+        finished_at=tx.now,
+    )
+    return Accepted(operation_id, deployment.id)
+
+
+def act(tx: Tx, ask: Ask, operation: Operation, deployment_id: str, instance_id: str | None = None) -> Accepted:
+    """Accept start, stop or restart of one instance, or of every member whose status allows it.
+
+    Raises `OperationNotAllowed` when none does.
+    """
+    if (before := replayed(tx, ask)) is not None:
+        return before
+    deployment = lock_deployment(tx, deployment_id, ask.caller.project)
+    check_free(tx, deployment_id)
+    members = chosen_members(members_of(tx, deployment_id), instance_id)
+    able, skipped = split_legal(members, operation)
+    if not able:
+        raise skipped[0][1]
+    operation_id = insert_operation(tx, ask, deployment, operation, [touch(m, operation) for m in able])
+    take_fence(tx, deployment.id, operation_id)
+    return Accepted(operation_id, deployment.id)
+
+
+def chosen_members(members: Sequence[Member], instance_id: str | None) -> list[Member]:
+    chosen = [m for m in members if instance_id is None or m.id == instance_id]
+    if not chosen:
+        raise NotFound("instance", instance_id or "")
+    return chosen
+
+
+def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
+    """Accept a new operation that repeats a failed one on what it left in error."""
+    if (before := replayed(tx, ask)) is not None:
+        return before
+    failed = tx.session.get(OperationRow, failed_operation_id)
+    if failed is None or failed.project != ask.caller.project:
+        raise NotFound("operation", failed_operation_id)
+    deployment = lock_deployment(tx, failed.deployment_id, ask.caller.project)
+    check_free(tx, deployment.id)
+    members = {m.id: m for m in members_of(tx, deployment.id)}
+    touches = _repeated(tx, failed, members)
+    if failed.status is not OperationStatus.FAILED or not touches:
+        raise OperationNotAllowed(
+            Operation.RETRY.value,
+            None,
+            (),
+            f"operation {failed.id} is {failed.status} and left nothing in error; there is nothing to retry",
+        )
+    operation_id = insert_operation(
+        tx,
+        ask,
+        deployment,
+        failed.kind,
+        touches,
+        retry_of=failed.id,
+        attempt=failed.attempt + 1,
+        spec=failed.spec if failed.kind is not Operation.MODIFY else _spec_of(deployment),
+    )
+    take_fence(tx, deployment.id, operation_id)
+    return Accepted(operation_id, deployment.id)
+
+
+def _spec_of(deployment: Deployment) -> dict[str, Any]:
+    return {"params": deployment.params, "resources": deployment.resources}
+
+
+def _repeated(tx: Tx, failed: OperationRow, members: dict[str, Member]) -> list[Touch]:
+    """The moves of a retry: the failed ones again, of what is still there and still in error."""
+    rows = tx.session.scalars(
+        select(OperationInstance)
+        .where(OperationInstance.operation_id == failed.id)
+        .order_by(OperationInstance.instance_name)
+    )
+    touches = []
+    for row in rows:
+        member = members.get(row.instance_id)
+        if member is None or member.status is not Status.ERROR:
+            continue
+        again = Operation(row.verb)
+        if again is Operation.MODIFY and member.applied is None:
+            again = Operation.CREATE
+        during = Status(row.during) if row.during else None
+        touches.append(
+            Touch(member.id, member.name, again, member.status, during, row.done, row.failed, row.cancelled)
+        )
+    return touches

@@ -1,0 +1,116 @@
+"""The doors that take something away: delete, which pre-empts whatever runs, and cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+
+from db.models import OperationRow
+from db.session import CHANNEL_OPERATIONS, Tx
+from domain.changes import Member, Touch, touch
+from domain.errors import NotFound, OperationNotAllowed
+from domain.lifecycle import Operation, Role, Status, allowed_operations, move_for
+from domain.operations import OperationStatus
+from domain.specs import Accepted, Ask
+from services.acceptance import (
+    check_free,
+    holder_of,
+    insert_operation,
+    lock_deployment,
+    members_of,
+    new_id,
+    replayed,
+    take_fence,
+)
+from services.outcomes import end_unstarted
+from services.requests import chosen_members
+
+
+def delete(tx: Tx, ask: Ask, deployment_id: str, instance_id: str | None = None) -> Accepted:
+    """Accept a delete; it pre-empts what runs. A second delete returns the first.
+
+    Deleting one of several members lowers `members`; deleting the last deletes the deployment.
+    """
+    if (before := replayed(tx, ask)) is not None:
+        return before
+    deployment = lock_deployment(tx, deployment_id, ask.caller.project)
+    holder = holder_of(tx, deployment_id)
+    members = members_of(tx, deployment_id)
+    chosen = chosen_members(members, instance_id) if members else []
+    if holder is not None and holder.kind is Operation.DELETE:
+        if {m.id for m in chosen} <= set(holder.instance_ids):
+            return Accepted(holder.id, deployment.id)
+        check_free(tx, deployment_id)
+    _check_primary(members, chosen)
+    operation_id = new_id("op")
+    if holder is not None:
+        _pre_empt(tx, holder, operation_id)
+    touches = [_delete_touch(m) for m in chosen]
+    insert_operation(tx, ask, deployment, Operation.DELETE, touches, id=operation_id)
+    if len(chosen) < len(members):
+        deployment.members = max(1, deployment.members - len(chosen))
+        deployment.generation += 1
+    if holder is None or holder.status is OperationStatus.PENDING:
+        take_fence(tx, deployment.id, operation_id)
+    return Accepted(operation_id, deployment.id)
+
+
+def _delete_touch(member: Member) -> Touch:
+    """The delete's move. A member that a pre-empted operation is already removing is deleted as from error."""
+    if member.status is not Status.DELETING:
+        return touch(member, Operation.DELETE)
+    move = move_for(Operation.DELETE, Status.ERROR)
+    assert isinstance(move.done, Status)
+    assert isinstance(move.failed, Status)
+    ends = (move.done.value, move.failed.value, member.status.value)
+    return Touch(member.id, member.name, Operation.DELETE, member.status, move.during, *ends)
+
+
+def _check_primary(members: Sequence[Member], chosen: Sequence[Member]) -> None:
+    going = {m.id for m in chosen}
+    left = [m for m in members if m.id not in going]
+    primary = next((m for m in chosen if m.role is Role.PRIMARY), None)
+    if primary is not None and any(m.role is Role.REPLICA for m in left):
+        raise OperationNotAllowed(
+            Operation.DELETE.value,
+            primary.status.value,
+            tuple(o.value for o in allowed_operations(primary.status) if o is not Operation.DELETE),
+            f"{primary.name} is the primary of replicas; promote another or delete the deployment",
+        )
+
+
+def _pre_empt(tx: Tx, holder: OperationRow, by: str) -> None:
+    """Take the hold away from what runs; a pending holder has not begun and ends at once."""
+    tx.session.execute(
+        update(OperationRow)
+        .where(OperationRow.id == holder.id)
+        .values(pre_empted_by=by, cancel_requested_at=tx.now)
+    )
+    if holder.status is OperationStatus.PENDING:
+        end_unstarted(tx, holder.id, "pre-empted by a delete")
+
+
+def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
+    """Cancel a pending operation at once, ask a running one to stop.
+
+    Raises `OperationNotAllowed` for a final one, and for a delete that has planned.
+    """
+    operation = tx.session.get(OperationRow, operation_id)
+    if operation is None or operation.project != ask.caller.project:
+        raise NotFound("operation", operation_id)
+    lock_deployment(tx, operation.deployment_id, ask.caller.project)
+    tx.session.refresh(operation, with_for_update=True)
+    if operation.status.done:
+        raise OperationNotAllowed("cancel", operation.status.value, (), f"the operation is {operation.status}")
+    if operation.status is OperationStatus.PENDING:
+        end_unstarted(tx, operation.id, f"cancelled by {ask.caller.name}")
+    elif operation.kind is Operation.DELETE:
+        raise OperationNotAllowed(
+            "cancel", operation.status.value, (), "a delete that has begun cannot be taken back"
+        )
+    elif operation.cancel_requested_at is None:
+        operation.cancel_requested_at = tx.session.scalar(select(tx.now))
+        tx.session.flush()
+    tx.wake(CHANNEL_OPERATIONS, operation.id)
+    return operation
