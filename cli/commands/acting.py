@@ -1,0 +1,112 @@
+"""Commands that ask for one action on what exists: start, stop, restart, retry, maintenance, delete, forget."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import names
+from cli.errors import ApiProblem, ExitCode
+from cli.following import finish
+from cli.session import Session, changes
+
+app = typer.Typer()
+maintenance_app = typer.Typer(no_args_is_help=True, help="Take an instance out of Berth's care for a while.")
+PANEL = "Change"
+
+Reason = Annotated[str | None, typer.Option("--reason", help="Recorded with the operation.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def _act(
+    session: Session, name: str, action: str, reason: str | None, params: dict[str, Any] | None = None
+) -> int:
+    body = {"action": action, **({"reason": reason} if reason else {}), **({"params": params} if params else {})}
+    return finish(session, session.client.post(f"/instances/{name}/actions", body), name)
+
+
+@app.command("start", rich_help_panel=PANEL)
+@changes
+def start(session: Session, name: names.Name, reason: Reason = None) -> int:
+    """Start a stopped instance."""
+    return _act(session, name, "start", reason)
+
+
+@app.command("stop", rich_help_panel=PANEL)
+@changes
+def stop(session: Session, name: names.Name, reason: Reason = None) -> int:
+    """Stop a running instance; its data stays."""
+    return _act(session, name, "stop", reason)
+
+
+@app.command("restart", rich_help_panel=PANEL)
+@changes
+def restart(session: Session, name: names.Name, reason: Reason = None) -> int:
+    """Stop and start again."""
+    return _act(session, name, "restart", reason)
+
+
+@app.command("retry", rich_help_panel=PANEL)
+@changes
+def retry(session: Session, target: names.Target, reason: Reason = None) -> int:
+    """Repeat the last failed operation of an instance, or the failed operation named."""
+    if not target.startswith("op_"):
+        return _act(session, target, "retry", reason)
+    return finish(session, session.client.post(f"/operations/{target}/retry"), target)
+
+
+@maintenance_app.command("on")
+@changes
+def maintenance_on(session: Session, name: names.Name, reason: Reason = None) -> int:
+    """Begin maintenance: monitors and restart policies leave the instance alone."""
+    return _act(session, name, "maintenance_on", reason)
+
+
+@maintenance_app.command("off")
+@changes
+def maintenance_off(session: Session, name: names.Name, reason: Reason = None) -> int:
+    """End maintenance."""
+    return _act(session, name, "maintenance_off", reason)
+
+
+app.add_typer(maintenance_app, name="maintenance", rich_help_panel=PANEL)
+
+
+@app.command("delete", rich_help_panel=PANEL)
+@changes
+def delete(
+    session: Session,
+    name: names.Name,
+    yes: Yes = False,
+    force: Annotated[bool, typer.Option("--force", help="Also when it is stuck.")] = False,
+) -> int:
+    """Delete an instance, or all members of the deployment of that name, with data and secrets."""
+    kind, members = _what_goes(session, name)
+    consequence = f"This deletes {name} with its data and secrets, for good."
+    if kind == "deployments":
+        consequence = f"This deletes all {members} members of {name} with their data and secrets, for good."
+    session.screen.confirm_by_name(name, consequence, yes)
+    answer = session.client.delete(f"/{kind}/{name}", {"force": "true" if force else None})
+    return finish(session, answer, name)
+
+
+def _what_goes(session: Session, name: str) -> tuple[str, int]:
+    """A deployment of several is deleted whole; everything else is one instance."""
+    try:
+        deployment = session.client.get(f"/deployments/{name}").body
+    except ApiProblem as problem:
+        if problem.code is not ExitCode.NOT_FOUND:
+            raise
+        return "instances", 1
+    members = len(deployment.get("instances") or ()) or int(deployment.get("members") or 1)
+    return ("deployments", members) if members > 1 else ("instances", 1)
+
+
+@app.command("forget", rich_help_panel=PANEL)
+@changes
+def forget(session: Session, name: names.Name, yes: Yes = False, reason: Reason = None) -> int:
+    """Remove the record of an instance whose host or object is lost; nothing real is touched."""
+    consequence = f"This removes the record of {name} without touching what may still run."
+    session.screen.confirm_by_name(name, consequence, yes)
+    return _act(session, name, "forget", reason)

@@ -1,0 +1,188 @@
+"""Commands about what Berth works with: providers, blueprints, inventory, orphans, stats, lifecycle, simulate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from cli import names, text, values
+from cli.calls import Answer
+from cli.errors import ApiProblem, ExitCode, UsageProblem
+from cli.lists import Column, show
+from cli.screen import Format
+from cli.session import Session, reads
+
+app = typer.Typer()
+PANEL = "Fleet"
+
+_PROVIDERS = (
+    Column("NAME", "name"),
+    Column("AVAILABLE", lambda p: "yes" if is_available(p) else "no"),
+    Column("REASON", lambda p: p.get("reason") or p.get("detail")),
+    Column("QUEUE", lambda p: p.get("queue") or p.get("task_queue"), wide=True),
+)
+_BLUEPRINTS = (
+    Column("NAME", "name"),
+    Column("TITLE", lambda b: b.get("title") or b.get("description")),
+    Column("PROVIDERS", lambda b: ", ".join(map(str, b.get("providers") or ()))),
+    Column("PARAMS", lambda b: ", ".join(_params_of(b))),
+)
+_OBJECTS = (
+    Column("PROVIDER", "provider"),
+    Column("OBJECT", "provider_id"),
+    Column("STATE", "state"),
+    Column("OWNED", lambda o: "yes" if o.get("owned") else "no"),
+    Column("INSTANCE", "instance_id"),
+    Column("GENERATION", "generation"),
+    Column("ENDPOINT", "endpoint"),
+    Column("PID", "pid", wide=True),
+    Column("DATA", "data_dir", wide=True),
+    Column("CALLS", lambda o: text.pairs_text(o.get("calls")), wide=True),
+)
+
+OptionalProvider = Annotated[
+    str | None, typer.Argument(metavar="[PROVIDER]", autocompletion=names.complete_provider)
+]
+
+
+def is_available(provider: Mapping[str, Any]) -> bool:
+    """Whether a provider can be used here and now."""
+    return bool(provider.get("available", provider.get("configured", provider.get("status") == "available")))
+
+
+def _params_of(blueprint: Mapping[str, Any]) -> list[str]:
+    schema = blueprint.get("params_schema") or blueprint.get("params") or {}
+    return list(schema.get("properties") or schema) if isinstance(schema, Mapping) else []
+
+
+@app.command("providers", rich_help_panel=PANEL)
+@reads
+def providers(session: Session) -> None:
+    """List where instances can run, and why not where they cannot."""
+    show(session, session.client.get("/providers").body, _PROVIDERS)
+
+
+@app.command("blueprints", rich_help_panel=PANEL)
+@reads
+def blueprints(session: Session) -> None:
+    """List what can run."""
+    show(session, session.client.get("/blueprints").body, _BLUEPRINTS)
+
+
+@app.command("inventory", rich_help_panel=PANEL)
+@reads
+def inventory(session: Session, provider: OptionalProvider = None) -> None:
+    """List what providers really hold, asked now."""
+    show(session, {"items": _objects(session, provider)}, _OBJECTS, name="provider_id")
+
+
+@app.command("orphans", rich_help_panel=PANEL)
+@reads
+def orphans(session: Session, provider: OptionalProvider = None) -> None:
+    """List objects that are ours by signature but belong to no living instance."""
+    known = {i["id"] for i in session.client.everything("/instances")["items"]}
+    lost = [o for o in _objects(session, provider) if o.get("owned") and o.get("instance_id") not in known]
+    show(session, {"items": lost}, _OBJECTS, name="provider_id")
+
+
+def _objects(session: Session, provider: str | None) -> list[dict[str, Any]]:
+    """Of one provider, or of all that answer; one that does not is named."""
+    if provider:
+        return _held_by(session, provider)
+    found = []
+    for entry in session.client.get("/providers").body["items"]:
+        if not is_available(entry):
+            continue
+        try:
+            found += _held_by(session, entry["name"])
+        except ApiProblem as problem:
+            if problem.code is ExitCode.AUTH:
+                raise
+            session.screen.note(f"{entry['name']}: {text.clean(problem.title)} {text.clean(problem.detail)}")
+    return found
+
+
+def _held_by(session: Session, provider: str) -> list[dict[str, Any]]:
+    page = session.client.everything(f"/providers/{provider}/inventory")
+    return [{"provider": provider, **item} for item in page["items"]]
+
+
+@app.command("stats", rich_help_panel=PANEL)
+@reads
+def stats(session: Session) -> None:
+    """Show counts by status, durations and failures."""
+    figures = session.client.get("/admin/stats").body
+    if session.screen.format in (Format.JSON, Format.YAML):
+        session.screen.document(figures)
+        return
+    session.screen.lines(text.fields(_flat(figures), session.screen.colour))
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            rows += _flat(inner, f"{prefix}{key}.")
+        elif not isinstance(inner, list):
+            rows.append((f"{prefix}{key}", inner))
+    return rows
+
+
+@app.command("lifecycle", rich_help_panel=PANEL)
+@reads
+def lifecycle(session: Session) -> None:
+    """Show the table of moves: what is legal from which status."""
+    answer = session.client.get("/lifecycle").body
+    moves = answer.get("moves") or answer.get("items") or []
+    columns = (
+        Column("OPERATION", "operation"),
+        Column("LEGAL FROM", lambda m: ", ".join(m.get("legal_from") or ())),
+        Column("WHILE IT RUNS", "during"),
+        Column("IF IT WORKS", "done"),
+        Column("IF IT FAILS", "failed"),
+        Column("IF CANCELLED", "cancelled", wide=True),
+        Column("WHO", "actor", wide=True),
+    )
+    if session.screen.format in (Format.JSON, Format.YAML):
+        session.screen.document(answer)
+    else:
+        show(session, {"items": moves}, columns, name="operation")
+
+
+@app.command("simulate", rich_help_panel=PANEL)
+@reads
+def simulate(
+    session: Session,
+    verb: Annotated[
+        str | None, typer.Argument(help="create, start, stop, restart, modify, delete, observe.")
+    ] = None,
+    fault: Annotated[str | None, typer.Argument(help="error, hang, slow, gone, no_capacity …")] = None,
+    instance: Annotated[str, typer.Option("--instance", help="One name, or * for all.")] = "*",
+    times: Annotated[int | None, typer.Option("--times", help="How often; -1 for ever.")] = None,
+    duration: Annotated[str | None, typer.Option("--seconds", metavar="TIME", help="For hang, slow.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take all faults away.")] = False,
+) -> None:
+    """Make the simulated provider misbehave, to see what Berth does about it."""
+    if clear:
+        answer = session.client.delete("/providers/simulated/faults")
+        _say(session, answer, "faults cleared")
+        return
+    if not verb or not fault:
+        raise UsageProblem("Name a verb and a fault, or --clear.", detail="Example: berth simulate stop error")
+    seconds = values.seconds(duration) if duration else None
+    body = values.without_empty(
+        {"verb": verb, "fault": fault, "instance": instance, "times": times, "seconds": seconds}
+    )
+    _say(
+        session, session.client.put("/providers/simulated/faults", body), f"{verb} will meet {fault} on {instance}"
+    )
+
+
+def _say(session: Session, answer: Answer, line: str) -> None:
+    if session.screen.format in (Format.JSON, Format.YAML):
+        session.screen.document(answer.body)
+    else:
+        session.screen.lines([line])
+        session.screen.next(session.berth("simulate --clear"))

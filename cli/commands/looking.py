@@ -1,0 +1,197 @@
+"""Commands that look at instances and deployments: list, get, deployments, history, runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import documents, names, text
+from cli.lists import Column, show, since, spent
+from cli.screen import Format
+from cli.session import Session, reads
+
+app = typer.Typer()
+PANEL = "Look"
+Record = dict[str, Any]
+
+Limit = Annotated[int, typer.Option("--limit", min=1, help="How many.")]
+
+
+def _status(item: Any) -> str:
+    operation = item.get("current_operation") or {}
+    doing = f" ({operation.get('kind')} pending)" if operation.get("status") == "pending" else ""
+    return f"{item.get('status')}{doing}"
+
+
+_INSTANCES = (
+    Column("NAME", "name"),
+    Column("STATUS", _status),
+    Column("HEALTH", "health"),
+    Column("BLUEPRINT", "blueprint"),
+    Column("PROVIDER", "provider"),
+    Column("ENDPOINT", "endpoint"),
+    Column("AGE", since("created_at")),
+    Column("ID", "id", wide=True),
+    Column("ROLE", "role", wide=True),
+    Column("HOST", "host", wide=True),
+    Column("VERSION", "version", wide=True),
+    Column("LABELS", lambda i: text.pairs_text(i.get("labels")), wide=True),
+    Column("ERROR", "error_message", wide=True),
+)
+_DEPLOYMENTS = (
+    Column("NAME", "name"),
+    Column("STATUS", "status"),
+    Column("MEMBERS", lambda d: len(d["instances"]) if d.get("instances") else d.get("members")),
+    Column("BLUEPRINT", "blueprint"),
+    Column("PROVIDER", "provider"),
+    Column("AGE", since("created_at")),
+    Column("ID", "id", wide=True),
+)
+_RUNS = (
+    Column("NAME", "name"),
+    Column("INSTANCE", "instance_id"),
+    Column("LAUNCHED", since("launched_at")),
+    Column("TERMINATED", since("terminated_at")),
+    Column("RAN", spent("total_runtime_seconds")),
+    Column("REASON", "termination_reason"),
+    Column("RUN", "run_id", wide=True),
+    Column("LAUNCH TOOK", spent("launch_duration_seconds"), wide=True),
+    Column("END TOOK", spent("termination_duration_seconds"), wide=True),
+    Column("CONFIRMED BY", "confirmation_method", wide=True),
+)
+
+
+@app.command("list", rich_help_panel=PANEL)
+@reads
+def list_instances(
+    session: Session,
+    status: Annotated[str | None, typer.Option("--status", help="Only these: running, error …")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", autocompletion=names.complete_provider)] = None,
+    blueprint: Annotated[str | None, typer.Option("--blueprint", autocompletion=names.complete_blueprint)] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Part of the name.")] = None,
+) -> None:
+    """List instances."""
+    query = {"status": status, "provider": provider, "blueprint": blueprint, "q": search}
+    page = session.client.everything("/instances", query)
+    show(session, page, _INSTANCES)
+    command = "get NAME" if page["items"] else "create demo --blueprint postgres"
+    session.screen.next(session.berth(command))
+
+
+@app.command("deployments", rich_help_panel=PANEL)
+@reads
+def deployments(session: Session) -> None:
+    """List deployments."""
+    show(session, session.client.everything("/deployments"), _DEPLOYMENTS)
+
+
+@app.command("get", rich_help_panel=PANEL)
+@reads
+def get(
+    session: Session,
+    name: names.Name,
+    show_secret: Annotated[bool, typer.Option("--show-secret", help="Reveal passwords; recorded.")] = False,
+) -> None:
+    """Show one instance. -o yaml prints the document that `apply -f` takes."""
+    screen = session.screen
+    instance = session.client.get(f"/instances/{name}").body
+    secrets = session.client.post(f"/instances/{name}/secrets:reveal").body if show_secret else {}
+    if screen.format is Format.YAML:
+        deployment = session.client.get(f"/deployments/{instance['deployment_id']}").body
+        screen.document(documents.from_deployment(deployment))
+        return
+    if screen.format is Format.JSON:
+        revealed = {"secrets": secrets.get("items"), "connection_uri": secrets.get("connection_uri")}
+        screen.document({**instance, **(revealed if show_secret else {})})
+        return
+    if screen.format is Format.NAME:
+        screen.lines([text.clean(instance.get("name"))])
+        return
+    screen.lines(_description(session, instance, secrets))
+    _remarks(session, name, instance)
+
+
+def _description(session: Session, instance: Record, secrets: Record) -> list[str]:
+    spec = instance.get("spec") or {}
+    held = instance.get("current_operation") or {}
+    health = instance.get("health")
+    seen = text.age(instance.get("health_checked_at"))
+    rows = [
+        ("name", instance.get("name")),
+        ("status", _status(instance)),
+        ("health", f"{health} (checked {seen} ago)" if seen else health),
+        ("error", instance.get("error_message")),
+        ("operation", " ".join(str(held[k]) for k in ("id", "kind", "status") if held.get(k))),
+        ("endpoint", instance.get("endpoint")),
+        ("connect", secrets.get("connection_uri")),
+        *((f"secret {s.get('name')}", s.get("value")) for s in secrets.get("items") or ()),
+        *(
+            (k, instance.get(k))
+            for k in ("blueprint", "provider", "provider_state", "host", "role", "billing_status")
+        ),
+        ("params", text.pairs_text(spec.get("params"))),
+        ("resources", text.pairs_text(instance.get("resources"))),
+        ("labels", text.pairs_text(instance.get("labels"))),
+        ("pending", _pending(instance)),
+        ("created", instance.get("created_at")),
+        ("launch took", spent("launch_duration_seconds")(instance)),
+        *((k, instance.get(k)) for k in ("id", "deployment_id", "cloud_instance_id", "version", "temporal_url")),
+    ]
+    if session.screen.format is not Format.WIDE:
+        rows = [r for r in rows if r[0] not in ("deployment_id", "version", "billing_status", "provider_state")]
+    return text.fields(rows, session.screen.colour)
+
+
+def _pending(instance: Record) -> str:
+    pending = instance.get("pending_changes")
+    if isinstance(pending, list):
+        return ", ".join(str(p.get("path", p)) if isinstance(p, dict) else str(p) for p in pending)
+    return text.pairs_text(pending)
+
+
+def _remarks(session: Session, name: str, instance: Record) -> None:
+    """What people may do now, straight from the server."""
+    enabled = [a for a in instance.get("allowed_actions") or () if isinstance(a, dict) and a.get("enabled")]
+    shown = [a for a in enabled if a.get("button")] or enabled
+    commands = [str(a["action"]).replace("maintenance_", "maintenance ") for a in shown]
+    known = (
+        "start",
+        "stop",
+        "restart",
+        "modify",
+        "retry",
+        "cancel",
+        "delete",
+        "maintenance on",
+        "maintenance off",
+    )
+    session.screen.next(*(session.berth(f"{c} {name}") for c in commands if c in known))
+
+
+@app.command("history", rich_help_panel=PANEL)
+@reads
+def history(session: Session, name: names.Name, limit: Limit = 50) -> None:
+    """Show what happened to one instance, finished lives of that name included."""
+    page = session.client.everything(f"/instances/{name}/history", limit=limit)
+    show(session, page, EVENTS, name="cursor")
+
+
+EVENTS = (
+    Column("TIME", lambda e: str(e.get("time") or "")[:19].replace("T", " ")),
+    Column("EVENT", lambda e: e.get("event_type") or e.get("type")),
+    Column("INSTANCE", lambda e: e.get("instance_name") or e.get("instance_id") or e.get("deployment_id")),
+    Column("CHANGE", lambda e: f"{e['from'] or '-'} → {e['to']}" if e.get("to") else ""),
+    Column("SOURCE", "source"),
+    Column("ACTOR", "actor"),
+    Column("REASON", "reason", wide=True),
+    Column("CONFIRMED BY", "confirmation_method", wide=True),
+    Column("OPERATION", "operation_id", wide=True),
+)
+
+
+@app.command("runs", rich_help_panel=PANEL)
+@reads
+def runs(session: Session, limit: Limit = 50) -> None:
+    """List finished lives: what ran, how long, and why it ended."""
+    show(session, session.client.everything("/runs", limit=limit), _RUNS, name="run_id")

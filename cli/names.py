@@ -1,0 +1,61 @@
+"""Shell completion of names: asks the API, and stays silent when it cannot."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+COMPLETION_SECONDS = 2.0
+
+
+def _listed(path: str, key: str, incomplete: str) -> list[str]:
+    from cli.client import Call, Client
+    from cli.errors import CliError
+    from cli.target import find_target
+
+    try:
+        client = Client(find_target(None))
+        call = Call("GET", path, params={"page_size": 200}, read_seconds=COMPLETION_SECONDS, patience=0)
+        items: list[dict[str, Any]] = client.send(call).body.get("items") or []
+    except CliError:
+        return []
+    return [str(i[key]) for i in items if str(i.get(key, "")).startswith(incomplete)]
+
+
+def complete_instance(incomplete: str) -> list[str]:
+    """Names of what lives."""
+    return _listed("/instances", "name", incomplete)
+
+
+def complete_operation(incomplete: str) -> list[str]:
+    """Names of instances, or ids of operations once `op_` was typed."""
+    if incomplete.startswith("op_"):
+        return _listed("/operations", "id", incomplete)
+    return complete_instance(incomplete)
+
+
+def complete_provider(incomplete: str) -> list[str]:
+    """Names of providers."""
+    return _listed("/providers", "name", incomplete)
+
+
+def complete_blueprint(incomplete: str) -> list[str]:
+    """Names of blueprints."""
+    return _listed("/blueprints", "name", incomplete)
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or id.", autocompletion=complete_instance)]
+OptionalName = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="Name or id.", autocompletion=complete_instance)
+]
+Target = Annotated[
+    str,
+    typer.Argument(metavar="NAME|OP", help="An instance, or an operation op_…", autocompletion=complete_operation),
+]
+Provider = Annotated[
+    str, typer.Option("--provider", help="Where it runs: berth providers.", autocompletion=complete_provider)
+]
+Blueprint = Annotated[
+    str, typer.Option("--blueprint", "-b", help="What runs: berth blueprints.", autocompletion=complete_blueprint)
+]

@@ -1,0 +1,50 @@
+"""The program: every group of commands under one name. Imported by `cli.main` once it is really needed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.commands import acting, changing, connecting, feeds, fleet, looking, making, operations
+from cli.main import print_version
+
+EPILOG = (
+    "Exit codes: 0 ok · 1 operation failed · 2 usage · 3 not allowed in · 4 not found · 5 conflict · "
+    "6 unavailable · 10 plan has changes · 124 wait timed out, the operation continues · 130 interrupted"
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def berth(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Which Berth of this machine; every command takes it too."),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - answered by its callback
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Create, change and delete database servers and web applications, durably."""
+    if data_dir is not None:
+        # For all commands alike, those that start Berth included: the flag beats the environment.
+        os.environ["BERTH_DATA_DIR"] = str(data_dir)
+        os.environ.pop("BERTH_URL", None)
+        os.environ.pop("BERTH_TOKEN", None)
+
+
+if importlib.util.find_spec("cli.local"):
+    app.add_typer(importlib.import_module("cli.local").local_app)
+
+for group in (making, looking, acting, changing, operations, feeds, connecting, fleet):
+    app.add_typer(group.app)
