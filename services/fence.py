@@ -6,7 +6,7 @@ Every write of a running operation goes through it; every mutating provider call
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -24,22 +24,30 @@ class Owner:
     original_run_id: str
 
 
-def check_fence(tx: Tx, owner: Owner, *, lock: bool = False, cancelled_too: bool = False) -> Any:
-    """The operation's row joined with its deployment, if `owner` still owns it.
+@dataclass(frozen=True)
+class Held:
+    """What the fence shows its owner: the operation, its deployment, and the time to store."""
+
+    operation: OperationRow
+    deployment: Deployment
+    now: datetime
+
+
+def check_fence(tx: Tx, owner: Owner, *, cancelled_too: bool = False) -> Held:
+    """The operation with its deployment, if `owner` still owns it.
 
     Raises `FenceLost`; raises `CallCancelled` when the operation is asked to stop, unless `cancelled_too`
     (clean-up and Finish run after the request to stop).
     """
-    query = (
-        select(OperationRow, Deployment)
+    row = tx.session.execute(
+        select(OperationRow, Deployment, tx.now.label("now"))
         .join(Deployment, Deployment.id == OperationRow.deployment_id)
         .where(OperationRow.id == owner.operation_id)
-        .execution_options(populate_existing=True)
-    )
-    row = tx.session.execute(query.with_for_update() if lock else query).one_or_none()
+        .with_for_update(read=True, of=OperationRow)
+    ).one_or_none()
     if row is None:
         raise FenceLost(f"operation {owner.operation_id} has no deployment any more")
-    operation, deployment = row
+    operation, deployment, now = row
     if (
         operation.status is not OperationStatus.RUNNING
         or deployment.operation_id != operation.id
@@ -48,7 +56,7 @@ def check_fence(tx: Tx, owner: Owner, *, lock: bool = False, cancelled_too: bool
         raise FenceLost(f"operation {operation.id} is {operation.status}; this run no longer owns its deployment")
     if operation.cancel_requested_at is not None and not cancelled_too:
         raise CallCancelled(f"operation {operation.id} was asked to stop")
-    return row
+    return Held(operation, deployment, now)
 
 
 def fence_holds(tx: Tx, owner: Owner, *, cancelled_too: bool = False) -> None:

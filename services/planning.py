@@ -227,9 +227,9 @@ def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row:
 
 def _write_steps(tx: Tx, operation: OperationRow, plan: Plan) -> None:
     """The steps that people see, in order, all but Plan itself still pending."""
-    now = {"message": None, "attempts": []}
+    fresh: dict[str, Any] = {"message": None, "attempts": []}
     rows: list[dict[str, Any]] = [
-        {"name": "plan", "title": "Plan", "instance_id": None, "status": StepStatus.DONE, **now}
+        {"name": "plan", "title": "Plan", "instance_id": None, "status": StepStatus.DONE, **fresh}
     ]
     for phase in plan.phases:
         for step in phase:
@@ -240,10 +240,10 @@ def _write_steps(tx: Tx, operation: OperationRow, plan: Plan) -> None:
                     "title": title,
                     "instance_id": step.instance_id,
                     "status": StepStatus.PENDING,
-                    **now,
+                    **fresh,
                 }
             )
-    rows.append({"name": "finish", "title": "Finish", "instance_id": None, "status": StepStatus.PENDING, **now})
+    rows.append({"name": "finish", "title": "Finish", "instance_id": None, "status": StepStatus.PENDING, **fresh})
     tx.session.execute(
         insert(OperationStep),
         [{"operation_id": operation.id, "position": n, **row} for n, row in enumerate(rows)],

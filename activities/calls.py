@@ -1,0 +1,81 @@
+"""Run a blocking provider call in a thread, with heartbeats, the fence, and cancellation at safe points only."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from temporalio import activity
+
+from db.session import Database
+from domain.errors import CallCancelled
+from services.fence import Owner, fence_holds
+from services.steps import say
+
+T = TypeVar("T")
+_HEARTBEAT_EVERY = 1.0
+_SAY_EVERY = 0.5
+
+
+class ActivityCall:
+    """`domain.work.Call` for one attempt. Thread-safe: the event loop cancels, the worker thread asks."""
+
+    def __init__(
+        self, database: Database, owner: Owner | None, instance_id: str, *, cleaning: bool = False
+    ) -> None:
+        self._database = database
+        self.owner = owner
+        self._instance_id = instance_id
+        self._cleaning = cleaning
+        self._stop = threading.Event()
+        self._said_at = 0.0
+
+    def cancel(self) -> None:
+        """Let the call end at its next safe point."""
+        self._stop.set()
+
+    def guard(self) -> None:
+        """The fence, asked directly before a mutation."""
+        if self._stop.is_set():
+            raise CallCancelled("the call was cancelled")
+        if self.owner is not None:
+            with self._database.begin() as tx:
+                fence_holds(tx, self.owner, cancelled_too=self._cleaning)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the call is cancelled."""
+        if self._stop.wait(seconds):
+            raise CallCancelled("the call was cancelled")
+
+    def progress(self, message: str) -> None:
+        """Show what is happening, at most twice a second."""
+        now = time.monotonic()
+        if self.owner is None or self._cleaning or now - self._said_at < _SAY_EVERY:
+            return
+        self._said_at = now
+        with self._database.begin() as tx:
+            say(tx, self.owner, self._instance_id, message)
+
+
+async def in_thread(pool: ThreadPoolExecutor, call: ActivityCall, work: Callable[[], T]) -> T:
+    """Run `work` in `pool`, heartbeating. On cancellation the thread ends at its next safe point first.
+
+    Leaving earlier would let a second attempt run beside the first.
+    """
+    loop = asyncio.get_running_loop()
+    running = loop.run_in_executor(pool, work)
+    cancelled = False
+    while not running.done():
+        activity.heartbeat()
+        try:
+            await asyncio.wait([running], timeout=_HEARTBEAT_EVERY)
+        except asyncio.CancelledError:
+            cancelled = True
+            call.cancel()
+    if cancelled and running.exception() is not None:
+        raise asyncio.CancelledError
+    return running.result()

@@ -1,0 +1,103 @@
+"""The activities that only write records: Plan, Finish, and what lies between. Short, local, safe to repeat."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from activities.contracts import (
+    ConfirmationInput,
+    FailedStep,
+    FinishInput,
+    FinishResult,
+    OwnerInput,
+    PlanInput,
+    PlannedStepResult,
+    PlanResult,
+)
+from activities.failures import as_temporal_failures
+from db.models import OperationRow
+from db.session import CHANNEL_OPERATIONS, Database
+from domain.errors import Refused
+from domain.operations import OperationStatus, Source
+from domain.specs import Ask, Caller, Idempotency
+from services.confirmations import record_confirmation
+from services.fence import Owner
+from services.outcomes import end_listening, finish
+from services.planning import claim_and_plan
+from services.requests import retry
+from services.steps import fail_step
+
+
+class RecordActivities:
+    """Needs the database only."""
+
+    def __init__(self, database: Database, park_seconds: float) -> None:
+        self._database = database
+        self._park_seconds = park_seconds
+
+    @activity.defn
+    def plan_operation(self, given: PlanInput) -> PlanResult:
+        """Claim the fence and write the planned states; a repeat returns the stored plan."""
+        with as_temporal_failures(), self._database.begin() as tx:
+            plan = claim_and_plan(tx, _owner(given.owner), given.run_id, self._park_seconds)
+        phases = [[PlannedStepResult(**step) for step in phase] for phase in plan["phases"]]
+        return PlanResult(**{**plan, "phases": phases})
+
+    @activity.defn
+    def fail_step(self, given: FailedStep) -> None:
+        """One instance is `error` with its cause."""
+        with as_temporal_failures(), self._database.begin() as tx:
+            fail_step(tx, _owner(given.owner), given.instance_id, dict(given.error))
+
+    @activity.defn
+    def finish_operation(self, given: FinishInput) -> FinishResult:
+        """Record the outcome once; whoever comes second gets the recorded one."""
+        with as_temporal_failures(), self._database.begin() as tx:
+            recorded = finish(
+                tx,
+                _owner(given.owner),
+                OperationStatus(given.verdict),
+                error=dict(given.error) if given.error else None,
+                looks=given.looks,
+                park_seconds=given.park_seconds,
+            )
+            tx.wake(CHANNEL_OPERATIONS)
+        return FinishResult(recorded["status"], recorded["error"], recorded["parked"])
+
+    @activity.defn
+    def accept_retry(self, owner: OwnerInput) -> str | None:
+        """Accept the retry that a signal asked for; returns the new operation's id, None when refused."""
+        with as_temporal_failures():
+            try:
+                with self._database.begin() as tx:
+                    end_listening(tx, owner.operation_id)
+                    operation = tx.session.get_one(OperationRow, owner.operation_id)
+                    caller = Caller("temporal signal", operation.project, Source.USER)
+                    once = Idempotency("retry signal", owner.operation_id, "")
+                    return retry(tx, Ask(caller, idempotency=once), owner.operation_id).operation_id
+            except Refused as refusal:
+                activity.logger.info("retry by signal refused: %s", refusal.message)
+                return None
+
+    @activity.defn
+    def stop_listening(self, owner: OwnerInput) -> None:
+        """The run of a failed operation no longer listens."""
+        with as_temporal_failures(), self._database.begin() as tx:
+            end_listening(tx, owner.operation_id)
+
+    @activity.defn
+    def record_confirmation(self, given: ConfirmationInput) -> None:
+        """Store a confirmation that arrived as a signal; the poll looks at once."""
+        with as_temporal_failures(), self._database.begin() as tx:
+            record_confirmation(
+                tx,
+                Caller("temporal signal", source=Source.EXTERNAL),
+                given.owner.operation_id,
+                given.instance_id,
+                given.kind,
+                given.generation,
+            )
+
+
+def _owner(given: OwnerInput) -> Owner:
+    return Owner(given.operation_id, given.original_run_id)

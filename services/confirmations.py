@@ -1,0 +1,70 @@
+"""Confirmations from elsewhere: stored once under their key, they make the poll look at once.
+
+They decide nothing alone: the poll verifies with the provider, and the first verified evidence settles the step.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from db.models import Confirmation, Instance, OperationInstance, OperationRow
+from db.session import CHANNEL_OPERATIONS, Tx
+from domain.errors import FieldError, InvalidInput, NotFound, OperationNotAllowed
+from domain.operations import ConfirmationKind, ConfirmationMethod, OperationStatus, Source
+from domain.specs import Caller
+
+
+def record_confirmation(
+    tx: Tx, caller: Caller, operation_id: str, instance_id: str, kind: str, generation: int
+) -> bool:
+    """Store the claim; False when it was there already. The source comes from the caller, never from a body.
+
+    Raises `NotFound`, `InvalidInput`, or `OperationNotAllowed` when the operation is over.
+    """
+    if kind not in set(ConfirmationKind):
+        raise InvalidInput(FieldError("/kind", f"is not one of {', '.join(ConfirmationKind)}"))
+    found = tx.session.execute(
+        select(OperationRow, Instance.object_generation)
+        .join(OperationInstance, OperationInstance.operation_id == OperationRow.id)
+        .join(Instance, Instance.id == OperationInstance.instance_id)
+        .where(OperationRow.id == operation_id, OperationInstance.instance_id == instance_id)
+    ).one_or_none()
+    if found is None:
+        raise NotFound("operation on this instance", operation_id)
+    operation, current = found
+    if operation.status is not OperationStatus.RUNNING:
+        raise OperationNotAllowed(
+            "confirm", operation.status.value, (), f"operation {operation_id} is {operation.status}"
+        )
+    if generation != current:
+        raise InvalidInput(FieldError("/generation", f"the object is at generation {current}"))
+    source = Source.EXTERNAL if caller.source is Source.USER else caller.source
+    stored = tx.session.execute(
+        insert(Confirmation)
+        .values(
+            operation_id=operation_id,
+            instance_id=instance_id,
+            kind=kind,
+            generation=generation,
+            source=source,
+            actor=caller.name,
+            received_at=tx.now,
+        )
+        .on_conflict_do_nothing()
+        .returning(Confirmation.operation_id)
+    ).one_or_none()
+    if stored is not None:
+        tx.wake(CHANNEL_OPERATIONS, operation_id)
+    return stored is not None
+
+
+def claimed(tx: Tx, operation_id: str, instance_id: str) -> tuple[Source, ConfirmationMethod] | None:
+    """Who claimed first that this step is done, if anybody did."""
+    source = tx.session.scalar(
+        select(Confirmation.source)
+        .where(Confirmation.operation_id == operation_id, Confirmation.instance_id == instance_id)
+        .order_by(Confirmation.received_at)
+        .limit(1)
+    )
+    return (Source(source), ConfirmationMethod.EXTERNAL) if source else None

@@ -1,0 +1,324 @@
+"""Finish: one conditional move of the operation to its final status, and everything that follows from it.
+
+Whoever comes second gets the recorded outcome and writes nothing. Rows are deleted only here, only after success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, extract, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.models import Deployment, Instance, InstanceRun, OperationInstance, OperationRow, OperationStep
+from db.session import Tx
+from domain.errors import FenceLost
+from domain.lifecycle import IN_PROGRESS, Ending, Operation, Status
+from domain.operations import OPERATION_DETAILS, ConfirmationMethod, OperationStatus, Source, StepStatus
+from domain.work import Seen
+from services.acceptance import new_id
+from services.events import instance_event
+from services.fence import Owner
+from services.steps import mark_error
+
+_SEEN_STATUS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
+
+
+def finish(
+    tx: Tx,
+    owner: Owner,
+    verdict: OperationStatus,
+    *,
+    error: dict[str, Any] | None = None,
+    looks: Mapping[str, str] | None = None,
+    park_seconds: float = 0,
+) -> dict[str, Any]:
+    """Write the outcome under the fence; returns `{status, error, parked}` as recorded. Raises `FenceLost`."""
+    operation, deployment = _locked(tx, owner.operation_id)
+    if operation.status.done:
+        return _recorded(operation)
+    if deployment is None or operation.original_run_id != owner.original_run_id:
+        raise FenceLost(f"operation {operation.id} is owned by another run")
+    return conclude(tx, operation, deployment, verdict, error=error, looks=looks, park_seconds=park_seconds)
+
+
+def _locked(tx: Tx, operation_id: str) -> tuple[OperationRow, Deployment | None]:
+    """Deployment first, then operation: the order everywhere."""
+    deployment_id = tx.session.scalar(select(OperationRow.deployment_id).where(OperationRow.id == operation_id))
+    deployment = tx.session.scalar(
+        select(Deployment)
+        .where(Deployment.id == deployment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    operation = tx.session.scalar(
+        select(OperationRow)
+        .where(OperationRow.id == operation_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if operation is None:
+        raise FenceLost(f"there is no operation {operation_id}")
+    return operation, deployment
+
+
+def _recorded(operation: OperationRow) -> dict[str, Any]:
+    return {
+        "status": operation.status.value,
+        "error": operation.error,
+        "parked": operation.parked_until is not None,
+    }
+
+
+def conclude(
+    tx: Tx,
+    operation: OperationRow,
+    deployment: Deployment,
+    verdict: OperationStatus,
+    *,
+    error: dict[str, Any] | None = None,
+    looks: Mapping[str, str] | None = None,
+    park_seconds: float = 0,
+) -> dict[str, Any]:
+    """Settle what is left of a running operation whose rows are locked. Called by Finish and by the keeper."""
+    moves = tx.session.scalars(
+        select(OperationInstance)
+        .where(OperationInstance.operation_id == operation.id)
+        .order_by(OperationInstance.instance_name)
+    ).all()
+    rows = _rows(tx.session, moves)
+    if verdict is OperationStatus.SUCCEEDED and any(m.outcome != "confirmed" for m in moves):
+        raise AssertionError(f"operation {operation.id} cannot succeed with unconfirmed instances")
+    if verdict is OperationStatus.SUCCEEDED:
+        _remove_deleted(tx, operation, deployment, moves, rows)
+    elif verdict is OperationStatus.FAILED:
+        error = _failed(tx, operation, moves, rows, error)
+    else:
+        _cancelled(tx, operation, moves, rows, looks or {}, error)
+    _close_steps(tx, operation, verdict)
+    parked = verdict is OperationStatus.FAILED and park_seconds > 0
+    operation.status = verdict
+    operation.phase = "awaiting_operator" if parked else "done"
+    operation.error = error
+    tx.session.flush()
+    tx.session.execute(
+        update(OperationRow)
+        .where(OperationRow.id == operation.id)
+        .values(
+            finished_at=tx.now,
+            parked_until=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, park_seconds) if parked else None,
+        )
+    )
+    instance_event(
+        tx, operation, None, verdict.value.upper(), event="OPERATION", source=Source.BERTH, data={"error": error}
+    )
+    return {"status": verdict.value, "error": error, "parked": parked}
+
+
+def _rows(session: Session, moves: Sequence[OperationInstance]) -> dict[str, Instance]:
+    found = session.scalars(
+        select(Instance)
+        .where(Instance.id.in_([m.instance_id for m in moves]))
+        .order_by(Instance.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in found}
+
+
+def _remove_deleted(
+    tx: Tx,
+    operation: OperationRow,
+    deployment: Deployment,
+    moves: Sequence[OperationInstance],
+    rows: Mapping[str, Instance],
+) -> None:
+    """Rows of deleted instances go, with their secrets and ports; their finished lives stay."""
+    gone = [rows[m.instance_id] for m in moves if m.verb == Operation.DELETE and m.instance_id in rows]
+    for row in gone:
+        end_life(tx, operation, row)
+    if gone and tx.session.scalar(select(func.count()).where(Instance.deployment_id == deployment.id)) == 0:
+        tx.session.expunge(deployment)
+        tx.session.execute(delete(Deployment).where(Deployment.id == deployment.id))
+
+
+def end_life(tx: Tx, operation: OperationRow, row: Instance, *, reason: str | None = None) -> None:
+    """Move one instance from the living to the finished lives."""
+    confirmed = row.termination_confirmed_at
+    method = row.confirmation_method or (ConfirmationMethod.PROVIDER_POLL if reason is None else None)
+    run_id = new_id("run")
+    tx.session.execute(
+        insert(InstanceRun).values(
+            run_id=run_id,
+            instance_id=row.id,
+            project=row.project,
+            name=row.name,
+            deployment_id=row.deployment_id,
+            blueprint=row.blueprint,
+            provider=row.provider,
+            host_id=row.host_id,
+            cloud_instance_id=row.cloud_instance_id,
+            instance_type=row.instance_type,
+            availability_zone=row.availability_zone,
+            created_at=row.created_at,
+            launched_at=row.launch_confirmed_at,
+            terminated_at=tx.now,
+            termination_confirmed_at=confirmed,
+            launch_duration_seconds=row.launch_duration_seconds,
+            termination_duration_seconds=row.termination_duration_seconds,
+            total_runtime_seconds=extract("epoch", tx.now - row.launch_confirmed_at)
+            if row.launch_confirmed_at
+            else None,
+            termination_reason=reason or operation.reason or "manual",
+            confirmation_method=method,
+            actor=operation.actor,
+            operation_id=operation.id,
+        )
+    )
+    tx.session.expunge(row)
+    tx.session.execute(delete(Instance).where(Instance.id == row.id))
+    instance_event(
+        tx,
+        operation,
+        row.id,
+        "CONFIRMED",
+        event=OPERATION_DETAILS[Operation.DELETE if reason is None else Operation.FORGET].event,
+        version=row.version + 1,
+        change=(row.status, Status.TERMINATED),
+        source=Source.BACKEND if reason is None else operation.source,
+        confirmation_method=method,
+        cloud_instance_id=row.cloud_instance_id,
+        data={"run_id": run_id, "name": row.name},
+    )
+
+
+def _failed(
+    tx: Tx,
+    operation: OperationRow,
+    moves: Sequence[OperationInstance],
+    rows: Mapping[str, Instance],
+    error: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Nothing stays in progress, no row is deleted; returns the operation's error."""
+    failures = [m.error for m in moves if m.error is not None]
+    cause = error or (failures[0] if failures else {"code": "internal", "message": "the operation ended early"})
+    for move in moves:
+        row = rows.get(move.instance_id)
+        if row is None or row.operation_id != operation.id or row.status not in IN_PROGRESS:
+            continue
+        mark_error(tx, operation, move, row, _left_over(move, cause, attempted=bool(error)))
+    merged = {"step": None, "retryable": True, "kept": [], "cleaned": []} | dict(cause)
+    for failure in failures:
+        merged["kept"] = sorted({*merged["kept"], *failure.get("kept", [])})
+        merged["cleaned"] = sorted({*merged["cleaned"], *failure.get("cleaned", [])})
+    return merged
+
+
+def _left_over(move: OperationInstance, cause: Mapping[str, Any], *, attempted: bool) -> dict[str, Any]:
+    """What an instance is told whose own step did not fail but did not settle either."""
+    if move.outcome == "confirmed":
+        return {
+            "code": "delete-unfinished",
+            "message": f"{move.instance_name} is gone at its provider, but the operation failed elsewhere; "
+            "a retry removes the record.",
+        }
+    if attempted:
+        return {"code": cause["code"], "message": cause["message"]}
+    return {
+        "code": "not-attempted",
+        "message": f"Not attempted: the operation failed before {move.instance_name}'s turn ({cause['message']}).",
+    }
+
+
+def _cancelled(
+    tx: Tx,
+    operation: OperationRow,
+    moves: Sequence[OperationInstance],
+    rows: Mapping[str, Instance],
+    looks: Mapping[str, str],
+    error: dict[str, Any] | None,
+) -> None:
+    """Each touched instance is what one look says of it, or `error` where there is no answer."""
+    for move in moves:
+        row = rows.get(move.instance_id)
+        if row is None or row.operation_id != operation.id or row.status not in IN_PROGRESS:
+            continue
+        seen = looks.get(move.instance_id)
+        end = _SEEN_STATUS.get(Seen(seen)) if seen else None
+        if move.cancelled == Ending.AS_OBSERVED and end is not None:
+            _set_cancelled(tx, operation, move, row, end)
+            continue
+        mark_error(tx, operation, move, row, error or _cancel_cause(move, seen), what="CANCELLED")
+
+
+def _cancel_cause(move: OperationInstance, seen: str | None) -> dict[str, Any]:
+    if move.verb == Operation.CREATE:
+        return {"code": "cancelled", "message": "The create was cancelled; what it had made was removed."}
+    found = f"the provider says {seen}" if seen else "the provider gave no answer"
+    return {"code": "cancelled", "message": f"The {move.verb} was cancelled and {found}."}
+
+
+def _set_cancelled(tx: Tx, operation: OperationRow, move: OperationInstance, row: Instance, end: Status) -> None:
+    version = tx.session.scalar(
+        update(Instance)
+        .where(Instance.id == row.id)
+        .values(status=end, version=Instance.version + 1, updated_at=tx.now)
+        .returning(Instance.version)
+    )
+    instance_event(
+        tx,
+        operation,
+        row.id,
+        "CANCELLED",
+        event=OPERATION_DETAILS[Operation(move.verb)].event,
+        version=version,
+        change=(row.status, end),
+        source=Source.BACKEND,
+        confirmation_method=ConfirmationMethod.PROVIDER_POLL,
+        cloud_instance_id=row.cloud_instance_id,
+    )
+
+
+def _close_steps(tx: Tx, operation: OperationRow, verdict: OperationStatus) -> None:
+    """No step stays pending or running after the end."""
+    rest = StepStatus.SKIPPED if verdict is not OperationStatus.SUCCEEDED else StepStatus.DONE
+    tx.session.execute(
+        update(OperationStep)
+        .where(
+            OperationStep.operation_id == operation.id,
+            OperationStep.status.in_([StepStatus.PENDING, StepStatus.RUNNING]),
+        )
+        .values(status=rest, message=None)
+    )
+
+
+def end_unstarted(tx: Tx, operation_id: str, why: str) -> None:
+    """End a pending operation that no run has planned: nothing was touched; new rows become `error`."""
+    operation, deployment = _locked(tx, operation_id)
+    if operation.status is not OperationStatus.PENDING or deployment is None:
+        return
+    operation.started_at = None
+    error = {"code": "cancelled", "message": f"Never begun: {why}."}
+    conclude(tx, operation, deployment, OperationStatus.CANCELLED, error=error)
+
+
+def end_lost(tx: Tx, operation_id: str, error: dict[str, Any]) -> bool:
+    """Fail a running operation whose run is gone; False when it has ended meanwhile. Called by the keeper."""
+    operation, deployment = _locked(tx, operation_id)
+    if operation.status is not OperationStatus.RUNNING or deployment is None:
+        return False
+    verdict = OperationStatus.CANCELLED if operation.pre_empted_by else OperationStatus.FAILED
+    conclude(tx, operation, deployment, verdict, error=error)
+    return True
+
+
+def end_listening(tx: Tx, operation_id: str) -> bool:
+    """The listener of a failed operation has closed; False when it was closed already."""
+    changed = tx.session.execute(
+        update(OperationRow)
+        .where(OperationRow.id == operation_id, OperationRow.parked_until.is_not(None))
+        .values(parked_until=None, phase="done")
+        .returning(OperationRow.id)
+    ).one_or_none()
+    return changed is not None
