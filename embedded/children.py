@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from system import processes
+from embedded import lives
+from system.processes import ProcessId, boot_id
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -45,9 +46,9 @@ class Running:
         self.child = child
         self.started_at = time.monotonic()
         self._popen = _spawn(child)
-        identity = processes.identify(self._popen.pid)
+        identity = lives.identify(self._popen.pid)
         # A child that is a zombie already cannot be identified and needs no more than its pid.
-        self.identity = identity or processes.ProcessIdentity(self._popen.pid, 0, processes.boot_id())
+        self.identity = identity or ProcessId(self._popen.pid, 0, boot_id())
 
     @property
     def pid(self) -> int:

@@ -17,16 +17,13 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from embedded.errors import NotUsableError
 from system.users import is_root
 
 SHARED_ROOT = Path("/var/lib/berth")
 _ID_FILE = "installation-id"
 # What a first start that was killed early may have left in an otherwise new directory.
 _EARLY_FILES = frozenset({_ID_FILE, "token", "keys", "up.lock", "logs"})
-
-
-class NotUsableError(RuntimeError):
-    """The data directory cannot be used; the message names the cause and the fix."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from embedded.errors import PortTakenError
+
 LOOPBACK = "127.0.0.1"
 _TRIES = 200
 _BACKLOG = 512
-
-
-class PortTakenError(RuntimeError):
-    """Somebody else listens on the port that was asked for."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,13 @@ from urllib.parse import quote
 
 import psycopg2
 
+from embedded import lives
 from embedded.children import last_lines, open_log
+from embedded.errors import RecordsError
 from embedded.installation import Installation
 from system import processes
 from system.postgres_runtime import PostgresRuntime, available_majors, install_runtime
+from system.processes import ProcessId
 from system.users import OsUser, current_user, ensure_user, is_root
 
 _ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -39,10 +42,6 @@ _SETTINGS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
-
-
-class RecordsError(RuntimeError):
-    """The embedded PostgreSQL could not be started or stopped; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def socket_folder(installation: Installation) -> Path:
 
 def database_url(installation: Installation) -> str:
     """No password in it: the server knows us by our operating-system identity."""
-    return f"postgresql://{_NAME}@/{_NAME}?host={quote(str(socket_folder(installation)))}"
+    return f"postgresql://{_NAME}@/{_NAME}?host={quote(str(socket_folder(installation)), safe='')}"
 
 
 def records_user(installation: Installation) -> str:
@@ -102,17 +101,14 @@ def prepare(installation: Installation) -> RecordsServer:
     return server
 
 
-def running(data: Path) -> processes.ProcessIdentity | None:
+def running(data: Path) -> ProcessId | None:
     """The living server on this data directory. The pid file alone proves nothing: pids are used again."""
-    try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    process = processes.identify(pid)
-    return process if process is not None and _works_in(data, Path(f"/proc/{pid}")) else None
+    pid = _recorded_pid(data)
+    process = lives.identify(pid) if pid is not None else None
+    return process if process is not None and _works_in(data, process) else None
 
 
-def start(server: RecordsServer) -> processes.ProcessIdentity:
+def start(server: RecordsServer) -> ProcessId:
     """Start it, or find it running. Returns once it accepts connections and has Berth's database."""
     process = running(server.data)
     if process is None:
@@ -131,7 +127,7 @@ def stop(data: Path) -> bool:
     process = running(data)
     if process is None:
         return True
-    return processes.end(process, (signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
+    return lives.end(process, (signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
 
 
 def _major(data: Path) -> int:
@@ -174,17 +170,10 @@ def _initialise(server: RecordsServer) -> None:
     if unfinished.exists():
         shutil.rmtree(unfinished)
     _make_private(unfinished, server.user)
-    command = [
-        server.runtime.program("initdb"),
-        "-D",
-        str(unfinished),
-        "-U",
-        _NAME,
-        "--encoding=UTF8",
-        "--locale=C",
-    ]
+    command = [str(server.runtime.program("initdb")), "-D", str(unfinished), "-U", _NAME]
+    options = ["--encoding=UTF8", "--locale=C", "--auth-local=peer", "--auth-host=reject"]
     done = subprocess.run(
-        [*command, "--auth-local=peer", "--auth-host=reject"],
+        [*command, *options],
         **_as_user(server),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -197,7 +186,7 @@ def _initialise(server: RecordsServer) -> None:
     unfinished.rename(server.data)
 
 
-def _launch(server: RecordsServer) -> processes.ProcessIdentity:
+def _launch(server: RecordsServer) -> ProcessId:
     settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
     place: list[str] = [
         "-D",
@@ -219,14 +208,14 @@ def _launch(server: RecordsServer) -> processes.ProcessIdentity:
         )
     finally:
         os.close(log)
-    identity = processes.identify(child.pid)
+    identity = lives.identify(child.pid)
     child.returncode = 0  # it is not ours to wait for; `reap` collects it should it end before us
     if identity is None:
         raise _did_not_start(server)
     return identity
 
 
-def reap(process: processes.ProcessIdentity) -> None:
+def reap(process: ProcessId) -> None:
     """Collect the server's exit when it was our child, so that its pid is free at once."""
     try:
         os.waitpid(process.pid, os.WNOHANG)
@@ -234,7 +223,7 @@ def reap(process: processes.ProcessIdentity) -> None:
         return
 
 
-def _await_ready(server: RecordsServer, process: processes.ProcessIdentity) -> None:
+def _await_ready(server: RecordsServer, process: ProcessId) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -243,7 +232,7 @@ def _await_ready(server: RecordsServer, process: processes.ProcessIdentity) -> N
             lines = []
         if len(lines) >= 8 and lines[0].strip() == str(process.pid) and lines[7].strip() == "ready":
             return
-        if not processes.is_alive(process):
+        if not lives.is_alive(process):
             reap(process)
             raise _did_not_start(server)
         time.sleep(0.01)
@@ -267,15 +256,21 @@ def _ensure_database(server: RecordsServer) -> None:
             connection.close()
 
 
-def _works_in(data: Path, proc: Path) -> bool:
-    """PostgreSQL's processes make the data directory their working directory."""
+def _recorded_pid(data: Path) -> int | None:
     try:
-        return (
-            (proc / "cwd").readlink() == data.resolve()
-            and (proc / "exe").readlink().name == "postgres"
-            and proc.stat().st_uid == data.stat().st_uid
-        )
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def _works_in(data: Path, process: ProcessId) -> bool:
+    """PostgreSQL's processes make the data directory their working directory."""
+    facts = processes.find(process)
+    if facts is None or facts.uid != data.stat().st_uid or processes.working_directory(process) != data.resolve():
+        return False
+    try:
+        return Path(f"/proc/{process.pid}/exe").readlink().name == "postgres"
+    except OSError:
         return False
 
 
@@ -286,16 +281,13 @@ def _clear_remains(data: Path) -> None:
     start meanwhile. With a backend still at work the pid file stays: it is what protects the data.
     """
     deadline = time.monotonic() + 5.0
-    while processes.processes_where(lambda proc: _works_in(data, proc)) or _is_zombie(data):
+    owner = data.stat().st_uid
+    while _is_zombie(_recorded_pid(data)) or any(_works_in(data, facts.id) for facts in processes.every(owner)):
         if time.monotonic() > deadline:
             raise RecordsError(f"processes of a killed PostgreSQL still use {data}; try again in a moment")
         time.sleep(0.05)
     (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _is_zombie(data: Path) -> bool:
-    try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        return processes.is_zombie(pid)
-    except (FileNotFoundError, ValueError):
-        return False
+def _is_zombie(pid: int | None) -> bool:
+    return pid is not None and lives.is_zombie(pid)

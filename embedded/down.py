@@ -1,0 +1,90 @@
+"""`berth down`: stop what `berth up` started, and with `--purge` remove every trace of this installation.
+
+Instances outlive a plain `down`, as they outlive the supervisor. Only processes whose recorded identity holds are
+ended, and whatever else runs as an OS user that this installation made.
+"""
+
+from __future__ import annotations
+
+import pwd
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from embedded import lives, postgres
+from embedded.errors import LocalError
+from embedded.installation import Installation, read_record, remove_files
+from embedded.state import end_remains, load_state, locked
+from system.processes import ProcessId, every, find, send_signal
+from system.users import is_root, remove_user
+
+_SUPERVISOR_SECONDS = 90.0
+_INSTANCE_STEPS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+
+Say = Callable[[str], None]
+
+
+def down(installation: Installation, purge: bool, say: Say) -> None:
+    state = load_state(installation)
+    if state is not None and state.is_up():
+        say(f"stopping berth up (pid {state.supervisor.pid})")
+        if not lives.end(state.supervisor, (signal.SIGTERM, _SUPERVISOR_SECONDS), (signal.SIGKILL, 5.0)):
+            raise LocalError(f"berth up (pid {state.supervisor.pid}) does not end, not even by SIGKILL")
+    with locked(installation.data_dir):
+        end_remains(installation)
+        _stop_records(installation, say)
+        installation.state_file.unlink(missing_ok=True)
+        if purge:
+            _purge(installation, say)
+
+
+def _stop_records(installation: Installation, say: Say) -> None:
+    data = installation.records / "data"
+    if postgres.running(data) is not None:
+        say("stopping postgres")
+    if not postgres.stop(data):
+        raise LocalError(f"the PostgreSQL on {data} does not end; look at {installation.logs / 'postgres.log'}")
+
+
+def _purge(installation: Installation, say: Say) -> None:
+    instances = list(_instance_processes(installation.instance_root))
+    if instances:
+        say(f"ending {len(instances)} instance processes")
+    _end_all(instances)
+    for name, uid in _users(installation):
+        _end_all(facts.id for facts in every(uid))
+        remove_user(name)
+        say(f"removed OS user {name}")
+    remove_files(installation)
+    say(f"removed {installation.data_dir}" + (f" and {installation.shared}" if is_root() else ""))
+
+
+def _instance_processes(root: Path) -> Iterable[ProcessId]:
+    """The living processes that the process provider recorded below `root`."""
+    for record in sorted(root.glob("*/process.json")):
+        try:
+            process = lives.from_record(read_record(record))
+        except (KeyError, TypeError, ValueError):
+            continue
+        if lives.is_alive(process):
+            yield process
+
+
+def _end_all(wanted: Iterable[ProcessId]) -> None:
+    """All get each signal before any of them is waited for."""
+    left = list(wanted)
+    for number, seconds in _INSTANCE_STEPS:
+        for process in left:
+            facts = find(process)
+            if facts is not None:
+                send_signal(process, facts.uid, number)
+        left = [process for process in left if not lives.wait_until_gone(process, seconds)]
+    if left:
+        raise LocalError(f"processes do not end, not even by SIGKILL: {', '.join(str(p.pid) for p in left)}")
+
+
+def _users(installation: Installation) -> list[tuple[str, int]]:
+    if not is_root():
+        return []
+    prefix = f"{installation.user_prefix}-"
+    return [(entry.pw_name, entry.pw_uid) for entry in pwd.getpwall() if entry.pw_name.startswith(prefix)]

@@ -1,0 +1,47 @@
+"""Ask the API of a running Berth, over HTTP as everybody does. Called by the supervisor and the local commands."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_SECONDS = 2.0
+
+
+def is_ready(url: str) -> bool:
+    return _ask(url, "GET", "/readyz")[0] == http.client.OK
+
+
+def complaint(url: str) -> str | None:
+    """What /readyz objects to; None when nobody answers."""
+    status, body = _ask(url, "GET", "/readyz?verbose=true")
+    if status in (0, http.client.OK):
+        return None
+    return f"/readyz says {status}: {' '.join(body.split())[:600]}"
+
+
+def login_url(url: str, token_file: Path) -> str:
+    """The page to open, with a one-time code in the fragment: it reaches no server log."""
+    headers = {"Authorization": f"Bearer {token_file.read_text().strip()}", "Content-Type": "application/json"}
+    status, body = _ask(url, "POST", "/api/v1/login-codes", headers)
+    try:
+        code = json.loads(body)["code"] if status in (http.client.OK, http.client.CREATED) else None
+    except (ValueError, KeyError, TypeError):
+        code = None
+    return f"{url}/ui/#code={code}" if code else f"{url}/ui/"
+
+
+def _ask(url: str, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    """Status and body; status 0 when nobody answers in time."""
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=_SECONDS)
+    try:
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read(65536).decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    finally:
+        connection.close()

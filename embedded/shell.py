@@ -1,0 +1,46 @@
+"""`berth env`: what a shell needs to use the running Berth, Temporal and the records with their own tools."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from embedded import postgres
+from embedded.installation import Installation
+from embedded.state import State
+from system.postgres_runtime import PostgresRuntime
+
+
+def link_programs(installation: Installation, runtime: PostgresRuntime, temporal: Path | None) -> None:
+    """A folder for PATH on which `psql` and `temporal` are the ones that fit."""
+    installation.bin.mkdir(mode=0o700, exist_ok=True)
+    _link(installation.bin / "psql", runtime.program("psql"))
+    if temporal is not None and temporal.parent != installation.bin:
+        _link(installation.bin / "temporal", temporal)
+
+
+def exports(installation: Installation, state: State, database_url: str) -> dict[str, str]:
+    """`database_url` is the user's own, for a Berth whose records are not embedded."""
+    url = postgres.database_url(installation) if state.own_database else database_url
+    return {
+        "BERTH_URL": state.url,
+        "BERTH_TOKEN": installation.token_file.read_text().strip(),
+        "DATABASE_URL": url.replace("postgresql+psycopg2://", "postgresql://"),
+        "TEMPORAL_ADDRESS": state.temporal_address,
+        "TEMPORAL_NAMESPACE": state.temporal_namespace,
+    }
+
+
+def script(installation: Installation, values: dict[str, str]) -> str:
+    """Lines for `eval`. PATH is extended, not replaced."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items() if value]
+    return "\n".join([*lines, f'export PATH={shlex.quote(str(installation.bin))}:"$PATH"'])
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    unfinished = link.with_name(f".{link.name}")
+    unfinished.unlink(missing_ok=True)
+    unfinished.symlink_to(target)
+    unfinished.replace(link)
