@@ -33,7 +33,8 @@ class Call:
     body: Body | None = None
     headers: Mapping[str, str] | None = None
     read_seconds: float = READ_SECONDS
-    patience: float = PATIENCE_SECONDS
+    patience: float | None = None
+    """How long to go on without an answer; None: `PATIENCE_SECONDS`."""
 
     @property
     def url(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 
+from cli import calls
 from cli.calls import READ_SECONDS, Answer, Body, Call
 from cli.errors import ApiProblem, Unreachable
 from cli.target import Target
@@ -84,8 +85,9 @@ class Client:
         return whole
 
     def send(self, call: Call) -> Answer:
-        """Send until there is an answer or `call.patience` is over. Raises `ApiProblem` or `Unreachable`."""
-        deadline = time.monotonic() + (call.patience if self._may_come_back() else 0)
+        """Send until there is an answer or patience is over. Raises `ApiProblem` or `Unreachable`."""
+        patience = calls.PATIENCE_SECONDS if call.patience is None else call.patience
+        deadline = time.monotonic() + (patience if self._may_come_back() else 0)
         pause = 0.1
         told = False
         while True:

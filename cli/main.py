@@ -17,7 +17,10 @@ def main() -> None:
 def print_version(asked: bool) -> None:
     """Answer `--version`, before anything heavy is imported."""
     if asked:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        sys.stdout.write(f"berth {version('berth')}\n")
+        try:
+            sys.stdout.write(f"berth {version('berth')}\n")
+        except PackageNotFoundError:
+            sys.stdout.write("berth, from a source tree that is not installed\n")
         raise SystemExit(0)

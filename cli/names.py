@@ -10,7 +10,8 @@ COMPLETION_SECONDS = 2.0
 
 
 def _listed(path: str, key: str, incomplete: str) -> list[str]:
-    from cli.client import Call, Client
+    from cli.calls import Call
+    from cli.client import Client
     from cli.errors import CliError
     from cli.target import find_target
 

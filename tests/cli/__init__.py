@@ -1,0 +1,1 @@
+"""The command line, against canned answers of a real HTTP server."""

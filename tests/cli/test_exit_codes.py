@@ -1,0 +1,143 @@
+"""How refusals and failures end a command, and what they say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.canned import FAILED, CannedBerth, Reply, accepted, instance, operation, problem
+from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, 2), (401, 3), (403, 3), (404, 4), (409, 5), (412, 5), (422, 2), (428, 5), (500, 1)]
+)
+def test_each_refusal_has_its_exit_code(canned: CannedBerth, berth: Run, status: int, code: int) -> None:
+    canned.on("POST", "/instances/demo/actions", problem(status, "No", detail="because"))
+    ran = berth("stop", "demo")
+    assert (ran.code, ran.out) == (code, "")
+    assert "error: No" in ran.err
+    assert "because" in ran.err
+
+
+def test_bad_fields_are_listed_by_pointer(canned: CannedBerth, berth: Run) -> None:
+    errors = [{"pointer": "/params/version", "detail": "16 or 18"}, {"pointer": "/name", "detail": "too long"}]
+    canned.on("POST", "/instances", problem(422, "Invalid input", code="invalid-input", errors=errors))
+    ran = berth("create", "demo", "--blueprint", "postgres")
+    assert ran.code == 2
+    assert "/params/version: 16 or 18" in ran.err
+    assert "/name: too long" in ran.err
+
+
+def test_a_conflict_names_the_holder_and_what_is_allowed(canned: CannedBerth, berth: Run) -> None:
+    more = {
+        "code": "operation-in-progress",
+        "current_status": "stopping",
+        "allowed_actions": ["cancel", "delete"],
+        "operation": {"id": "op_9", "kind": "stop", "status": "running"},
+    }
+    canned.on("POST", "/instances/demo/actions", problem(409, "Busy", **more))
+    ran = berth("start", "demo")
+    assert ran.code == 5
+    assert "current status: stopping" in ran.err
+    assert "allowed now: cancel, delete" in ran.err
+    assert "held by: stop op_9 running" in ran.err
+
+
+def test_with_json_a_refusal_is_an_object_on_standard_error(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/instances/demo/actions", problem(409, "Busy", code="invalid-transition"))
+    ran = berth("start", "demo", "--json")
+    assert (ran.code, ran.out) == (5, "")
+    assert json.loads(ran.err)["code"] == "invalid-transition"
+    assert json.loads(ran.err)["exit_code"] == 5
+
+
+def test_an_answer_that_is_no_problem_document_is_still_explained(canned: CannedBerth, berth: Run) -> None:
+    canned.on("GET", "/instances/demo", Reply(404, "<html>nope</html>"))
+    ran = berth("get", "demo")
+    assert ran.code == 4
+    assert "GET /api/v1/instances/demo: 404" in ran.err
+
+
+def test_a_rate_limit_beyond_our_patience_is_unavailable(canned: CannedBerth, berth: Run) -> None:
+    canned.on("GET", "/instances/demo", problem(429, "Slow down", retry_after=60))
+    assert berth("get", "demo").code == 6
+    assert len(canned.requests("GET")) == 1
+
+
+def test_a_short_rate_limit_is_waited_out(canned: CannedBerth, berth: Run) -> None:
+    canned.on("GET", "/instances/demo", problem(429, "Slow down", retry_after=0.1), Reply(200, instance()))
+    assert berth("get", "demo").code == 0
+
+
+def test_a_lost_connection_is_retried_with_the_same_key(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/instances/demo/actions", Reply(hang_up=True), Reply(hang_up=True), accepted(operation()))
+    assert berth("stop", "demo").code == 0
+    keys = {s.headers["Idempotency-Key"] for s in canned.requests("POST")}
+    assert (len(canned.requests("POST")), len(keys)) == (3, 1)
+
+
+def test_every_command_has_a_key_of_its_own(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/instances/demo/actions", accepted(operation()))
+    berth("stop", "demo")
+    berth("stop", "demo")
+    assert len({s.headers["Idempotency-Key"] for s in canned.requests("POST")}) == 2
+
+
+def test_a_failed_operation_exits_1_with_the_whole_story(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/instances/demo/actions", accepted(operation()))
+    canned.on("GET", "/operations/op_01", Reply(200, FAILED))
+    canned.on("GET", "/instances/ins_01", Reply(200, instance(status="error")))
+    ran = berth("stop", "demo", "--wait")
+    assert ran.code == 1
+    for words in (
+        "provision",
+        "no host has room",
+        "database app",
+        "the container",
+        "Add a host.",
+        "berth retry demo",
+    ):
+        assert words in ran.err
+
+
+def test_a_wait_that_times_out_exits_124_and_says_how_to_resume(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/instances/demo/actions", accepted(operation()))
+    canned.on("GET", "/operations/op_01", Reply(200, operation("running")))
+    canned.on("GET", "/instances/ins_01", Reply(200, instance(status="stopping")))
+    ran = berth("stop", "demo", "--wait", "--timeout", "0.3", "--json")
+    assert ran.code == 124
+    assert ran.document["operation"]["id"] == "op_01"
+
+
+def test_a_berth_that_is_not_there_is_named_with_its_variable(berth: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.calls.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setenv("BERTH_URL", "http://127.0.0.1:9")
+    ran = berth("list")
+    assert ran.code == 6
+    assert "BERTH_URL=http://127.0.0.1:9" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "demo"),
+        ("create", "demo", "--blueprint", "web", "--set", "novalue"),
+        ("modify", "demo"),
+        ("stop", "demo", "--timeout", "soon"),
+        ("delete", "demo"),
+        ("forget", "demo"),
+        ("list", "-o", "xml"),
+        ("simulate",),
+        ("apply",),
+        ("nonsense",),
+    ],
+)
+def test_words_that_make_no_sense_exit_2_and_send_no_change(
+    canned: CannedBerth, berth: Run, arguments: tuple[str, ...]
+) -> None:
+    assert berth(*arguments).code == 2
+    assert [s for s in canned.seen if s.method != "GET"] == []
