@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli import local
 from cli.commands import acting, changing, connecting, feeds, fleet, looking, making, operations
 from cli.main import print_version
 
@@ -43,8 +43,6 @@ def berth(
         os.environ.pop("BERTH_TOKEN", None)
 
 
-if importlib.util.find_spec("cli.local"):
-    app.add_typer(importlib.import_module("cli.local").local_app)
-
+app.add_typer(local.local_app)
 for group in (making, looking, acting, changing, operations, feeds, connecting, fleet):
     app.add_typer(group.app)

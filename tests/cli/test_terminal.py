@@ -1,0 +1,159 @@
+"""What happens on a real terminal: waiting with live progress, detaching, typing a name."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.canned import TOKEN, CannedBerth, Reply, accepted, instance, operation, problem
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = [{"name": "stop", "title": "stop the server", "status": "running", "attempts": [], "usual": {"p50": 1.2}}]
+
+
+class Terminal:
+    """A program on a pseudo-terminal, and all that it wrote."""
+
+    def __init__(self, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cli", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            cwd=ROOT,
+        )
+        os.close(slave)
+        self._written = b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                chunk = os.read(self._master, 4096)
+            except OSError:  # what Linux says when the last writer has gone
+                return
+            if not chunk:
+                return
+            self._written += chunk
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._written.decode(errors="replace"))
+
+    def until(self, words: str) -> None:
+        deadline = time.monotonic() + 20
+        while words not in self.text:
+            assert time.monotonic() < deadline, f"{words!r} never came; only: {self.text}"
+            time.sleep(0.02)
+
+    def type(self, words: str) -> None:
+        os.write(self._master, words.encode())
+
+    def end(self) -> int:
+        code = self.process.wait(20)
+        self._reader.join(5)
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(5)
+        self._reader.join(5)
+        os.close(self._master)
+
+
+@pytest.fixture
+def terminal(canned: CannedBerth) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def run(*arguments: str) -> Terminal:
+        environment = {
+            "BERTH_URL": canned.url,
+            "BERTH_TOKEN": TOKEN,
+            "TERM": "xterm-256color",
+            "PATH": "/usr/bin:/bin",
+            "HOME": "/nonexistent",
+            "COLUMNS": "120",
+        }
+        opened.append(Terminal(arguments, environment))
+        return opened[-1]
+
+    yield run
+    for one in opened:
+        one.close()
+
+
+def test_on_a_terminal_a_change_waits_and_shows_its_steps(
+    canned: CannedBerth, terminal: Callable[..., Terminal]
+) -> None:
+    canned.on("POST", "/instances/demo/actions", accepted(operation()))
+    running = Reply(200, operation("running", steps=STEPS))
+    canned.on("GET", "/operations/op_01", running, running, Reply(200, operation("succeeded", steps=STEPS)))
+    canned.on("GET", "/instances/ins_01", Reply(200, instance(status="stopped")))
+    screen = terminal("stop", "demo")
+    assert screen.end() == 0
+    assert "stop the server (usually 1.2s)" in screen.text
+    assert "● demo stopped in 2.0s" in screen.text
+    assert "next: berth start demo" in screen.text
+
+
+def test_ctrl_c_detaches_and_says_how_to_come_back(canned: CannedBerth, terminal: Callable[..., Terminal]) -> None:
+    canned.on("POST", "/instances/demo/actions", accepted(operation()))
+    canned.on("GET", "/operations/op_01", Reply(200, operation("running", steps=STEPS)))
+    screen = terminal("stop", "demo")
+    screen.until("stop the server")
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.end() == 130
+    assert "the operation continues: berth wait op_01" in screen.text
+
+
+def test_delete_wants_the_name_typed(canned: CannedBerth, terminal: Callable[..., Terminal]) -> None:
+    canned.on("DELETE", "/instances/demo", accepted(operation("succeeded", kind="delete")))
+    canned.on("GET", "/instances/ins_01", problem(404, "Gone"))
+    refused = terminal("delete", "demo")
+    refused.until("Type demo to go on")
+    refused.type("demi\n")
+    assert refused.end() == 2
+    assert canned.requests("DELETE") == []
+    confirmed = terminal("delete", "demo")
+    confirmed.until("Type demo to go on")
+    confirmed.type("demo\n")
+    assert confirmed.end() == 0
+    assert len(canned.requests("DELETE")) == 1
+
+
+def test_no_input_refuses_to_ask(canned: CannedBerth, terminal: Callable[..., Terminal]) -> None:
+    assert terminal("delete", "demo", "--no-input").end() == 2
+
+
+def test_no_wait_holds_on_a_terminal_too(canned: CannedBerth, terminal: Callable[..., Terminal]) -> None:
+    canned.on("POST", "/instances/demo/actions", accepted(operation()))
+    screen = terminal("stop", "demo", "--no-wait")
+    assert screen.end() == 0
+    assert "next: berth wait op_01" in screen.text
+
+
+def test_the_version_is_answered_at_once() -> None:
+    def once() -> float:
+        begun = time.monotonic()
+        command = [sys.executable, "-m", "cli", "--version"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+        assert done.stdout.startswith("berth")
+        return time.monotonic() - begun
+
+    assert min(once() for _ in range(3)) < 0.3
