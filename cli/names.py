@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,14 +10,14 @@ import typer
 COMPLETION_SECONDS = 2.0
 
 
-def _listed(path: str, key: str, incomplete: str) -> list[str]:
+def _listed(context: typer.Context, path: str, key: str, incomplete: str) -> list[str]:
     from cli.calls import Call
     from cli.client import Client
     from cli.errors import CliError
     from cli.target import find_target
 
     try:
-        client = Client(find_target(None))
+        client = Client(find_target(_data_dir(context)))
         call = Call("GET", path, params={"page_size": 200}, read_seconds=COMPLETION_SECONDS, patience=0)
         items: list[dict[str, Any]] = client.send(call).body.get("items") or []
     except CliError:
@@ -24,26 +25,32 @@ def _listed(path: str, key: str, incomplete: str) -> list[str]:
     return [str(i[key]) for i in items if str(i.get(key, "")).startswith(incomplete)]
 
 
-def complete_instance(incomplete: str) -> list[str]:
+def _data_dir(context: typer.Context) -> Path | None:
+    """The flag, wherever on the line it stands; nothing was executed yet when a shell completes."""
+    given = context.params.get("data_dir") or (context.parent and context.parent.params.get("data_dir"))
+    return Path(given) if given else None
+
+
+def complete_instance(context: typer.Context, incomplete: str) -> list[str]:
     """Names of what lives."""
-    return _listed("/instances", "name", incomplete)
+    return _listed(context, "/instances", "name", incomplete)
 
 
-def complete_operation(incomplete: str) -> list[str]:
+def complete_operation(context: typer.Context, incomplete: str) -> list[str]:
     """Names of instances, or ids of operations once `op_` was typed."""
     if incomplete.startswith("op_"):
-        return _listed("/operations", "id", incomplete)
-    return complete_instance(incomplete)
+        return _listed(context, "/operations", "id", incomplete)
+    return complete_instance(context, incomplete)
 
 
-def complete_provider(incomplete: str) -> list[str]:
+def complete_provider(context: typer.Context, incomplete: str) -> list[str]:
     """Names of providers."""
-    return _listed("/providers", "name", incomplete)
+    return _listed(context, "/providers", "name", incomplete)
 
 
-def complete_blueprint(incomplete: str) -> list[str]:
+def complete_blueprint(context: typer.Context, incomplete: str) -> list[str]:
     """Names of blueprints."""
-    return _listed("/blueprints", "name", incomplete)
+    return _listed(context, "/blueprints", "name", incomplete)
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or id.", autocompletion=complete_instance)]
