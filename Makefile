@@ -1,0 +1,92 @@
+# Everything that a developer or a build machine runs. `make` alone lists the targets.
+# Needs Python 3.11 or newer and make; Node 20 or newer builds the UI; Go builds Temporal where no download is to be had.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+PY := .venv/bin/python
+STAMPS := .venv/.stamps
+READY := $(STAMPS)/setup
+UI := $(if $(wildcard ui/package.json),ui/dist/index.html)
+
+# A variable of the caller's shell must not lead our tools to other packages or another environment.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PGPORT PGHOST
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with pinned packages and Berth itself; instant when done
+
+.PHONY: run
+run: $(READY) $(UI) temporal ## Run Berth here: embedded PostgreSQL and Temporal, worker, API, UI
+	@exec .venv/bin/berth up
+
+.PHONY: test
+test: $(READY) $(UI) temporal ## Run all tests, fast ones first
+	$(PY) -m pytest -p tests.fast_first $(ARGS)
+
+.PHONY: check
+check: $(READY) ## Lint, format, types, import directions, generated files: exactly what the build machine checks
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+	$(PY) -m scripts.lifecycle_docs --check
+	$(PY) -m scripts.openapi --check
+
+.PHONY: fmt
+fmt: $(READY) ## Format the code and mend what the linter can mend
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+.PHONY: types
+types: $(READY) ## Check types only
+	.venv/bin/mypy .
+
+.PHONY: docs
+docs: $(READY) ## Write the generated documents again: lifecycle and OpenAPI
+	$(PY) -m scripts.lifecycle_docs
+	$(PY) -m scripts.openapi
+
+.PHONY: bench
+bench: $(READY) temporal ## Measure operations against the bare engine (ARGS are passed on)
+	$(PY) -m bench $(ARGS)
+
+.PHONY: temporal
+temporal: $(READY) ## Get the Temporal CLI into ~/.cache/berth unless it is there
+	@$(PY) -m embedded.temporal_cli >/dev/null
+
+.PHONY: lock
+lock: $(READY) ## Choose versions within pyproject.toml's bounds and pin them with their hashes
+	.venv/bin/uv pip compile -q --upgrade --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		pyproject.toml -o requirements/run.txt
+	.venv/bin/uv pip compile -q --upgrade --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+		--extra dev pyproject.toml -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove what make made here; data and ~/.cache/berth stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist ui/dist ui/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv is bootstrapped from its own pin in the lock file, hashes included.
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: $$($(PYTHON) --version 2>&1 || echo 'no $(PYTHON)'); Berth needs Python 3.11 or newer:" \
+			"install it, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "error: Python cannot make environments here; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@test -x .venv/bin/uv || awk '/^uv==/ {on=1} on {print} on && !/\\$$/ {exit}' requirements/dev.txt | \
+		$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r /dev/stdin
+	.venv/bin/uv pip sync -q --python $(PY) requirements/dev.txt
+	.venv/bin/uv pip install -q --python $(PY) --no-deps -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+UI_SOURCES := $(if $(wildcard ui/package.json),$(shell find ui -name node_modules -prune -o -name dist -prune -o -type f -print))
+ui/dist/index.html: $(UI_SOURCES)
+	@command -v npm >/dev/null || { echo "error: no npm here; install Node 20 or newer to build the UI" >&2; exit 1; }
+	cd ui && npm ci --no-audit --no-fund --loglevel=error && npm run build
+	@touch $@
