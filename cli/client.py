@@ -23,6 +23,7 @@ from cli.errors import ApiProblem, Unreachable
 from cli.target import Target
 
 CONNECT_SECONDS = 5.0
+STREAM_SILENCE_SECONDS = 60.0
 _BUSY = frozenset({429, 502, 503, 504})
 
 
@@ -112,8 +113,8 @@ class Client:
 
     @contextmanager
     def lines(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Iterator[str]]:
-        """Follow a stream (server-sent events or plain text) line by line, without a read time-out."""
-        timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
+        """Follow a stream (server-sent events or plain text) line by line; its keep-alive breaks silence."""
+        timeout = httpx2.Timeout(STREAM_SILENCE_SECONDS, connect=CONNECT_SECONDS)
         url = Call("GET", path).url
         try:
             with self._http.stream("GET", url, params=_given(params), timeout=timeout) as response:

@@ -119,13 +119,15 @@ def changes(command: Command[P]) -> Callable[..., None]:
 
 
 def _with_options(command: Command[P], options: Options) -> Callable[..., None]:
-    def run(**given: Any) -> None:
+    def run(*, context: typer.Context, **given: Any) -> None:
         chosen = {name: given.pop(name) for name in options}
+        chosen["data_dir"] = chosen["data_dir"] or context.find_root().params.get("data_dir")
         code = _run(chosen, lambda session: command(session, **given))  # type: ignore[call-arg]
         if code:
             raise typer.Exit(int(code))
 
-    return with_signature(run, command, options, hidden="session")
+    context: Options = {"context": (typer.Context, Parameter.empty)}
+    return with_signature(run, command, {**context, **options}, hidden="session")
 
 
 def with_signature(

@@ -73,7 +73,8 @@ def apply(session: Session, file: File = None, yes: Yes = False) -> int:
     name, found, body = _planned_document(session, file, None)
     screen = session.screen
     what = _plan(session, name, body) if found else _creation_plan(body)
-    screen.note(*plans.lines(name, what, colour=screen.error_colour))
+    if not screen.is_machine:
+        screen.note(*plans.lines(name, what, colour=screen.error_colour))
     against = plans.blockers(what)
     if against:
         raise CliError(f"{name} cannot be changed this way.", code=ExitCode.CONFLICT, detail="; ".join(against))

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import settings
 from cli import target
 from cli.errors import CliError, ExitCode, Unreachable, UsageProblem
+from cli.program import app
 
 pytestmark = pytest.mark.unit
 
@@ -86,3 +88,11 @@ def test_an_address_that_is_none_is_named(url: str, monkeypatch: pytest.MonkeyPa
 
 def test_the_token_shows_in_no_repr(tmp_path: Path) -> None:
     assert "tok_file" not in repr(target.find_target(_a_berth(tmp_path / "f")))
+
+
+def test_the_flag_before_the_command_is_the_flag_behind_it(tmp_path: Path) -> None:
+    first = CliRunner().invoke(app, ["--data-dir", str(tmp_path / "g"), "list"])
+    second = CliRunner().invoke(app, ["list", "--data-dir", str(tmp_path / "g")])
+    assert first.exit_code == second.exit_code == ExitCode.UNAVAILABLE
+    assert str(tmp_path / "g") in first.stderr
+    assert first.stderr == second.stderr
