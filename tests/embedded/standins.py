@@ -70,3 +70,9 @@ def dying_worker() -> None:
 
 def _worker_file() -> Path:
     return Path(os.environ["BERTH_DATA_DIR"]) / "worker-is-up"
+
+
+def silent_worker() -> None:
+    """Lives, but never polls."""
+    while True:
+        time.sleep(60)

@@ -1,0 +1,103 @@
+"""A supervisor of our own per test, on a data directory that is purged afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embedded.down import down
+from embedded.installation import Installation, find_installation
+
+_PASSED = ("HOME", "BERTH_CACHE_DIR", "BERTH_TEMPORAL_CLI", "PATH")
+
+
+@dataclass
+class Up:
+    """One running supervisor."""
+
+    process: subprocess.Popen[str]
+    data_dir: Path
+    progress: Path
+
+    def event(self, seconds: float = 30.0) -> dict[str, Any]:
+        """The next JSON line; fails the test when there is none."""
+        assert self.process.stdout is not None
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            pytest.fail(f"no event in {seconds} s: {self.progress.read_text()}")
+        line = self.process.stdout.readline()
+        if not line:
+            pytest.fail(f"ended with {self.process.wait(5)}: {self.progress.read_text()}")
+        return dict(json.loads(line))
+
+    def ended(self, seconds: float = 60.0) -> tuple[int, str]:
+        """Exit code and everything it said on stderr."""
+        return self.process.wait(seconds), self.progress.read_text()
+
+    @property
+    def installation(self) -> Installation:
+        found = find_installation(self.data_dir)
+        assert found is not None
+        return found
+
+
+Starter = Callable[..., Up]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """Purged afterwards: processes, OS users and folders of this test's installation."""
+    folder = tmp_path / "data"
+    yield folder
+    installation = find_installation(folder)
+    if installation is not None:
+        down(installation, purge=True, say=lambda text: None)
+
+
+@pytest.fixture
+def start(data_dir: Path, tmp_path: Path) -> Iterator[Starter]:
+    """Start a supervisor with stand-ins: `start("worker=dying_worker", "timeout=5")`."""
+    started: list[Up] = []
+
+    def starter(*arguments: str, environment: dict[str, str] | None = None) -> Up:
+        progress = tmp_path / f"progress-{len(started)}"
+        passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+        with progress.open("w") as sink:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.embedded.run_up", str(data_dir), *arguments],
+                env=passed | (environment or {}),
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                text=True,
+            )
+        started.append(Up(process, data_dir, progress))
+        return started[-1]
+
+    yield starter
+    for up in started:
+        if up.process.poll() is None:
+            up.process.terminate()
+            try:
+                up.process.wait(60)
+            except subprocess.TimeoutExpired:
+                up.process.kill()
+                up.process.wait(5)
+        assert up.process.stdout is not None
+        up.process.stdout.close()
+
+
+def wait_for(answered: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not answered():
+        if time.monotonic() > deadline:
+            pytest.fail("it did not happen in time")
+        time.sleep(0.02)
