@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     temporal_address: str = Field(default="127.0.0.1:7233", validation_alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
     temporal_ui_url: str = ""
+    temporal_fresh: bool = False
+    """`berth up` has just made this Temporal database: its new namespace id needs no acknowledgement."""
     temporal_cli: str = ""
     """The Temporal program for `berth up`; empty: look for it on PATH and in the cache, else get it."""
     temporal_fresh: bool = False

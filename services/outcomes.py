@@ -89,7 +89,8 @@ def conclude(
     ).all()
     rows = _rows(tx.session, moves)
     if verdict is OperationStatus.SUCCEEDED and any(m.outcome != "confirmed" for m in moves):
-        raise AssertionError(f"operation {operation.id} cannot succeed with unconfirmed instances")
+        verdict = OperationStatus.FAILED
+        error = {"code": "internal", "message": "The run ended without confirming every instance."}
     if verdict is OperationStatus.SUCCEEDED:
         _remove_deleted(tx, operation, deployment, moves, rows)
     elif verdict is OperationStatus.FAILED:

@@ -7,6 +7,7 @@ Nothing here reads the table of moves, so editing the table cannot break a repla
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TypeVar
@@ -62,6 +63,7 @@ class OperationRun:
         self._confirmations: list[ConfirmationInput] = []
         self._failures: list[dict[str, object]] = []
         self._fence_lost = False
+        self._told_to_stop = False
 
     @workflow.signal
     def retry(self, operation_id: str | None = None) -> None:
@@ -75,7 +77,7 @@ class OperationRun:
 
     @workflow.signal
     def confirm(self, claim: dict[str, object]) -> None:
-        """Evidence from elsewhere: `{operation_id, instance_id, kind, generation}`. Another operation's is ignored."""
+        """Evidence from elsewhere: `{operation_id, instance_id, kind, generation}`; others are ignored."""
         if self._is_mine(str(claim.get("operation_id", ""))):
             instance_id, kind = str(claim.get("instance_id", "")), str(claim.get("kind", ""))
             generation = int(str(claim.get("generation", 0)))
@@ -89,7 +91,7 @@ class OperationRun:
         info = workflow.info()
         self._owner = OwnerInput(given.operation_id, info.original_execution_run_id or info.run_id)
         plan = await self._recorded(self._plan(info.run_id))
-        if not self._cancelled():
+        if not self._stopping():
             await self._act(plan)
         if self._fence_lost:
             raise ApplicationError(
@@ -115,7 +117,7 @@ class OperationRun:
             names = ", ".join(step.name for step in phase)
             workflow.set_current_details(f"phase {number} of {len(plan.phases)}: {phase[0].verb} {names}")
             await self._phase(phase)
-            if self._failures or self._fence_lost or self._cancelled():
+            if self._failures or self._fence_lost or self._stopping():
                 break
         listener.cancel()
 
@@ -154,14 +156,14 @@ class OperationRun:
                 self._fence_lost = True
                 return
             if cause["code"] == "cancelled":
+                self._told_to_stop = True
                 return
             await self._failed(step, cause)
 
     async def _verb(self, step: PlannedStepResult) -> StepResult:
-        return await workflow.execute_activity(
-            VERBS[step.verb],  # type: ignore[arg-type]
+        return await workflow.execute_activity_method(
+            VERBS[step.verb],
             StepInput(self._owner, step.instance_id),
-            result_type=StepResult,
             task_queue=step.queue,
             activity_id=f"{step.verb}/{step.instance_id}",
             summary=f"{step.verb} {step.name}",
@@ -210,15 +212,17 @@ class OperationRun:
 
     async def _finish(self, plan: PlanResult) -> FinishResult:
         """Record the outcome, shielded: an accepted change is never left without its end."""
-        verdict, error, looks, park = "succeeded", None, {}, 0.0
-        if self._cancelled() and plan.kind == "delete":
+        verdict, park = "succeeded", 0.0
+        error: dict[str, object] | None = None
+        looks: dict[str, str] = {}
+        if self._stopping() and plan.kind == "delete":
             verdict = "failed"
             error = {"code": "interrupted", "message": "The delete was interrupted; a retry finishes it."}
-        elif self._cancelled():
+        elif self._stopping():
             verdict, looks = "cancelled", await self._recorded(self._after_cancel(plan))
         elif self._failures:
             verdict, park = "failed", plan.park_seconds
-        done: FinishResult = await self._recorded(
+        return await self._recorded(
             workflow.execute_local_activity_method(
                 RecordActivities.finish_operation,
                 FinishInput(self._owner, verdict, error, looks, park),
@@ -226,7 +230,6 @@ class OperationRun:
                 **policies.RECORD,
             )
         )
-        return done
 
     async def _after_cancel(self, plan: PlanResult) -> dict[str, str]:
         """Remove the compute of creates; of everything else, one look at what is there now."""
@@ -261,7 +264,7 @@ class OperationRun:
         while not self._close and (left := deadline - workflow.time()) > 0:
             try:
                 await workflow.wait_condition(lambda: self._retry or self._close, timeout=timedelta(seconds=left))
-            except (TimeoutError, asyncio.TimeoutError):
+            except builtins.TimeoutError:
                 break
             except asyncio.CancelledError:
                 if not self._cancelled():
@@ -321,11 +324,15 @@ class OperationRun:
         """Whether the server was asked to cancel this run; eviction looks the same but has no reason."""
         return workflow.cancellation_reason() is not None
 
+    def _stopping(self) -> bool:
+        """Cancelled, or told so by the records before the cancel arrived here."""
+        return self._told_to_stop or self._cancelled()
+
     def _end(self, outcome: FinishResult) -> str:
-        if outcome.status == "succeeded":
-            return outcome.status
         if outcome.status == "cancelled" and self._cancelled():
             raise asyncio.CancelledError
+        if outcome.status != "failed":
+            return outcome.status
         error = outcome.error or {}
         raise ApplicationError(
             str(error.get("message", outcome.status)), type="OperationFailed", non_retryable=True

@@ -1,0 +1,118 @@
+"""Questions to a provider on behalf of a person: one look, the inventory, the logs, and scripted faults.
+
+They change no record, and only `set_faults` changes anything at all (local mode, `simulated` only).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from typing import Any
+
+from temporalio import activity
+
+from activities.failures import as_temporal_failures
+from blueprints.base import Blueprint
+from db.models import Instance
+from db.session import Database
+from db.vault import Vault
+from domain.errors import FieldError, InvalidInput, NotFound
+from domain.work import Work
+from providers.base import Provider
+from providers.simulated import SimulatedProvider
+from providers.simulated_faults import fault_from
+from services.steps import load_work
+
+_MASK = "••••••"
+
+
+class AskActivities:
+    """Composed by the worker, like `InstanceActivities`."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        server_id: str,
+        providers: Mapping[str, Provider],
+        blueprints: Mapping[str, Blueprint],
+        *,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._server_id = server_id
+        self._providers = providers
+        self._blueprints = blueprints
+        self._pool = pool
+
+    @activity.defn
+    async def observe_instance(self, given: dict[str, Any]) -> dict[str, Any]:
+        """`{instance_id}` → one look: `{seen, provider_state, endpoint, detail}`."""
+
+        def look() -> dict[str, Any]:
+            provider, work = self._work(given["instance_id"])
+            return asdict(provider.observe(work))
+
+        return await self._run(look)
+
+    @activity.defn
+    async def read_inventory(self, given: dict[str, Any]) -> dict[str, Any]:
+        """`{provider}` → `{items: […]}`: everything that provider holds here."""
+        return await self._run(
+            lambda: {"items": [asdict(item) for item in self._providers[given["provider"]].inventory()]}
+        )
+
+    @activity.defn
+    async def read_logs(self, given: dict[str, Any]) -> dict[str, Any]:
+        """`{instance_id, tail}` → `{lines: […]}`, the instance's own secrets masked."""
+
+        def read() -> dict[str, Any]:
+            provider, work = self._work(given["instance_id"])
+            lines = list(provider.logs(work, int(given["tail"])))
+            return {"lines": [_masked(line, work) for line in lines]}
+
+        return await self._run(read)
+
+    @activity.defn
+    async def simulated_faults(self, given: dict[str, Any]) -> dict[str, Any]:
+        """`{do: list|set|clear, fault?}` → `{items: […]}`: the faults that `simulated` will act out."""
+
+        def change() -> dict[str, Any]:
+            simulated = self._providers["simulated"]
+            assert isinstance(simulated, SimulatedProvider)
+            match given["do"]:
+                case "set":
+                    simulated.set_fault(fault_from(given["fault"]))
+                case "clear":
+                    simulated.clear_faults()
+                case "list":
+                    pass
+                case other:
+                    raise InvalidInput(FieldError("/do", f"{other!r} is not list, set or clear"))
+            return {"items": [asdict(fault) for fault in simulated.faults()]}
+
+        return await self._run(change)
+
+    async def _run(self, work: Any) -> dict[str, Any]:
+        with as_temporal_failures():
+            found: dict[str, Any] = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return found
+
+    def _work(self, instance_id: str) -> tuple[Provider, Work]:
+        with self._database.begin() as tx:
+            row = tx.session.get(Instance, instance_id)
+            if row is None:
+                raise NotFound("instance", instance_id)
+            spec = row.applied_spec or {"params": {}, "resources": {}}
+            work = load_work(tx, self._vault, self._server_id, row, spec)
+            provider = self._providers[row.provider]
+        return provider, replace(work, recipe=self._blueprints[work.blueprint].process_recipe)
+
+
+def _masked(line: str, work: Work) -> str:
+    for value in work.secrets.values():
+        line = line.replace(value, _MASK)
+    return line

@@ -1,0 +1,136 @@
+"""The keeper: one loop that brings every unfinished operation forward. Every worker runs it; one at a time acts.
+
+Pending → start its workflow. Cancel requested → cancel it, terminate it after its grace. Running → look whether
+its run is still there. Overdue → cancel. It holds an advisory lock while it acts, is woken by each commit, and
+looks by itself once a second, so that nothing depends on a wake-up arriving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from temporalio.client import Client
+
+from db.session import CHANNEL_OPERATIONS, KEEPER_LOCK, Database
+from keeper.dispatch import dispatch
+from keeper.facts import KeeperLimits, Unfinished, close_expired_listeners, overdue_to_cancel, unfinished
+from keeper.namespace import NamespaceCheck
+from keeper.reconcile import Reconciler
+from keeper.stop import Stopper
+
+log = structlog.get_logger("keeper")
+_AT_ONCE = 16
+_START_AGAIN_SECONDS = 5.0
+
+
+@dataclass
+class Keeper:
+    """Built by the worker. `run` ends when `stopping` is set."""
+
+    database: Database
+    client: Client
+    limits: KeeperLimits
+    namespace: NamespaceCheck
+    stopping: asyncio.Event
+    restarts: Callable[[], Awaitable[None]] | None = None
+    _started_at: dict[str, float] = field(default_factory=dict)
+    _busy: set[str] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Act whenever the lock can be had; after an error, let go of it and try again."""
+        while not self.stopping.is_set():
+            try:
+                await self._hold_lock_and_act()
+            except (DBAPIError, OSError) as error:
+                log.warning("keeper lost its database", error=type(error).__name__)
+            await self._pause(self.limits.interval_seconds)
+
+    async def _hold_lock_and_act(self) -> None:
+        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            await asyncio.to_thread(connection.execute, text(f"listen {CHANNEL_OPERATIONS}"))
+            while not self.stopping.is_set():
+                got = await asyncio.to_thread(_try_lock, connection)
+                if not got:
+                    await self._pause(self.limits.interval_seconds)
+                    continue
+                stopper = Stopper(self.database, self.client, self.limits)
+                reconciler = Reconciler(self.database, self.client, self.limits)
+                await self._act_until_stopped(connection, stopper, reconciler)
+
+    async def _act_until_stopped(self, connection: Connection, stopper: Stopper, reconciler: Reconciler) -> None:
+        log.info("keeper acts")
+        tasks: set[asyncio.Task[None]] = set()
+        while not self.stopping.is_set():
+            if await self.namespace.holds():
+                for found in await asyncio.to_thread(self._collect):
+                    if found.id not in self._busy and len(tasks) < 4 * _AT_ONCE:
+                        self._busy.add(found.id)
+                        task = asyncio.create_task(self._forward(found, stopper, reconciler))
+                        tasks.add(task)
+                        task.add_done_callback(tasks.discard)
+                if self.restarts is not None:
+                    await self.restarts()
+            await asyncio.to_thread(_wait_for_wake, connection, self.limits.interval_seconds)
+        await asyncio.gather(*tasks)
+
+    def _collect(self) -> list[Unfinished]:
+        with self.database.begin() as tx:
+            overdue_to_cancel(tx)
+            close_expired_listeners(tx)
+            return unfinished(tx)
+
+    async def _forward(self, found: Unfinished, stopper: Stopper, reconciler: Reconciler) -> None:
+        """Bring one operation one move forward. What fails is tried again by the next round."""
+        try:
+            if found.status == "pending":
+                if self._may_start(found.id):
+                    await dispatch(self.database, self.client, found)
+            elif found.cancel_requested:
+                await stopper.stop(found)
+                await reconciler.look(found)
+            else:
+                await reconciler.look(found)
+        except Exception as error:  # noqa: BLE001 - one operation's trouble must not stop the others
+            self._started_at.pop(found.id, None)
+            log.warning("operation not brought forward", operation=found.id, error=type(error).__name__)
+        finally:
+            self._busy.discard(found.id)
+
+    def _may_start(self, operation_id: str) -> bool:
+        """A start that was answered is not repeated at once: Plan may only be waiting for a worker."""
+        now = time.monotonic()
+        if now - self._started_at.get(operation_id, -_START_AGAIN_SECONDS) < _START_AGAIN_SECONDS:
+            return False
+        if len(self._started_at) > 10_000:
+            self._started_at.clear()
+        self._started_at[operation_id] = now
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def _try_lock(connection: Connection) -> bool:
+    return bool(connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": KEEPER_LOCK}).scalar_one())
+
+
+def _wait_for_wake(connection: Connection, seconds: float) -> None:
+    """Return at a notification or after `seconds`; a lost connection raises."""
+    raw: Any = connection.connection.dbapi_connection
+    if select.select([raw], [], [], seconds)[0]:
+        raw.poll()
+        raw.notifies.clear()
+    else:
+        connection.execute(text("select 1"))

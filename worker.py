@@ -1,0 +1,219 @@
+"""The worker: the composition root of everything that acts. Runs workflows, activities and the keeper.
+
+settings → database, keys, Temporal client, providers, blueprints → activities → one `Worker` per task queue.
+SIGTERM drains: running activities get a grace, then their attempts are handed to the next worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from ulid import ULID
+
+from activities.asks import AskActivities
+from activities.instances import InstanceActivities
+from activities.records import RecordActivities
+from blueprints.registry import BLUEPRINTS
+from db.session import Database, open_database
+from db.vault import Vault
+from domain.limits import CANCEL_GRACE_SECONDS
+from domain.work import Identity
+from keeper.facts import KeeperLimits
+from keeper.keeper import Keeper
+from keeper.namespace import NamespaceCheck
+from keeper.restarts import Restarter
+from observability import configure_logging
+from providers.base import Provider
+from providers.registry import process_provider, simulated_provider
+from services.hosts import register_host, see_host, server_id
+from services.planning import task_queue
+from settings import Settings
+from system.processes import boot_id
+from workflows.connection import connect
+from workflows.registry import TASK_QUEUE, WORKFLOWS
+
+log = structlog.get_logger("worker")
+_THREADS = 64
+_ACTIVITIES_AT_ONCE = 40
+_DRAIN = timedelta(seconds=20)
+_HOST_SEEN_EVERY = 5.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a worker is made of."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    server_id: str
+    host_id: str
+    providers: dict[str, Provider]
+    pool: ThreadPoolExecutor
+
+
+def compose(settings: Settings) -> Parts:
+    """Build the parts, prove the keys, and register this host."""
+    database = open_database(settings.database_url, pool_size=20)
+    vault = Vault.open(settings.data_dir / "keys")
+    host_id = _host_id(settings.data_dir)
+    with database.begin() as tx:
+        vault.check(tx)
+        server = server_id(tx)
+        register_host(tx, host_id, f"{socket.gethostname()}-{host_id[-6:]}", ["process"], boot_id())
+
+    def verify(found: Identity) -> bool:
+        parts = (found.server_id, found.project, found.deployment_id, found.instance_id, str(found.generation))
+        return vault.verify(found.signature, *parts)
+
+    root = settings.instance_root or settings.data_dir / "instances"
+    providers: dict[str, Provider] = {
+        "process": process_provider(
+            root=root, runtime_root=root.parent / "runtime", server_id=server, host_id=host_id, verify=verify
+        )
+    }
+    if settings.local_mode:
+        providers["simulated"] = simulated_provider(settings.data_dir / "simulated.db", server, verify)
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="activity")
+    return Parts(settings, database, vault, server, host_id, providers, pool)
+
+
+def _host_id(data_dir: Path) -> str:
+    """This host's id, made once and kept in the data directory."""
+    path = data_dir / "host_id"
+    try:
+        with path.open("x") as file:
+            file.write(f"host_{str(ULID()).lower()}\n")
+    except FileExistsError:
+        log.debug("host id is known")
+    return path.read_text().strip()
+
+
+def workers(client: Client, parts: Parts) -> list[Worker]:
+    """One for the workflows, one per provider queue: what runs on a queue needs that place's credentials."""
+    ports = range(parts.settings.port_first, parts.settings.port_last + 1)
+    common: tuple[Any, ...] = (parts.database, parts.vault, parts.server_id, parts.providers, BLUEPRINTS)
+    instances = InstanceActivities(*common, ports=ports, pool=parts.pool)
+    asks = AskActivities(*common, pool=parts.pool)
+    records = RecordActivities(parts.database, parts.settings.park_seconds)
+    acting = [
+        getattr(source, name)
+        for source in (instances, asks)
+        for name in dir(source)
+        if hasattr(getattr(source, name), "__temporal_activity_definition")
+    ]
+    recording = [
+        records.plan_operation,
+        records.fail_step,
+        records.finish_operation,
+        records.accept_retry,
+        records.stop_listening,
+        records.record_confirmation,
+    ]
+    queues = [task_queue("process", parts.host_id)]
+    queues += [task_queue(name, None) for name in parts.providers if name != "process"]
+    return [
+        Worker(
+            client,
+            task_queue=TASK_QUEUE,
+            workflows=list(WORKFLOWS.values()),
+            activities=recording,
+            activity_executor=parts.pool,
+            workflow_runner=SandboxedWorkflowRunner(
+                restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
+            ),
+            workflow_failure_exception_types=[Exception],
+            max_concurrent_workflow_tasks=20,
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
+            graceful_shutdown_timeout=_DRAIN,
+            build_id="berth",
+        ),
+        *(
+            Worker(
+                client,
+                task_queue=queue,
+                activities=acting,
+                max_concurrent_activities=_ACTIVITIES_AT_ONCE,
+                graceful_shutdown_timeout=_DRAIN,
+                build_id="berth",
+            )
+            for queue in queues
+        ),
+    ]
+
+
+def keeper(client: Client, parts: Parts, stopping: asyncio.Event) -> Keeper:
+    """The loop that brings every unfinished operation forward."""
+    settings = parts.settings
+    limits = KeeperLimits(
+        settings.keeper_interval_seconds,
+        settings.gone_look_seconds,
+        settings.run_hold_seconds,
+        CANCEL_GRACE_SECONDS,
+    )
+    check = NamespaceCheck(parts.database, client, accept_new=settings.temporal_fresh)
+    return Keeper(parts.database, client, limits, check, stopping, Restarter(parts.database, client).look)
+
+
+async def _stay_seen(parts: Parts, stopping: asyncio.Event) -> None:
+    """Tell the records every few seconds that this host's worker lives."""
+    while not stopping.is_set():
+        try:
+            await asyncio.to_thread(_see, parts)
+            await asyncio.wait_for(stopping.wait(), _HOST_SEEN_EVERY)
+        except TimeoutError:
+            continue
+        except Exception as error:  # noqa: BLE001 - the database may be away; the next round tells
+            log.warning("host not seen", error=type(error).__name__)
+            await asyncio.sleep(_HOST_SEEN_EVERY)
+
+
+def _see(parts: Parts) -> None:
+    with parts.database.begin() as tx:
+        see_host(tx, parts.host_id)
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then drain."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    parts = await asyncio.to_thread(compose, settings)
+    client = await connect(settings.temporal_address, settings.temporal_namespace)
+    async with AsyncExitStack() as stack:
+        for worker in workers(client, parts):
+            await stack.enter_async_context(worker)
+        loops = [
+            asyncio.create_task(keeper(client, parts, stopping).run()),
+            asyncio.create_task(_stay_seen(parts, stopping)),
+        ]
+        log.info("worker ready", host=parts.host_id, providers=sorted(parts.providers))
+        await stopping.wait()
+        log.info("worker drains")
+        await asyncio.gather(*loops)
+    parts.pool.shutdown(wait=False, cancel_futures=True)
+    parts.database.engine.dispose()
+
+
+def main() -> None:
+    """Entry of `berth-worker` and of `python -m worker`."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()
