@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.errors import FieldError, InvalidInput
 from domain.lifecycle import Operation
-from domain.work import Home, ProcessRecipe, Secrets, Work
+from domain.work import Call, Home, ProcessRecipe, Secrets, Work
 
 
 class Disruption(StrEnum):
@@ -53,6 +53,10 @@ class Blueprint(Protocol):
 
     def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:
         """How it runs as a plain process."""
+
+    def prepare(self, work: Work, call: Call) -> None:
+        """Bring about what the first start cannot, such as roles. Called before every readiness probe of a
+        create, start or restart; again is the same; `ProviderError(NOT_READY)` as in `probe`."""
 
     def probe(self, work: Work, timeout_seconds: float) -> None:
         """Return when it serves; raise `ProviderError(NOT_READY)` with the reason when it does not yet."""

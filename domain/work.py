@@ -71,6 +71,9 @@ class ProcessRecipe:
     `runtime` names what provides the programs: `postgresql-16`, `postgresql-18` or `python`.
     `files` are written below `Home.conf`, owned by root, readable by the instance.
     `initialise` runs once, in order, before the first start; a crash in the middle starts it afresh.
+    `abort_signal` is tried after `stop_seconds` and before SIGKILL.
+    `pid_file`, below `Home.data`, is removed by a clean end: left behind it tells a crash.
+    `free_disk_mb` must be free before the first start.
     """
 
     runtime: str
@@ -81,6 +84,9 @@ class ProcessRecipe:
     stop_signal: int = 15
     stop_seconds: float = 20.0
     reload_signal: int | None = None
+    abort_signal: int | None = None
+    pid_file: str | None = None
+    free_disk_mb: int = 16
 
 
 RecipeFactory = Callable[["Work", Home], ProcessRecipe]

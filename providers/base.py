@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Call, InventoryItem, Observation, Outcome, Work
 
 
@@ -27,6 +28,19 @@ class Timeouts:
     termination: float
 
 
+class PortBusy(ProviderError):
+    """Another program listens on the instance's port. Code `port-taken`: where the port was not the user's
+    choice, a new one may be allocated and the call made again; nothing was started."""
+
+    def __init__(self, port: int, holder: str) -> None:
+        super().__init__(
+            ProviderErrorKind.INVALID,
+            f"port {port} is taken by another process ({holder}); stop it, or choose another port",
+        )
+        self.code = "port-taken"
+        self.port = port
+
+
 class Provider(Protocol):
     """A place where instances live."""
 
@@ -35,6 +49,7 @@ class Provider(Protocol):
     """Whether a blueprint's readiness probe can reach what this provider runs."""
     needs_port: bool
     """Whether Berth allocates a TCP port of the host for each instance, for life."""
+    timeouts: Timeouts
 
     def create(self, work: Work, call: Call) -> Outcome:
         """Make it exist and run."""

@@ -1,0 +1,167 @@
+"""Real PostgreSQL servers. Users get the database and role `app`; the superuser stays with Berth."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from typing import ClassVar, Final, Literal
+from urllib.parse import quote
+
+from pydantic import Field
+
+from blueprints import postgres_sql
+from blueprints.base import Disruption, Parameters
+from blueprints.postgres_settings import PostgresSettings, as_configuration
+from blueprints.postgres_sql import ADMIN, APP
+from domain.lifecycle import Operation
+from domain.work import Call, Command, Home, ProcessRecipe, Secrets, Work
+
+DEFAULT_VERSION: Final = 18
+_INITDB_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+# Nobody but the two roles, only by password, only over the loopback interface.
+_HBA = f"""\
+local all all reject
+host all {ADMIN} 127.0.0.1/32 scram-sha-256
+host {APP} {APP} 127.0.0.1/32 scram-sha-256
+host all all all reject
+"""
+
+
+class _FixedForLife(Parameters):
+    version: Literal[16, 18] = Field(DEFAULT_VERSION, description="Major version; fixed for life")
+    port: int | None = Field(
+        None, ge=1024, le=65535, description="TCP port on the host; chosen by Berth when absent; fixed for life"
+    )
+
+
+class PostgresParameters(PostgresSettings, _FixedForLife):
+    """What a user may say of a PostgreSQL server."""
+
+
+class PostgresBlueprint:
+    name: ClassVar[str] = "postgres"
+    title: ClassVar[str] = "PostgreSQL"
+    description: ClassVar[str] = "A PostgreSQL server of its own, with database and role app."
+    parameters: ClassVar[type[Parameters]] = PostgresParameters
+    max_members: ClassVar[int] = 1
+    operations: ClassVar[frozenset[Operation]] = frozenset(
+        {
+            Operation.CREATE,
+            Operation.RETRY,
+            Operation.START,
+            Operation.STOP,
+            Operation.RESTART,
+            Operation.MODIFY,
+            Operation.SUSPEND,
+            Operation.UNSUSPEND,
+            Operation.MAINTENANCE_ON,
+            Operation.MAINTENANCE_OFF,
+            Operation.DELETE,
+            Operation.FORGET,
+        }
+    )
+
+    def disruption(self, path: str, before: object, after: object) -> Disruption:
+        if before == after:
+            return Disruption.NONE
+        name = path.rpartition("/")[2].rpartition(".")[2]
+        if name in self.immutable():
+            return Disruption.REPLACE
+        field = self.parameters.model_fields.get(name)
+        extra = None if field is None else field.json_schema_extra
+        return Disruption(str(extra["disruption"])) if isinstance(extra, dict) else Disruption.NONE
+
+    def immutable(self) -> frozenset[str]:
+        return frozenset({"version", "port"})
+
+    def new_secrets(self) -> Secrets:
+        return Secrets(password=secrets.token_urlsafe(24), admin_password=secrets.token_urlsafe(24))
+
+    def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:
+        version = work.params.get("version", DEFAULT_VERSION)
+        configuration = home.conf / "postgresql.conf"
+        return ProcessRecipe(
+            runtime=f"postgresql-{version}",
+            run=Command("postgres", ("-D", str(home.data), "-c", f"config_file={configuration}")),
+            files={
+                "postgresql.conf": _configuration(work, home, version),
+                "pg_hba.conf": _HBA,
+                "pg_ident.conf": "",
+            },
+            initialise=(_initdb(work, home, version),),
+            stop_signal=signal.SIGINT,  # fast: sessions end, data is written
+            stop_seconds=_STOP_SECONDS,
+            reload_signal=signal.SIGHUP,
+            abort_signal=signal.SIGQUIT,
+            pid_file="postmaster.pid",
+            free_disk_mb=200,
+        )
+
+    def prepare(self, work: Work, call: Call) -> None:
+        """Make role and database `app` exist; every attempt of a create calls it before the probe."""
+        call.guard()
+        postgres_sql.prepare(work)
+
+    def probe(self, work: Work, timeout_seconds: float) -> None:
+        postgres_sql.probe(work, timeout_seconds)
+
+    def needs_restart(self, work: Work) -> bool:
+        return bool(postgres_sql.pending_restart(work))
+
+    def endpoint(self, port: int) -> str:
+        return f"postgresql://{APP}@127.0.0.1:{port}/{APP}"
+
+    def connection_uri(self, work: Work) -> str | None:
+        if work.port is None:
+            return None
+        return f"postgresql://{APP}:{quote(work.secrets['password'], safe='')}@127.0.0.1:{work.port}/{APP}"
+
+
+def _initdb(work: Work, home: Home, version: int) -> Command:
+    # Case and sorting by code point, the same on every host; 16 has no provider of its own for that.
+    locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8") if version >= 18 else ()
+    return Command(
+        "initdb",
+        (
+            "-D",
+            str(home.data),
+            f"--username={ADMIN}",
+            "--pwfile=/dev/stdin",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            *locale,
+            "--data-checksums",
+            "--no-instructions",
+        ),
+        stdin=work.secrets["admin_password"],
+        timeout_seconds=_INITDB_SECONDS,
+    )
+
+
+def _configuration(work: Work, home: Home, version: int) -> str:
+    """The whole file, so that a parameter that was taken back falls to the server's default."""
+    fixed: dict[str, object] = {
+        "data_directory": str(home.data),
+        "hba_file": str(home.conf / "pg_hba.conf"),
+        "ident_file": str(home.conf / "pg_ident.conf"),
+        "listen_addresses": "127.0.0.1",
+        "port": work.port,
+        "unix_socket_directories": "",
+        "cluster_name": work.instance_id,
+        "password_encryption": "scram-sha-256",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "lc_messages": "C",
+        "log_destination": "stderr",
+        "logging_collector": False,
+        "log_line_prefix": "%m [%p] %q%u@%d ",
+        "dynamic_shared_memory_type": "posix",
+    }
+    if version >= 17:
+        fixed["allow_alter_system"] = False  # what runs is what Berth shows
+    chosen = {
+        name: work.params[name] for name in PostgresSettings.model_fields if work.params.get(name) is not None
+    }
+    return "".join(as_configuration(name, value) + "\n" for name, value in {**fixed, **chosen}.items())

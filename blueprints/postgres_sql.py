@@ -1,0 +1,161 @@
+"""What the postgres blueprint asks of a running server, over real connections with deadlines.
+
+`app` is the role people get; `berth_admin` is used here alone. Messages name the cause and never a password.
+psycopg2's asynchronous mode is what gives every exchange a deadline: a paused server would hold a blocking one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2 import sql
+
+from domain.errors import ProviderError, ProviderErrorKind
+from domain.work import Work
+
+ADMIN, APP = "berth_admin", "app"
+_ANSWER_SECONDS = 5.0
+_VERIFIER = re.compile(r"SCRAM-SHA-256\$(?P<n>\d+):(?P<salt>[^$]+)\$(?P<key>[^:]+):.+")
+_PREPARE_SECONDS = 20.0
+_PREPARE_LOCK = 7305805
+_FULL = ("too many clients already", "remaining connection slots are reserved", "too many connections")
+_REFUSED = ("authentication failed", "no pg_hba.conf entry", "does not exist", "not permitted to log in")
+
+
+class _ServerFullError(Exception):
+    """It answers, but every connection that this role may have is in use."""
+
+
+def probe(work: Work, timeout_seconds: float) -> None:
+    """Return when `app` can log in and query. A server whose slots are all in use does serve."""
+    try:
+        with _session(work, APP, timeout_seconds) as session:
+            session.rows("select 1")
+    except _ServerFullError:
+        with _session(work, ADMIN, timeout_seconds) as session:
+            session.rows("select 1")
+
+
+def prepare(work: Work) -> None:
+    """Role and database `app`, with the password of the records. Changes nothing where that is so already."""
+    with _session(work, ADMIN, _PREPARE_SECONDS) as session:
+        # Two attempts side by side would both find nothing and both create.
+        session.rows("select pg_advisory_lock(%s)", _PREPARE_LOCK)
+        found = session.rows("select rolpassword from pg_authid where rolname = %s", APP)
+        if not found or not is_verifier_of(found[0][0] or "", work.secrets["password"]):
+            role = sql.SQL("{} role {} login nosuperuser nocreatedb nocreaterole password {}")
+            verb = sql.SQL("alter" if found else "create")
+            session.run(role.format(verb, sql.Identifier(APP), sql.Literal(session.verifier(work))))
+        if not session.rows("select 1 from pg_database where datname = %s", APP):
+            session.run(sql.SQL("create database {0} owner {0}").format(sql.Identifier(APP)))
+
+
+def is_verifier_of(stored: str, password: str) -> bool:
+    """Whether `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>` was made of this password (RFC 5802).
+
+    Trying a login instead would leave a line about a failed one in the log of every new server.
+    """
+    found = _VERIFIER.fullmatch(stored)
+    if found is None:
+        return False
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(found["salt"]), int(found["n"]))
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    return hmac.compare_digest(hashlib.sha256(client_key).digest(), base64.b64decode(found["key"]))
+
+
+def pending_restart(work: Work) -> list[str]:
+    """The settings that the server says wait for a restart."""
+    with _session(work, ADMIN, _ANSWER_SECONDS) as session:
+        rows = session.rows("select name from pg_settings where pending_restart order by name")
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True)
+class _Session:
+    """One connection and the moment until which everything on it must be done."""
+
+    connection: Any
+    deadline: float
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            self.wait()
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+    def run(self, statement: sql.Composed) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)
+            self.wait()
+
+    def verifier(self, work: Work) -> str:
+        """What the server stores of the password: no statement, and no log of one, ever holds the password."""
+        return psycopg2.extensions.encrypt_password(
+            work.secrets["password"], APP, scope=self.connection, algorithm="scram-sha-256"
+        )
+
+    def wait(self) -> None:
+        while (state := self.connection.poll()) != psycopg2.extensions.POLL_OK:
+            handle, left = self.connection.fileno(), self.deadline - time.monotonic()
+            reading = state == psycopg2.extensions.POLL_READ
+            ready = left > 0 and any(
+                select.select([handle] if reading else [], [] if reading else [handle], [], left)
+            )
+            if not ready:
+                raise ProviderError(ProviderErrorKind.NOT_READY, "the server does not answer in time")
+
+
+@contextmanager
+def _session(work: Work, role: str, seconds: float) -> Iterator[_Session]:
+    """A session of `role` in autocommit. Errors come out classified."""
+    connection = None
+    try:
+        connection = _open(work, role, seconds)
+        session = _Session(connection, time.monotonic() + seconds)
+        session.wait()
+        yield session
+    except psycopg2.Error as error:
+        raise _classified(error, role) from None
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _open(work: Work, role: str, seconds: float) -> Any:
+    return psycopg2.connect(
+        async_=1,
+        host="127.0.0.1",
+        port=work.port,
+        user=role,
+        password=work.secrets["password" if role == APP else "admin_password"],
+        dbname=APP if role == APP else "postgres",
+        application_name="berth",
+        # The user's own settings must not fail our questions.
+        options=f"-c statement_timeout={int(seconds * 1000)} -c lock_timeout=0",
+        sslmode="disable",
+        gssencmode="disable",
+        passfile="/dev/null",  # no password file of the caller's may answer for us
+    )
+
+
+def _classified(error: psycopg2.Error, role: str) -> Exception:
+    message = str(error).strip().partition("\n")[0][:300]
+    if any(words in message for words in _FULL) and role == APP:
+        return _ServerFullError()
+    if any(words in message for words in _REFUSED):
+        return ProviderError(
+            ProviderErrorKind.AUTH, f"the server refused the login that Berth has stored: {message}"
+        )
+    return ProviderError(ProviderErrorKind.NOT_READY, f"not ready: {message}")

@@ -1,0 +1,74 @@
+"""Looking at an instance: its record, processes and exit code. A look changes nothing that a verb relies on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from domain.work import Identity
+from providers.process import logs
+from providers.process.locks import try_lock
+from providers.process.members import members
+from providers.process.places import Place
+from providers.process.record import Record, read_record, write_record
+from providers.process.sight import Facts, Sight, alive, judge
+from providers.process.users import known_uid
+from system import processes
+from system.processes import ProcessFacts, ProcessId
+
+
+class Watch:
+    """Remembers the exit codes that it reaped: the kernel tells each of them once."""
+
+    def __init__(self, server_id: str) -> None:
+        self._server_id = server_id
+        self._exits: dict[ProcessId, int] = {}
+
+    def look(self, place: Place, identity: Identity) -> Sight:
+        home = place.exists()
+        record = self._with_exit(read_record(place.record_file) if home else None)
+        main = _recorded(record)
+        if main is not None and record is not None and record.carries(identity):
+            return alive(main, record)  # the life lock makes a second one impossible: no need to search
+        uid = self.uid(record, identity)
+        found = () if uid is None else tuple(members(place.instance_id, uid, place.data))
+        pid_file = None if record is None else record.ending.pid_file
+        left = pid_file is not None and os.path.lexists(place.data / Path(pid_file).name)
+        return judge(Facts(home, record, found, left, processes.boot_id()), identity)
+
+    def uid(self, record: Record | None, identity: Identity) -> int | None:
+        """The user whose processes to search; None when there never was one."""
+        return record.uid if record is not None else known_uid(self._server_id, identity.project)
+
+    def reap(self, process: ProcessId) -> None:
+        code = processes.reap(process)
+        if code is not None:
+            self._exits[process] = code
+
+    def keep_house(self, place: Place) -> None:
+        """Write down an exit code and bound the log, unless a verb is at work: then that does it."""
+        handle = try_lock(place.verb_lock)
+        if handle is None:
+            return
+        try:
+            record = read_record(place.record_file)
+            if record is not None and record.process in self._exits and record.exit_code is None:
+                write_record(place, replace(record, exit_code=self._exits.pop(record.process)))
+            logs.rotate(place.output)
+        finally:
+            os.close(handle)
+
+    def _with_exit(self, record: Record | None) -> Record | None:
+        if record is None or record.process is None or record.exit_code is not None:
+            return record
+        self.reap(record.process)
+        return replace(record, exit_code=self._exits.get(record.process))
+
+
+def _recorded(record: Record | None) -> ProcessFacts | None:
+    """The process that the record names, while that very one lives as the recorded user."""
+    if record is None or record.process is None:
+        return None
+    facts = processes.find(record.process)
+    return facts if facts is not None and facts.uid == record.uid else None
