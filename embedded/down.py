@@ -14,7 +14,8 @@ from pathlib import Path
 from embedded import lives, postgres
 from embedded.errors import LocalError
 from embedded.installation import Installation, read_record, remove_files
-from embedded.state import end_remains, load_state, locked
+from embedded.state import end_remains, known_servers, load_state, locked
+from providers.process.users import user_prefix
 from system.processes import ProcessId, every, find, send_signal
 from system.users import is_root, remove_user
 
@@ -63,7 +64,7 @@ def _instance_processes(root: Path) -> Iterable[ProcessId]:
     """The living processes that the process provider recorded below `root`."""
     for record in sorted(root.glob("*/process.json")):
         try:
-            process = lives.from_record(read_record(record))
+            process = lives.from_record(read_record(record)["process"])
         except (KeyError, TypeError, ValueError):
             continue
         if lives.is_alive(process):
@@ -86,5 +87,5 @@ def _end_all(wanted: Iterable[ProcessId]) -> None:
 def _users(installation: Installation) -> list[tuple[str, int]]:
     if not is_root():
         return []
-    prefix = f"{installation.user_prefix}-"
-    return [(entry.pw_name, entry.pw_uid) for entry in pwd.getpwall() if entry.pw_name.startswith(prefix)]
+    ours = (f"{installation.user_prefix}-", *(user_prefix(server) for server in known_servers(installation)))
+    return [(entry.pw_name, entry.pw_uid) for entry in pwd.getpwall() if entry.pw_name.startswith(ours)]

@@ -80,6 +80,10 @@ class Installation:
         return self.data_dir / "up.json"
 
     @property
+    def servers_file(self) -> Path:
+        return self.data_dir / "server-ids"
+
+    @property
     def ports_file(self) -> Path:
         """The ports of the last start, so that the next one has the same URLs."""
         return self.data_dir / "ports.json"

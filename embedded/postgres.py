@@ -122,6 +122,23 @@ def start(server: RecordsServer) -> ProcessId:
     return process
 
 
+def server_id(url: str) -> str | None:
+    """The id that the migration gave to these records; None when there is none to be read."""
+    try:
+        connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
+    except psycopg2.Error:
+        return None
+    try:
+        cursor = connection.cursor()
+        cursor.execute("select value from meta where key = 'server_id'")
+        row = cursor.fetchone()
+        return str(row[0]) if row is not None else None
+    except psycopg2.Error:
+        return None
+    finally:
+        connection.close()
+
+
 def stop(data: Path) -> bool:
     """Stop it, cleanly when it can; whether nothing runs on this data directory afterwards."""
     process = running(data)

@@ -104,3 +104,17 @@ def end_remains(installation: Installation) -> None:
     for child in state.children.values():
         if not lives.wait_until_gone(child, _REMAINS_SECONDS):
             lives.end(child, (signal.SIGKILL, _REMAINS_SECONDS))
+
+
+def note_server(installation: Installation, server_id: str) -> None:
+    """Remember the id of the records that this installation worked for: OS users are named after it."""
+    known = known_servers(installation)
+    if server_id not in known:
+        write_private(installation.servers_file, "".join(f"{known_id}\n" for known_id in (*known, server_id)))
+
+
+def known_servers(installation: Installation) -> tuple[str, ...]:
+    try:
+        return tuple(installation.servers_file.read_text().split())
+    except FileNotFoundError:
+        return ()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from embedded import lives, probe, temporal
+from embedded import lives, postgres, probe, temporal
 from embedded.children import Child, last_lines
 from embedded.errors import ChildFailedError, NotReadyError
 from embedded.installation import open_installation, prepare_directory, read_record
@@ -22,7 +22,7 @@ from embedded.records import Records
 from embedded.report import Ready, Report
 from embedded.shell import link_programs
 from embedded.signals import Signals
-from embedded.state import State, end_remains, locked, save_state
+from embedded.state import State, end_remains, locked, note_server, save_state
 from embedded.temporal_cli import obtain
 from embedded.watch import Watch
 from settings import Settings
@@ -94,6 +94,9 @@ class Supervisor:
             self._watch.start("temporal", self._temporal_child)
         schema = python_child(self._plan, "schema", self._targets["schema"], fresh_temporal=False)
         self._watch.run_once(schema, before=self._start_records)
+        server = postgres.server_id(self._plan.database_url)
+        if server is not None:
+            note_server(self._plan.installation, server)
         self._report.step("schema", "at head")
         self._watch.open_gate("api")
         if self._program is not None:

@@ -9,9 +9,14 @@ from domain.errors import ProviderError, ProviderErrorKind
 from system.users import OsUser, OsUserError, current_user, ensure_user, is_root
 
 
+def user_prefix(server_id: str) -> str:
+    """What all users of one server begin with. The end of the id: its beginning is a time that others share."""
+    return f"berth-{server_id[-8:]}-"
+
+
 def user_name(server_id: str, project: str) -> str:
-    """`berth-<8 of the installation id>-<hash of the project>`: valid for every name a project may have."""
-    return f"berth-{server_id[:8]}-{hashlib.sha256(project.encode()).hexdigest()[:8]}"
+    """`berth-<8 of the server id>-<hash of the project>`: valid for every name a project may have."""
+    return f"{user_prefix(server_id)}{hashlib.sha256(project.encode()).hexdigest()[:8]}"
 
 
 def project_user(server_id: str, project: str) -> OsUser:
