@@ -127,7 +127,7 @@ def insert_operation(
     **values: Any,
 ) -> str:
     """Store the operation with its moves, take the fence, and bump what it touches. Returns its id."""
-    operation_id = new_id("op")
+    operation_id: str = values.pop("id", None) or new_id("op")
     key = ask.idempotency
     row: dict[str, Any] = {
         "id": operation_id,

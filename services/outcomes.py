@@ -99,14 +99,13 @@ def conclude(
         _cancelled(tx, operation, moves, rows, looks or {}, error)
     _close_steps(tx, operation, verdict)
     parked = verdict is OperationStatus.FAILED and park_seconds > 0
-    operation.status = verdict
-    operation.phase = "awaiting_operator" if parked else "done"
-    operation.error = error
-    tx.session.flush()
     tx.session.execute(
         update(OperationRow)
         .where(OperationRow.id == operation.id)
         .values(
+            status=verdict,
+            phase="awaiting_operator" if parked else "done",
+            error=error,
             finished_at=tx.now,
             parked_until=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, park_seconds) if parked else None,
         )
@@ -299,7 +298,6 @@ def end_unstarted(tx: Tx, operation_id: str, why: str) -> None:
     operation, deployment = _locked(tx, operation_id)
     if operation.status is not OperationStatus.PENDING or deployment is None:
         return
-    operation.started_at = None
     error = {"code": "cancelled", "message": f"Never begun: {why}."}
     conclude(tx, operation, deployment, OperationStatus.CANCELLED, error=error)
 
