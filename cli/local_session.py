@@ -39,7 +39,8 @@ def explained(as_json: bool = False) -> Iterator[None]:
         yield
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        _fail(f"setting {'.'.join(str(part) for part in first['loc'])}: {first['msg']}", 2, as_json)
+        field = str(first["loc"][0])
+        _fail(f"{field if field.isupper() else f'BERTH_{field.upper()}'}: {first['msg']}", 2, as_json)
     except LocalError as error:
         _fail(str(error), error.exit_code, as_json)
     except (OsUserError, RuntimeMissingError) as error:

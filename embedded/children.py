@@ -68,6 +68,12 @@ class Running:
         finally:
             self._popen.stdin = None
 
+    def close_gate(self) -> None:
+        """Let it go without having done anything."""
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
+            self._popen.stdin = None
+
     def ask_to_end(self) -> None:
         self._popen.send_signal(self.child.drain_signal)
 

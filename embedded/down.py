@@ -6,15 +6,17 @@ ended, and whatever else runs as an OS user that this installation made.
 
 from __future__ import annotations
 
+import os
 import pwd
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from embedded import lives, postgres
 from embedded.errors import LocalError
 from embedded.installation import Installation, read_record, remove_files
 from embedded.state import end_remains, known_servers, load_state, locked
+from providers.process.members import all_signed
 from providers.process.users import user_prefix
 from system.processes import ProcessId, every, find, send_signal
 from system.users import is_root, remove_user
@@ -48,9 +50,9 @@ def _stop_records(installation: Installation, say: Say) -> None:
 
 
 def _purge(installation: Installation, say: Say) -> None:
-    instances = list(_instance_processes(installation.instance_root))
+    instances = [*_recorded(installation.instance_root), *_signed(installation)]
     if instances:
-        say(f"ending {len(instances)} instance processes")
+        say(f"ending {len(set(instances))} instance processes")
     _end_all(instances)
     for name, uid in _users(installation):
         _end_all(facts.id for facts in every(uid))
@@ -60,7 +62,7 @@ def _purge(installation: Installation, say: Say) -> None:
     say(f"removed {installation.data_dir}" + (f" and {installation.shared}" if is_root() else ""))
 
 
-def _instance_processes(root: Path) -> Iterable[ProcessId]:
+def _recorded(root: Path) -> Iterator[ProcessId]:
     """The living processes that the process provider recorded below `root`."""
     for record in sorted(root.glob("*/process.json")):
         try:
@@ -71,9 +73,16 @@ def _instance_processes(root: Path) -> Iterable[ProcessId]:
             yield process
 
 
+def _signed(installation: Installation) -> Iterator[ProcessId]:
+    """Those that carry one of our server ids, started by a worker that was killed before it wrote them down."""
+    ours = {uid for _, uid in _users(installation)} if is_root() else {os.geteuid()}
+    for server in known_servers(installation):
+        yield from (member.facts.id for member in all_signed(server) if member.facts.uid in ours)
+
+
 def _end_all(wanted: Iterable[ProcessId]) -> None:
     """All get each signal before any of them is waited for."""
-    left = list(wanted)
+    left = list(dict.fromkeys(wanted))
     for number, seconds in _INSTANCE_STEPS:
         for process in left:
             facts = find(process)

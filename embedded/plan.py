@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded import postgres, temporal
+from embedded import cluster, temporal
 from embedded.children import Child
 from embedded.errors import NotUsableError
 from embedded.installation import Installation, write_private
@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def database_url(self) -> str:
-        return postgres.database_url(self.installation) if self.own_records else self.settings.database_url
+        return cluster.database_url(self.installation) if self.own_records else self.settings.database_url
 
     @property
     def temporal_ports(self) -> TemporalPorts:
@@ -126,7 +126,7 @@ def python_child(plan: Plan, name: str, target: str, fresh_temporal: bool, drain
 def _is_ours(url: str, installation: Installation) -> bool:
     """`eval "$(berth env)" && berth up` must not take its own server for one of the user's, nor a sister's."""
     place = url.partition("://")[2]
-    if place == postgres.database_url(installation).partition("://")[2]:
+    if place == cluster.database_url(installation).partition("://")[2]:
         return True
     if place.startswith("berth@/berth?host=") and place.endswith("%2Frecords%2Fsocket"):
         raise NotUsableError(

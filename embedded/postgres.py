@@ -7,31 +7,22 @@ identity through a Unix socket in a private folder, and listens on no network ad
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import psycopg2
 
 from embedded import lives
 from embedded.children import last_lines, open_log
+from embedded.cluster import RecordsServer, as_user, database_url
 from embedded.errors import RecordsError
-from embedded.installation import Installation
 from system import processes
-from system.postgres_runtime import PostgresRuntime, available_majors, install_runtime
 from system.processes import ProcessId
-from system.users import OsUser, current_user, ensure_user, is_root
 
-_ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _NAME = "berth"
 _READY_SECONDS = 30.0
-_LONGEST_SOCKET = 107
-_HBA = "local all all peer map=berth\n"
 # Statements are not logged: a failing one may carry a value that is nobody's business.
 _SETTINGS = {
     "listen_addresses": "",
@@ -42,63 +33,6 @@ _SETTINGS = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
-
-
-@dataclass(frozen=True)
-class RecordsServer:
-    """The server as it should be; `start` and `running` say what is."""
-
-    installation: Installation
-    runtime: PostgresRuntime
-    user: OsUser
-
-    @property
-    def data(self) -> Path:
-        return self.installation.records / "data"
-
-    @property
-    def access(self) -> Path:
-        """Who may connect. Outside `data`: root writes nothing where the server's user could plant a link."""
-        return self.installation.records / "access"
-
-    @property
-    def sockets(self) -> Path:
-        return socket_folder(self.installation)
-
-    @property
-    def log(self) -> Path:
-        return self.installation.logs / "postgres.log"
-
-
-def socket_folder(installation: Installation) -> Path:
-    folder = installation.records / "socket"
-    if len(os.fsencode(folder / ".s.PGSQL.5432.lock")) <= _LONGEST_SOCKET:
-        return folder
-    return Path(f"/tmp/berth-{os.geteuid()}-{installation.id}")  # noqa: S108 - made 0700 and checked to be ours
-
-
-def database_url(installation: Installation) -> str:
-    """No password in it: the server knows us by our operating-system identity."""
-    return f"postgresql://{_NAME}@/{_NAME}?host={quote(str(socket_folder(installation)), safe='')}"
-
-
-def records_user(installation: Installation) -> str:
-    return f"{installation.user_prefix}-records"
-
-
-def prepare(installation: Installation) -> RecordsServer:
-    """Programs, user and folders; the database cluster when there is none yet."""
-    user = ensure_user(records_user(installation))
-    runtime = install_runtime(installation.runtime_root, _major(installation.records / "data"))
-    server = RecordsServer(installation, runtime, user)
-    _make_public(installation.records, 0o711)
-    _make_private(server.sockets, user)
-    if not server.data.exists():
-        _initialise(server)
-    _make_public(server.access, 0o755)
-    _write_public(server.access / "hba.conf", _HBA)
-    _write_public(server.access / "ident.conf", f"berth {current_user().name} {_NAME}\n")
-    return server
 
 
 def running(data: Path) -> ProcessId | None:
@@ -122,23 +56,6 @@ def start(server: RecordsServer) -> ProcessId:
     return process
 
 
-def server_id(url: str) -> str | None:
-    """The id that the migration gave to these records; None when there is none to be read."""
-    try:
-        connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
-    except psycopg2.Error:
-        return None
-    try:
-        cursor = connection.cursor()
-        cursor.execute("select value from meta where key = 'server_id'")
-        row = cursor.fetchone()
-        return str(row[0]) if row is not None else None
-    except psycopg2.Error:
-        return None
-    finally:
-        connection.close()
-
-
 def stop(data: Path) -> bool:
     """Stop it, cleanly when it can; whether nothing runs on this data directory afterwards."""
     process = running(data)
@@ -147,60 +64,24 @@ def stop(data: Path) -> bool:
     return lives.end(process, (signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0))
 
 
-def _major(data: Path) -> int:
-    """The version that the cluster was made with; the newest one for a new cluster."""
+def server_id(url: str) -> str | None:
+    """The id that the migration gave to these records; None when there is none to be read."""
     try:
-        return int((data / "PG_VERSION").read_text())
-    except FileNotFoundError:
-        return available_majors()[-1]
+        return ask(url, "select value from meta where key = 'server_id'")
+    except psycopg2.Error:
+        return None
 
 
-def _make_public(folder: Path, mode: int) -> None:
-    """Others may pass through (0711) or read (0755), as far as the folders above let them."""
-    folder.mkdir(exist_ok=True)
-    folder.chmod(mode)
-
-
-def _write_public(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o644)
-
-
-def _make_private(folder: Path, user: OsUser) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink():
-        raise RecordsError(f"{folder} is a link; remove it")
-    if is_root():
-        os.chown(folder, user.uid, user.gid)
-    elif folder.stat().st_uid != user.uid:
-        raise RecordsError(f"{folder} belongs to another user; remove it")
-    folder.chmod(0o700)
-
-
-def _as_user(server: RecordsServer) -> dict[str, Any]:
-    return {**server.user.spawn_arguments(), "env": _ENV, "cwd": "/", "umask": 0o077}
-
-
-def _initialise(server: RecordsServer) -> None:
-    """Make the cluster beside its place and rename it: a killed initdb is never mistaken for a whole one."""
-    unfinished = server.data.with_name("data.unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    _make_private(unfinished, server.user)
-    command = [str(server.runtime.program("initdb")), "-D", str(unfinished), "-U", _NAME]
-    options = ["--encoding=UTF8", "--locale=C", "--auth-local=peer", "--auth-host=reject"]
-    done = subprocess.run(
-        [*command, *options],
-        **_as_user(server),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RecordsError(f"initdb failed: {done.stderr.strip()}")
-    unfinished.rename(server.data)
+def ask(url: str, query: str) -> str | None:
+    """The first value of the first row."""
+    connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
+    try:
+        cursor = connection.cursor()
+        cursor.execute(query)
+        row = cursor.fetchone()
+        return str(row[0]) if row is not None else None
+    finally:
+        connection.close()
 
 
 def _launch(server: RecordsServer) -> ProcessId:
@@ -217,7 +98,7 @@ def _launch(server: RecordsServer) -> ProcessId:
     try:
         child = subprocess.Popen(
             [str(server.runtime.program("postgres")), *place, *access, *settings],
-            **_as_user(server),
+            **as_user(server),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

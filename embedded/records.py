@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from embedded import lives, postgres
+from embedded import cluster, lives, postgres
 from embedded.children import Backoff, bound_log
 from embedded.errors import RecordsError
 from embedded.installation import Installation
@@ -21,7 +21,7 @@ class Records:
     def __init__(self, installation: Installation, restarted: Restarted) -> None:
         self._installation = installation
         self._restarted = restarted
-        self._server: postgres.RecordsServer | None = None
+        self._server: cluster.RecordsServer | None = None
         self._process: ProcessId | None = None
         self._backoff = Backoff()
         self._since = 0.0
@@ -30,8 +30,8 @@ class Records:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
-    def start(self) -> postgres.RecordsServer:
-        self._server = postgres.prepare(self._installation)
+    def start(self) -> cluster.RecordsServer:
+        self._server = cluster.prepare(self._installation)
         self._process = postgres.start(self._server)
         self._since = time.monotonic()
         return self._server

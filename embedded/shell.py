@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from embedded import postgres
+from embedded import cluster
 from embedded.installation import Installation
 from embedded.state import State
 from system.postgres_runtime import PostgresRuntime
@@ -21,7 +21,7 @@ def link_programs(installation: Installation, runtime: PostgresRuntime, temporal
 
 def exports(installation: Installation, state: State, database_url: str) -> dict[str, str]:
     """`database_url` is the user's own, for a Berth whose records are not embedded."""
-    url = postgres.database_url(installation) if state.own_database else database_url
+    url = cluster.database_url(installation) if state.own_database else database_url
     return {
         "BERTH_URL": state.url,
         "BERTH_TOKEN": installation.token_file.read_text().strip(),

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from embedded import lives, postgres
+from embedded import cluster, lives
 from embedded.installation import Installation
 from tests.embedded.conftest import Starter, wait_for
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.servers
 
 
 def _starts_recorded(installation: Installation) -> int:
-    connection = psycopg2.connect(postgres.database_url(installation), connect_timeout=5)
+    connection = psycopg2.connect(cluster.database_url(installation), connect_timeout=5)
     try:
         cursor = connection.cursor()
         cursor.execute("select count(*) from kept")
@@ -47,7 +47,7 @@ def test_everything_private_is_readable_by_its_owner_only(start: Starter) -> Non
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(home.data_dir.stat().st_mode) == 0o700
     assert stat.S_IMODE(home.logs.stat().st_mode) == 0o700
-    assert stat.S_IMODE(postgres.socket_folder(home).stat().st_mode) == 0o700
+    assert stat.S_IMODE(cluster.socket_folder(home).stat().st_mode) == 0o700
 
 
 def test_a_second_up_is_refused_and_told_who_holds_the_directory(start: Starter) -> None:

@@ -1,0 +1,85 @@
+"""Which servers are ours, and what the children are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded import cluster
+from embedded.errors import NotUsableError
+from embedded.installation import Installation
+from embedded.plan import Plan, make_plan
+from settings import Settings
+
+pytestmark = pytest.mark.unit
+INSTALLATION = Installation(Path("/nonexistent/berth"), "0123456789abcdef")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "BERTH_INSTANCE_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def plans() -> Iterator[list[Plan]]:
+    made: list[Plan] = []
+    yield made
+    for plan in made:
+        for held in plan.ports.values():
+            held.socket.close()
+
+
+def _plan(plans: list[Plan], remembered: dict[str, int] | None = None) -> Plan:
+    plans.append(make_plan(Settings(), INSTALLATION, None, remembered or {}))
+    return plans[-1]
+
+
+def test_with_nothing_set_both_servers_are_ours(plans: list[Plan]) -> None:
+    plan = _plan(plans)
+    assert (plan.own_records, plan.own_temporal) == (True, True)
+    assert list(plan.ports) == ["api", "temporal", "temporal_ui", "temporal_http"]
+
+
+def test_servers_that_the_user_names_are_used(plans: list[Plan], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://berth:geheim@db.internal/berth")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal.internal:7233")
+    plan = _plan(plans)
+    assert (plan.own_records, plan.own_temporal) == (False, False)
+    assert list(plan.ports) == ["api"]
+    environment = plan.environment(fresh_temporal=False)
+    assert environment["TEMPORAL_ADDRESS"] == "temporal.internal:7233"
+    assert environment["DATABASE_URL"].endswith("berth:geheim@db.internal/berth")
+
+
+def test_a_shell_with_our_own_exports_does_not_make_our_servers_foreign(
+    plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", cluster.database_url(INSTALLATION))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:17999")
+    plan = _plan(plans, remembered={"temporal": 17999})
+    assert (plan.own_records, plan.own_temporal) == (True, True)
+
+
+def test_a_shell_with_the_exports_of_another_berth_is_refused(
+    plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Installation(Path("/nonexistent/other"), "fedcba9876543210")
+    monkeypatch.setenv("DATABASE_URL", cluster.database_url(other))
+    with pytest.raises(NotUsableError, match="unset DATABASE_URL TEMPORAL_ADDRESS"):
+        _plan(plans)
+
+
+def test_children_get_credentials_of_providers_but_nothing_else_of_the_shell(
+    plans: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "staging")
+    monkeypatch.setenv("PGPASSWORD", "x")
+    monkeypatch.setenv("PYTHONPATH", "/tmp/other")
+    environment = _plan(plans).environment(fresh_temporal=True)
+    assert environment["AWS_PROFILE"] == "staging"
+    assert not {"PGPASSWORD", "PYTHONPATH"} & set(environment)
+    assert environment["BERTH_TEMPORAL_FRESH"] == "1"
+    assert environment["BERTH_INSTANCE_ROOT"] == str(INSTALLATION.instance_root)
