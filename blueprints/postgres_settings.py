@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from blueprints.base import Disruption, Parameters
@@ -21,6 +21,7 @@ _MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SIZE = re.compile(r"(\d{1,10})(kB|MB|GB|TB)")
 _DURATION = re.compile(r"(\d{1,10})(ms|s|min|h|d)")
 _MEMORY_SHARE = 0.75
+_KB_PER_SESSION, _KB_PER_LOCK = 25, 0.45
 
 
 def size_kb(text: str) -> int | None:
@@ -66,12 +67,20 @@ def _duration(low: str, high: str, off: str | None = None) -> AfterValidator:
     return _bounded(duration_ms, low, high, off, "30s")
 
 
+def _memory_to_share_kb() -> int:
+    return int(host_memory_kb() * _MEMORY_SHARE)
+
+
 def _fits_memory(text: str) -> str:
-    allowed = int(host_memory_kb() * _MEMORY_SHARE)
-    if (size_kb(text) or 0) > allowed:
-        message = f"must be at most {allowed >> 10}MB here: three quarters of the host's memory"
-        raise PydanticCustomError("out_of_bounds", "{message}", {"message": message})
+    if (size_kb(text) or 0) > _memory_to_share_kb():
+        raise _too_much(f"must be at most {_memory_to_share_kb() >> 10}MB here")
     return text
+
+
+def _too_much(message: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "too_much_memory", "{message}: three quarters of the host's memory", {"message": message}
+    )
 
 
 def _setting(default: Any, disruption: Disruption, description: str, **bounds: Any) -> Any:
@@ -89,7 +98,7 @@ class PostgresSettings(Parameters):
         "128MB", _RESTART, "Memory for the server's own cache"
     )
     max_worker_processes: int = _setting(8, _RESTART, "Background processes", ge=1, le=256)
-    max_locks_per_transaction: int = _setting(64, _RESTART, "Size of the lock table", ge=10, le=10_000)
+    max_locks_per_transaction: int = _setting(64, _RESTART, "Size of the lock table", ge=10, le=1024)
     work_mem: Annotated[str, _size("64kB", "64GB")] = _setting(
         "4MB", _RELOAD, "Memory of one sort or hash before it goes to disk"
     )
@@ -144,6 +153,19 @@ class PostgresSettings(Parameters):
     default_transaction_isolation: Literal["read committed", "repeatable read", "serializable"] = _setting(
         "read committed", _RELOAD, "Isolation of new transactions"
     )
+
+    @model_validator(mode="after")
+    def _starts(self) -> Self:
+        """What the server maps at its start must fit, or it does not start (measured on 16 and 18)."""
+        sessions = self.max_connections + self.max_worker_processes
+        locks = sessions * self.max_locks_per_transaction * _KB_PER_LOCK
+        needed = (size_kb(self.shared_buffers) or 0) + sessions * _KB_PER_SESSION + int(locks)
+        if needed > _memory_to_share_kb():
+            raise _too_much(
+                "shared_buffers, max_connections, max_worker_processes and max_locks_per_transaction together"
+                f" need {needed >> 10}MB; allowed here: {_memory_to_share_kb() >> 10}MB"
+            )
+        return self
 
 
 def as_configuration(name: str, value: object) -> str:

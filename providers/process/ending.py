@@ -39,7 +39,7 @@ def end(main: ProcessFacts, ending: Ending, call: Call, reaped: Callable[[Proces
             processes.send_signal(main.id, main.uid, signal.SIGCONT)
         if wait_until_gone(main.id, seconds, call, reaped):
             break
-        call.progress(f"it did not end within {seconds:.0f} s of {signal.Signals(number).name}")
+        call.progress(f"it did not end within {seconds:g} s of {signal.Signals(number).name}")
     reaped(main.id)
 
 

@@ -49,7 +49,7 @@ class Workshop:
             params=params or {},
             port=changes.pop("port", None) or free_port(),
             secrets=found.new_secrets(),
-            recipe=found.process_recipe,
+            recipe=changes.pop("recipe", found.process_recipe),
             **changes,
         )
         self.projects.add(made.identity.project)
