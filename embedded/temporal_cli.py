@@ -139,7 +139,7 @@ def _build(target: Path, say: Say) -> str | None:
 
 
 def _run_build(go: Path, output: Path, log: Path, say: Say) -> int:
-    command = [str(go), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(output), _PACKAGE]
+    command = [str(go), "build", "-ldflags", "-s -w", "-o", str(output), _PACKAGE]
     started = reported = time.monotonic()
     with (
         log.open("wb") as sink,
