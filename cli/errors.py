@@ -127,6 +127,8 @@ class ApiProblem(CliError):
         holder = holder_of(problem)
         if holder:
             lines.append(f"held by: {holder}")
+        if problem.get("help"):
+            lines.append(f"help: {problem['help']}")
         if problem.get("run_url"):
             lines.append(f"its finished life: {problem['run_url']}")
         if problem.get("trace_id"):

@@ -17,8 +17,8 @@ from cli.screen import Format
 from cli.session import Session
 
 Record = dict[str, Any]
-LONG_POLL_SECONDS = 20
-LIVE_POLL_SECONDS = 1
+LONG_POLL_SECONDS = 20.0
+LIVE_POLL_SECONDS = 0.25
 OUTAGE_SECONDS = 120.0
 
 
@@ -66,11 +66,11 @@ def wait_until_done(session: Session, operation: Record, name: str) -> Record:
 
 
 def _look(session: Session, operation_id: str, left: float, progress: Progress) -> Record:
-    wait = min(LIVE_POLL_SECONDS if session.screen.is_live else LONG_POLL_SECONDS, max(0, int(left)))
+    wait = round(min(LIVE_POLL_SECONDS if session.screen.is_live else LONG_POLL_SECONDS, left), 2)
     call = Call(
         "GET",
         f"/operations/{operation_id}",
-        params={"wait": wait} if wait else None,
+        params={"wait": wait},
         read_seconds=wait + 10.0,
         patience=0,
     )
