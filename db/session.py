@@ -10,9 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, ColumnElement, Engine, Sequence, create_engine, func, insert, literal, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Engine,
+    Insert,
+    Sequence,
+    bindparam,
+    create_engine,
+    func,
+    insert,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from db.models import Base, LifecycleEvent
@@ -32,6 +45,9 @@ class Clock(Protocol):
     def now(self) -> ColumnElement[datetime]:
         """The time to store."""
 
+    def __hash__(self) -> int:
+        """Statements that use a clock are built once per clock."""
+
 
 class DatabaseClock:
     """The database's own clock, at the moment of the statement."""
@@ -48,8 +64,8 @@ class FixedClock:
         self.at = at
 
     def now(self) -> ColumnElement[datetime]:
-        """The time that the test set."""
-        return literal(self.at)
+        """The time that the test has set when the statement runs."""
+        return bindparam("fixed_now", callable_=lambda: self.at, type_=DateTime(timezone=True), unique=True)
 
 
 @dataclass
@@ -79,13 +95,23 @@ class Tx:
         self.session.flush()
         if self._events:
             # The lock makes numbers follow commit order: it is held from the draw until the commit is visible.
-            self.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": EVENT_LOCK})
-            self.session.execute(
-                insert(LifecycleEvent).values(seq=EVENT_SEQUENCE.next_value(), time=self.now),
-                self._events,
-            )
-        for channel, payload in self._channels.items():
-            self.session.execute(func.pg_notify(channel, payload).select())
+            self.session.execute(_EVENT_LOCK)
+            self.session.execute(_insert_event(self.clock), self._events)
+        if self._channels:
+            names, payloads = list(self._channels), list(self._channels.values())
+            self.session.execute(_NOTIFY, {"names": names, "payloads": payloads})
+
+
+_EVENT_LOCK = text(f"select pg_advisory_xact_lock({EVENT_LOCK})")
+_NOTIFY = text(
+    "select pg_notify(name, payload) "
+    "from unnest(cast(:names as text[]), cast(:payloads as text[])) as wakes(name, payload)"
+)
+
+
+@lru_cache(maxsize=8)
+def _insert_event(clock: Clock) -> Insert:
+    return insert(LifecycleEvent).values(seq=EVENT_SEQUENCE.next_value(), time=clock.now())
 
 
 class Database:

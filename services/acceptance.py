@@ -80,17 +80,15 @@ def holder_of(tx: Tx, deployment_id: str) -> OperationRow | None:
 
 
 def check_free(tx: Tx, deployment_id: str) -> None:
-    """Raise `OperationInProgress`, naming the holder, unless nothing holds the deployment."""
-    holder = holder_of(tx, deployment_id)
-    if holder is not None:
-        raise OperationInProgress(holder.id, holder.kind.value)
-    pending = tx.session.scalar(
-        select(OperationRow.id).where(
-            OperationRow.deployment_id == deployment_id, OperationRow.status.in_(HOLDING)
-        )
-    )
-    if pending is not None:
-        raise OperationInProgress(pending, "pre-empted operation")
+    """Raise `OperationInProgress`, naming the holder, unless nothing is unfinished on the deployment."""
+    found = tx.session.execute(
+        select(OperationRow.id, OperationRow.kind)
+        .where(OperationRow.deployment_id == deployment_id, OperationRow.status.in_(HOLDING))
+        .order_by(OperationRow.pre_empted_by.is_not(None))
+        .limit(1)
+    ).one_or_none()
+    if found is not None:
+        raise OperationInProgress(found.id, found.kind.value)
 
 
 def members_of(tx: Tx, deployment_id: str) -> list[Member]:

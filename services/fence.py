@@ -6,9 +6,9 @@ Every write of a running operation goes through it; every mutating provider call
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import load_only
 
 from db.models import Deployment, OperationRow
 from db.session import Tx
@@ -24,30 +24,14 @@ class Owner:
     original_run_id: str
 
 
-@dataclass(frozen=True)
-class Held:
-    """What the fence shows its owner: the operation, its deployment, and the time to store."""
+def check_owner(
+    operation: OperationRow, deployment: Deployment, owner: Owner, *, cancelled_too: bool = False
+) -> None:
+    """Raise `FenceLost` unless `owner` owns the deployment.
 
-    operation: OperationRow
-    deployment: Deployment
-    now: datetime
-
-
-def check_fence(tx: Tx, owner: Owner, *, cancelled_too: bool = False) -> Held:
-    """The operation with its deployment, if `owner` still owns it.
-
-    Raises `FenceLost`; raises `CallCancelled` when the operation is asked to stop, unless `cancelled_too`
-    (clean-up and Finish run after the request to stop).
+    Raises `CallCancelled` when the operation is asked to stop, unless `cancelled_too` (clean-up and Finish run
+    after the request to stop).
     """
-    row = tx.session.execute(
-        select(OperationRow, Deployment, tx.now.label("now"))
-        .join(Deployment, Deployment.id == OperationRow.deployment_id)
-        .where(OperationRow.id == owner.operation_id)
-        .with_for_update(read=True, of=OperationRow)
-    ).one_or_none()
-    if row is None:
-        raise FenceLost(f"operation {owner.operation_id} has no deployment any more")
-    operation, deployment, now = row
     if (
         operation.status is not OperationStatus.RUNNING
         or deployment.operation_id != operation.id
@@ -56,27 +40,47 @@ def check_fence(tx: Tx, owner: Owner, *, cancelled_too: bool = False) -> Held:
         raise FenceLost(f"operation {operation.id} is {operation.status}; this run no longer owns its deployment")
     if operation.cancel_requested_at is not None and not cancelled_too:
         raise CallCancelled(f"operation {operation.id} was asked to stop")
-    return Held(operation, deployment, now)
+
+
+_FENCE = (
+    select(OperationRow, Deployment)
+    .join(Deployment, Deployment.id == OperationRow.deployment_id)
+    .where(OperationRow.id == bindparam("operation_id"))
+)
+_OWNER_COLUMNS = (
+    load_only(OperationRow.status, OperationRow.original_run_id, OperationRow.cancel_requested_at),
+    load_only(Deployment.operation_id),
+)
+_GUARD = _FENCE.options(*_OWNER_COLUMNS)
 
 
 def fence_holds(tx: Tx, owner: Owner, *, cancelled_too: bool = False) -> None:
-    """The cheap form for the moment before a provider call: two columns, no lock."""
-    row = tx.session.execute(
-        select(
-            OperationRow.status,
-            OperationRow.original_run_id,
-            OperationRow.cancel_requested_at,
-            Deployment.operation_id,
-        )
-        .join(Deployment, Deployment.id == OperationRow.deployment_id)
-        .where(OperationRow.id == owner.operation_id)
-    ).one_or_none()
-    if (
-        row is None
-        or row.status is not OperationStatus.RUNNING
-        or row.operation_id != owner.operation_id
-        or row.original_run_id != owner.original_run_id
-    ):
-        raise FenceLost(f"operation {owner.operation_id} no longer owns its deployment")
-    if row.cancel_requested_at is not None and not cancelled_too:
-        raise CallCancelled(f"operation {owner.operation_id} was asked to stop")
+    """For the moment before a provider call: a few columns, no lock. Raises as `check_owner`."""
+    row = tx.session.execute(_GUARD, {"operation_id": owner.operation_id}).one_or_none()
+    if row is None:
+        raise FenceLost(f"operation {owner.operation_id} has no deployment any more")
+    check_owner(*row, owner, cancelled_too=cancelled_too)
+
+
+_LOCKED = (
+    select(OperationRow, Deployment)
+    .select_from(Deployment)
+    .join(OperationRow, Deployment.id == OperationRow.deployment_id)
+    .where(OperationRow.id == bindparam("operation_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
+def lock_operation(tx: Tx, operation_id: str) -> tuple[OperationRow, Deployment | None]:
+    """The operation and its deployment (None: it is gone), both locked until the transaction ends.
+
+    Deployment before operation, like everywhere: PostgreSQL locks a joined row in the order of the FROM list. Raises `FenceLost` when there is no such operation.
+    """
+    found = tx.session.execute(_LOCKED, {"operation_id": operation_id}).one_or_none()
+    if found is not None:
+        return found.OperationRow, found.Deployment
+    operation = tx.session.get(OperationRow, operation_id, with_for_update=True, populate_existing=True)
+    if operation is None:
+        raise FenceLost(f"there is no operation {operation_id}")
+    return operation, None

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, extract, func, insert, select, update
-from sqlalchemy.orm import Session
 
 from db.models import Deployment, Instance, InstanceRun, OperationInstance, OperationRow, OperationStep
 from db.session import Tx
@@ -19,7 +18,8 @@ from domain.operations import OPERATION_DETAILS, ConfirmationMethod, OperationSt
 from domain.work import Seen
 from services.acceptance import new_id
 from services.events import instance_event
-from services.fence import Owner
+from services.fence import Owner, lock_operation
+from services.planning import moves_with_rows
 from services.steps import mark_error
 
 _SEEN_STATUS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
@@ -35,32 +35,12 @@ def finish(
     park_seconds: float = 0,
 ) -> dict[str, Any]:
     """Write the outcome under the fence; returns `{status, error, parked}` as recorded. Raises `FenceLost`."""
-    operation, deployment = _locked(tx, owner.operation_id)
+    operation, deployment = lock_operation(tx, owner.operation_id)
     if operation.status.done:
         return _recorded(operation)
     if deployment is None or operation.original_run_id != owner.original_run_id:
         raise FenceLost(f"operation {operation.id} is owned by another run")
     return conclude(tx, operation, deployment, verdict, error=error, looks=looks, park_seconds=park_seconds)
-
-
-def _locked(tx: Tx, operation_id: str) -> tuple[OperationRow, Deployment | None]:
-    """Deployment first, then operation: the order everywhere."""
-    deployment_id = tx.session.scalar(select(OperationRow.deployment_id).where(OperationRow.id == operation_id))
-    deployment = tx.session.scalar(
-        select(Deployment)
-        .where(Deployment.id == deployment_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    operation = tx.session.scalar(
-        select(OperationRow)
-        .where(OperationRow.id == operation_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if operation is None:
-        raise FenceLost(f"there is no operation {operation_id}")
-    return operation, deployment
 
 
 def _recorded(operation: OperationRow) -> dict[str, Any]:
@@ -82,12 +62,7 @@ def conclude(
     park_seconds: float = 0,
 ) -> dict[str, Any]:
     """Settle what is left of a running operation whose rows are locked. Called by Finish and by the keeper."""
-    moves = tx.session.scalars(
-        select(OperationInstance)
-        .where(OperationInstance.operation_id == operation.id)
-        .order_by(OperationInstance.instance_name)
-    ).all()
-    rows = _rows(tx.session, moves)
+    moves, rows = moves_with_rows(tx, operation.id)
     if verdict is OperationStatus.SUCCEEDED and any(m.outcome != "confirmed" for m in moves):
         verdict = OperationStatus.FAILED
         error = {"code": "internal", "message": "The run ended without confirming every instance."}
@@ -114,17 +89,6 @@ def conclude(
         tx, operation, None, verdict.value.upper(), event="OPERATION", source=Source.BERTH, data={"error": error}
     )
     return {"status": verdict.value, "error": error, "parked": parked}
-
-
-def _rows(session: Session, moves: Sequence[OperationInstance]) -> dict[str, Instance]:
-    found = session.scalars(
-        select(Instance)
-        .where(Instance.id.in_([m.instance_id for m in moves]))
-        .order_by(Instance.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return {row.id: row for row in found}
 
 
 def _remove_deleted(
@@ -295,7 +259,7 @@ def _close_steps(tx: Tx, operation: OperationRow, verdict: OperationStatus) -> N
 
 def end_unstarted(tx: Tx, operation_id: str, why: str) -> None:
     """End a pending operation that no run has planned: nothing was touched; new rows become `error`."""
-    operation, deployment = _locked(tx, operation_id)
+    operation, deployment = lock_operation(tx, operation_id)
     if operation.status is not OperationStatus.PENDING or deployment is None:
         return
     error = {"code": "cancelled", "message": f"Never begun: {why}."}
@@ -304,7 +268,7 @@ def end_unstarted(tx: Tx, operation_id: str, why: str) -> None:
 
 def end_lost(tx: Tx, operation_id: str, error: dict[str, Any]) -> bool:
     """Fail a running operation whose run is gone; False when it has ended meanwhile. Called by the keeper."""
-    operation, deployment = _locked(tx, operation_id)
+    operation, deployment = lock_operation(tx, operation_id)
     if operation.status is not OperationStatus.RUNNING or deployment is None:
         return False
     verdict = OperationStatus.CANCELLED if operation.pre_empted_by else OperationStatus.FAILED

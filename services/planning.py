@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
 from db.session import Tx
@@ -18,7 +18,7 @@ from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.limits import CLEANUP_SECONDS, budget
 from domain.operations import OPERATION_DETAILS, OperationStatus, StepStatus
 from services.events import instance_event
-from services.fence import Owner
+from services.fence import Owner, lock_operation
 
 PHASE_ORDER = (
     Operation.CREATE,
@@ -69,21 +69,14 @@ def task_queue(provider: str, host_id: str | None) -> str:
 
 def claim_and_plan(tx: Tx, owner: Owner, run_id: str, park_seconds: float) -> dict[str, Any]:
     """Claim `pending → running` and plan; returns the plan as JSON. Raises `FenceLost`."""
-    deployment_id = tx.session.scalar(
-        select(OperationRow.deployment_id).where(OperationRow.id == owner.operation_id)
-    )
-    deployment = tx.session.scalar(select(Deployment).where(Deployment.id == deployment_id).with_for_update())
-    operation = tx.session.scalar(
-        select(OperationRow).where(OperationRow.id == owner.operation_id).with_for_update()
-    )
-    if operation is None or deployment is None:
-        raise FenceLost(f"there is no accepted operation {owner.operation_id}")
+    operation, deployment = lock_operation(tx, owner.operation_id)
+    if deployment is None:
+        raise FenceLost(f"the deployment of operation {operation.id} is gone")
     if operation.status is OperationStatus.RUNNING and operation.original_run_id == owner.original_run_id:
         assert operation.plan is not None
         return operation.plan
     _claim(tx, operation, deployment)
-    moves = _moves(tx, operation.id)
-    instances = _instances(tx, moves)
+    moves, instances = moves_with_rows(tx, operation.id)
     plan = _plan(operation, deployment, moves, instances, park_seconds)
     _write_planned(tx, operation, plan, moves, instances)
     _write_steps(tx, operation, plan)
@@ -126,22 +119,23 @@ def _claim(tx: Tx, operation: OperationRow, deployment: Deployment) -> None:
     tx.session.flush()
 
 
-def _moves(tx: Tx, operation_id: str) -> Sequence[OperationInstance]:
-    return tx.session.scalars(
-        select(OperationInstance)
-        .where(OperationInstance.operation_id == operation_id)
-        .order_by(OperationInstance.instance_name)
+_MOVES = (
+    select(OperationInstance, Instance)
+    .join(Instance, Instance.id == OperationInstance.instance_id, isouter=True)
+    .where(OperationInstance.operation_id == bindparam("operation_id"))
+    .order_by(OperationInstance.instance_name)
+)
+
+
+def moves_with_rows(tx: Tx, operation_id: str) -> tuple[list[OperationInstance], dict[str, Instance]]:
+    """The moves of an operation, and the rows of those instances that still have one.
+
+    The caller has locked the operation; nobody else writes an instance that a live operation owns.
+    """
+    found = tx.session.execute(
+        _MOVES, {"operation_id": operation_id}, execution_options={"populate_existing": True}
     ).all()
-
-
-def _instances(tx: Tx, moves: Sequence[OperationInstance]) -> dict[str, Instance]:
-    rows = tx.session.scalars(
-        select(Instance)
-        .where(Instance.id.in_([m.instance_id for m in moves]))
-        .order_by(Instance.id)
-        .with_for_update()
-    )
-    return {row.id: row for row in rows}
+    return [f.OperationInstance for f in found], {f.Instance.id: f.Instance for f in found if f.Instance}
 
 
 def _plan(

@@ -9,7 +9,8 @@ from sqlalchemy import func, select, text, update
 from db.models import Instance
 from db.session import Tx
 from domain.errors import ProviderError, ProviderErrorKind
-from services.fence import Owner, check_fence
+from services.fence import Owner
+from services.steps import hold
 
 
 def allocate_port(
@@ -20,8 +21,7 @@ def allocate_port(
     `refused` are ports that turned out to be in use by somebody else; one that the user chose, or that the
     instance has run on, is kept all the same. Raises `ProviderError` when the range is used up.
     """
-    check_fence(tx, owner)
-    row = tx.session.get_one(Instance, instance_id, populate_existing=True)
+    row = hold(tx, owner, instance_id, cancelled_too=False).row
     if row.port is not None and (row.port_fixed or row.port not in refused):
         return row.port, row.port_fixed
     tx.session.execute(

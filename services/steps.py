@@ -1,26 +1,26 @@
 """One instance's step: begin an attempt, settle when confirmed, fail for good. Each is one fenced transaction.
 
-The share lock on the operation (see `check_fence`) lets siblings of a phase write side by side and makes Finish
-wait for them. Every status write is a compare-and-set on the owner.
+Every status write is a compare-and-set on the owner.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import extract, select, update
+from sqlalchemy import Select, and_, bindparam, extract, select, update
 
-from db.models import Instance, OperationInstance, OperationRow, OperationStep
-from db.session import Tx
+from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
+from db.session import CHANNEL_EVENTS, Clock, Tx
 from db.vault import Vault
 from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Operation, ProvisioningStatus, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, ErrorOrigin, Source, StepStatus
 from domain.work import Identity, Outcome, Resources, Secrets, Work
 from services.events import instance_event
-from services.fence import Held, Owner, check_fence
+from services.fence import Owner, check_owner
 from services.planning import write_planned
 
 
@@ -45,46 +45,90 @@ class Evidence:
     method: ConfirmationMethod = ConfirmationMethod.PROVIDER_POLL
 
 
+@dataclass(frozen=True)
+class Held:
+    """Everything about one instance's part in an operation that owns its deployment, and the time to store."""
+
+    operation: OperationRow
+    deployment: Deployment
+    move: OperationInstance
+    row: Instance
+    step: OperationStep
+    now: datetime
+
+
+@lru_cache(maxsize=8)
+def _held_query(
+    clock: Clock,
+) -> Select[OperationRow, Deployment, OperationInstance, Instance, OperationStep, datetime]:
+    """One statement for all of `Held`, built once: it runs several times in every operation.
+
+    The share lock lets siblings write side by side and makes Finish wait for them.
+    """
+    return (
+        select(OperationRow, Deployment, OperationInstance, Instance, OperationStep, clock.now())
+        .join(Deployment, Deployment.id == OperationRow.deployment_id)
+        .join(OperationInstance, OperationInstance.operation_id == OperationRow.id)
+        .join(Instance, Instance.id == OperationInstance.instance_id)
+        .join(
+            OperationStep,
+            and_(
+                OperationStep.operation_id == OperationRow.id,
+                OperationStep.instance_id == OperationInstance.instance_id,
+            ),
+        )
+        .where(
+            OperationRow.id == bindparam("operation_id"),
+            OperationInstance.instance_id == bindparam("instance_id"),
+        )
+        .with_for_update(read=True, of=OperationRow)
+    )
+
+
+def hold(tx: Tx, owner: Owner, instance_id: str, *, cancelled_too: bool = True) -> Held:
+    """Load the step under the fence. Raises `FenceLost`, and `CallCancelled` unless `cancelled_too`."""
+    found = tx.session.execute(
+        _held_query(tx.clock), {"operation_id": owner.operation_id, "instance_id": instance_id}
+    ).one_or_none()
+    if found is None:
+        raise FenceLost(f"operation {owner.operation_id} no longer touches instance {instance_id}")
+    operation, deployment, move, row, step, now = found
+    held = Held(operation, deployment, move, row, step, now)
+    check_owner(held.operation, held.deployment, owner, cancelled_too=cancelled_too)
+    return held
+
+
 def begin_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str) -> StepWork:
     """Open an attempt and load its work. Raises `FenceLost` or `CallCancelled`."""
-    held, move, row = _held_row(tx, owner, instance_id, cleaning=False)
-    if move.outcome is None:
-        if row.operation_id != held.operation.id or row.status not in IN_PROGRESS:
-            write_planned(tx, held.operation, move, row)
-        _open_attempt(tx, held, instance_id)
-    return _step_work(tx, vault, server_id, held, move, row)
+    held = hold(tx, owner, instance_id, cancelled_too=False)
+    if held.move.outcome is None:
+        if held.row.operation_id != held.operation.id or held.row.status not in IN_PROGRESS:
+            write_planned(tx, held.operation, held.move, held.row)
+        attempts = _closed(held.step.attempts, held.now, "the worker was lost")
+        held.step.attempts = [*attempts, {"started_at": held.now.isoformat()}]
+        held.step.status = StepStatus.RUNNING
+    return _step_work(tx, vault, server_id, held)
 
 
 def load_step(
     tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str, *, cleaning: bool = False
 ) -> StepWork:
     """The step's work, without opening an attempt: for polls and clean-up."""
-    return _step_work(tx, vault, server_id, *_held_row(tx, owner, instance_id, cleaning=cleaning))
+    return _step_work(tx, vault, server_id, hold(tx, owner, instance_id, cancelled_too=cleaning))
 
 
-def _held_row(
-    tx: Tx, owner: Owner, instance_id: str, *, cleaning: bool
-) -> tuple[Held, OperationInstance, Instance]:
-    held = check_fence(tx, owner, cancelled_too=cleaning)
-    move, row = _row(tx, held.operation, instance_id)
-    if row is None:
-        raise FenceLost(f"instance {instance_id} has no row any more")
-    return held, move, row
+def _step_work(tx: Tx, vault: Vault, server_id: str, held: Held) -> StepWork:
+    verb = Operation(held.move.verb)
+    row = held.row
+    work = load_work(tx, vault, server_id, row, _target(held, verb))
+    return StepWork(work, verb, row.provider, row.project, held.move.before, held.move.outcome is not None)
 
 
-def _step_work(
-    tx: Tx, vault: Vault, server_id: str, held: Held, move: OperationInstance, row: Instance
-) -> StepWork:
-    verb = Operation(move.verb)
-    work = load_work(tx, vault, server_id, row, _target(held, row, verb))
-    return StepWork(work, verb, row.provider, row.project, move.before, settled=move.outcome is not None)
-
-
-def _target(held: Held, row: Instance, verb: Operation) -> dict[str, Any]:
+def _target(held: Held, verb: Operation) -> dict[str, Any]:
     """Create and modify bring about the operation's spec; everything else uses what is applied."""
-    if verb in {Operation.CREATE, Operation.MODIFY} or row.applied_spec is None:
+    if verb in {Operation.CREATE, Operation.MODIFY} or held.row.applied_spec is None:
         return held.operation.spec
-    return row.applied_spec
+    return held.row.applied_spec
 
 
 def load_work(tx: Tx, vault: Vault, server_id: str, row: Instance, spec: dict[str, Any]) -> Work:
@@ -109,32 +153,6 @@ def ensure_secrets(tx: Tx, vault: Vault, instance_id: str, fresh: Secrets) -> Se
     return vault.get(tx, instance_id)
 
 
-def _row(tx: Tx, operation: OperationRow, instance_id: str) -> tuple[OperationInstance, Instance | None]:
-    found = tx.session.execute(
-        select(OperationInstance, Instance)
-        .join(Instance, Instance.id == OperationInstance.instance_id, isouter=True)
-        .where(OperationInstance.operation_id == operation.id, OperationInstance.instance_id == instance_id)
-    ).one_or_none()
-    if found is None:
-        raise FenceLost(f"operation {operation.id} does not touch instance {instance_id}")
-    return found.OperationInstance, found.Instance
-
-
-def _step(tx: Tx, operation_id: str, instance_id: str) -> OperationStep:
-    return tx.session.scalars(
-        select(OperationStep).where(
-            OperationStep.operation_id == operation_id, OperationStep.instance_id == instance_id
-        )
-    ).one()
-
-
-def _open_attempt(tx: Tx, held: Held, instance_id: str) -> None:
-    step = _step(tx, held.operation.id, instance_id)
-    attempts = _closed(step.attempts, held.now, "the worker was lost")
-    step.attempts = [*attempts, {"started_at": held.now.isoformat()}]
-    step.status = StepStatus.RUNNING
-
-
 def _closed(attempts: list[dict[str, Any]], now: datetime, why: str | None) -> list[dict[str, Any]]:
     """`attempts` with the open one ended now."""
     if not attempts or "ended_at" in attempts[-1]:
@@ -145,25 +163,21 @@ def _closed(attempts: list[dict[str, Any]], now: datetime, why: str | None) -> l
 
 def end_attempt(tx: Tx, owner: Owner, instance_id: str, error: str) -> None:
     """Record why an attempt failed; the step goes on with the next attempt or fails for good."""
-    held = check_fence(tx, owner, cancelled_too=True)
-    step = _step(tx, held.operation.id, instance_id)
-    step.attempts = _closed(step.attempts, held.now, error)
-    step.message = None
+    held = hold(tx, owner, instance_id)
+    held.step.attempts = _closed(held.step.attempts, held.now, error)
+    held.step.message = None
 
 
 def say(tx: Tx, owner: Owner, instance_id: str, message: str) -> None:
     """Show people what an attempt is doing now."""
-    held = check_fence(tx, owner, cancelled_too=True)
-    _step(tx, held.operation.id, instance_id).message = message
-    tx.wake("berth_events")
+    hold(tx, owner, instance_id).step.message = message
+    tx.wake(CHANNEL_EVENTS)
 
 
 def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> None:
     """Record the provider's acceptance, apart from the confirmation that is still to come."""
-    held = check_fence(tx, owner, cancelled_too=True)
-    move, row = _row(tx, held.operation, instance_id)
-    if row is None:
-        raise FenceLost(f"instance {instance_id} has no row any more")
+    held = hold(tx, owner, instance_id)
+    move, row = held.move, held.row
     provider_id = outcome.provider_id or row.cloud_instance_id
     version = tx.session.scalar(
         update(Instance)
@@ -191,9 +205,9 @@ def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> Non
 
 def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> None:
     """Write the end of a confirmed step. The first evidence wins; a repeat writes nothing."""
-    held = check_fence(tx, owner, cancelled_too=True)
-    move, row = _row(tx, held.operation, instance_id)
-    if move.outcome is not None or row is None:
+    held = hold(tx, owner, instance_id)
+    move, row = held.move, held.row
+    if move.outcome is not None:
         return
     verb = Operation(move.verb)
     outcome = evidence.outcome
@@ -210,7 +224,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
             "confirmation_method": evidence.method,
         }
     else:
-        values |= _settled(tx, held, move, outcome)
+        values |= _settled(tx, held, outcome)
     version = tx.session.scalar(
         update(Instance)
         .where(
@@ -224,10 +238,9 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
     if version is None:
         raise FenceLost(f"instance {instance_id} is {row.status}, not {move.during}; another owns it")
     move.outcome = "confirmed"
-    step = _step(tx, held.operation.id, instance_id)
-    step.attempts = _closed(step.attempts, held.now, None)
-    step.status = StepStatus.DONE
-    step.message = None
+    held.step.attempts = _closed(held.step.attempts, held.now, None)
+    held.step.status = StepStatus.DONE
+    held.step.message = None
     if verb is not Operation.DELETE:
         instance_event(
             tx,
@@ -243,10 +256,10 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
         )
 
 
-def _settled(tx: Tx, held: Held, move: OperationInstance, outcome: Outcome) -> dict[str, Any]:
+def _settled(tx: Tx, held: Held, outcome: Outcome) -> dict[str, Any]:
     """What a confirmed step other than a delete leaves on the row."""
-    values: dict[str, Any] = {"status": Status(move.done)}
-    verb = Operation(move.verb)
+    values: dict[str, Any] = {"status": Status(held.move.done)}
+    verb = Operation(held.move.verb)
     if outcome.endpoint is not None:
         values["endpoint"] = outcome.endpoint
     if verb is Operation.CREATE:
@@ -263,17 +276,15 @@ def _settled(tx: Tx, held: Held, move: OperationInstance, outcome: Outcome) -> d
 
 def fail_step(tx: Tx, owner: Owner, instance_id: str, error: dict[str, Any]) -> None:
     """The step has failed for good: the instance is `error` with its cause. A settled one is not touched."""
-    held = check_fence(tx, owner, cancelled_too=True)
-    move, row = _row(tx, held.operation, instance_id)
-    if move.outcome is not None or row is None:
+    held = hold(tx, owner, instance_id)
+    if held.move.outcome is not None:
         return
-    step = _step(tx, held.operation.id, instance_id)
-    step.attempts = _closed(step.attempts, held.now, error["message"])
-    step.status = StepStatus.FAILED
-    step.message = None
-    move.outcome = "failed"
-    move.error = error
-    mark_error(tx, held.operation, move, row, error)
+    held.step.attempts = _closed(held.step.attempts, held.now, error["message"])
+    held.step.status = StepStatus.FAILED
+    held.step.message = None
+    held.move.outcome = "failed"
+    held.move.error = error
+    mark_error(tx, held.operation, held.move, held.row, error)
 
 
 def mark_error(
