@@ -140,7 +140,6 @@ def _idle(work: Work, home: Home) -> ProcessRecipe:
 def test_a_root_that_instances_cannot_enter_is_refused_with_the_cure(workshop: Workshop) -> None:
     closed = workshop.base / "closed"
     closed.mkdir(mode=0o700)
-    workshop.projects.add("default")
     user = project_user(workshop.server_id, "default")
     with pytest.raises(ProviderError, match=r"cannot enter .*closed \(mode 0700\).*BERTH_INSTANCE_ROOT"):
         require_reachable(closed, user)

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from system.users import remove_user
 from tests.support.calls import RecordingCall
 from tests.support.works import a_work, verify
 
+PROJECTS = ("default", "other")
+
 
 @dataclass
 class Workshop:
@@ -35,7 +37,6 @@ class Workshop:
     base: Path
     server_id: str
     provider: ProcessProvider
-    projects: set[str] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
@@ -52,7 +53,7 @@ class Workshop:
             recipe=changes.pop("recipe", found.process_recipe),
             **changes,
         )
-        self.projects.add(made.identity.project)
+        assert made.identity.project in PROJECTS, "its OS user would stay behind"
         return made
 
     def ready(self, work: Work, seconds: float = 20.0) -> float:
@@ -99,17 +100,23 @@ def changed(work: Work, **params: Any) -> Work:
 
 @pytest.fixture(scope="session")
 def runtime_base() -> Iterator[Path]:
-    base = Path(tempfile.mkdtemp(prefix="berth-test-", dir="/var/tmp"))
+    """A directory that other users can enter. Its name ends as every server id of the session does: OS users are
+    named after that end, so all tests share them. Making one takes a tenth of a second."""
+    common = os.urandom(4).hex()
+    base = Path("/var/tmp", f"berth-test-{common}")
+    base.mkdir()
     base.chmod(0o711)
     yield base
     shutil.rmtree(base)
+    for project in PROJECTS:
+        remove_user(user_name(common, project))
 
 
 @pytest.fixture
 def workshop(runtime_base: Path) -> Iterator[Workshop]:
     base = Path(tempfile.mkdtemp(dir=runtime_base))
     base.chmod(0o711)
-    server_id = os.urandom(8).hex()
+    server_id = os.urandom(4).hex() + runtime_base.name[-8:]
     made = Workshop(base, server_id, None)  # type: ignore[arg-type]
     made.provider = another_provider(made)
     yield made
@@ -117,8 +124,6 @@ def workshop(runtime_base: Path) -> Iterator[Workshop]:
         processes.send_signal(member.facts.id, member.facts.uid, signal.SIGKILL)
         _wait_until_gone(member.facts.id)
     shutil.rmtree(base)
-    for project in made.projects:
-        remove_user(user_name(server_id, project))
 
 
 def _runtime_root(base: Path) -> Path:
