@@ -101,6 +101,9 @@ def _conclude(session: Session, instance: Record, operation: Record, name: str, 
         screen.lines([str(operation.get("id") or instance.get("name") or name)])
     elif not ended_badly:
         screen.lines([_result_line(session, instance, operation, name)])
+    if ended_badly and operation["status"] == "succeeded":
+        screen.note(f"too late: {operation.get('kind')} {operation['id']} had already succeeded")
+        return ExitCode.FAILED
     if ended_badly:
         screen.note(*failure_card(session, operation, name))
         return ExitCode.FAILED

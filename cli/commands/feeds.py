@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from cli import names, text
+from cli.calls import Call
 from cli.commands.looking import EVENTS
-from cli.errors import Unreachable
 from cli.lists import show
 from cli.screen import Format
 from cli.session import Session, reads
 
 app = typer.Typer()
 PANEL = "Look"
-FOLLOW_PATIENCE_SECONDS = 120.0
+WAIT_SECONDS = 20.0
+OUTAGE_SECONDS = 120.0
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")]
 
@@ -35,53 +34,30 @@ def events(
 ) -> None:
     """Show the one feed of everything that changes; with --json --follow one object a line."""
     instance_id = session.client.get(f"/instances/{name}").body["id"] if name else None
-    page = session.client.get("/events", {"after": after, "limit": limit, "instance_id": instance_id}).body
-    page["items"] = [e for e in page.get("items") or () if _concerns(e, instance_id)]
+    query = {"instance_id": instance_id, "limit": limit}
+    page = session.client.get("/events", {**query, "after": after}).body
     if not follow:
         show(session, page, EVENTS, name="cursor")
         session.screen.next(session.berth("events --follow"))
         return
-    for event in page["items"]:
-        _print_event(session, event)
-    for event in _following(session, page.get("next") or after):
-        if _concerns(event, instance_id):
-            _print_event(session, event)
-
-
-def _concerns(event: dict[str, Any], instance_id: str | None) -> bool:
-    return instance_id is None or event.get("instance_id") == instance_id
-
-
-def _following(session: Session, cursor: str | None) -> Iterator[dict[str, Any]]:
-    """Events from the stream, resumed at the last cursor whenever the connection breaks."""
-    silent_since: float | None = None
     while True:
-        try:
-            with session.client.lines("/events/stream", {"after": cursor}) as lines:
-                for data in _payloads(lines):
-                    silent_since = None
-                    cursor = data.get("cursor") or cursor
-                    if data.get("event_type"):
-                        yield data
-        except Unreachable:
-            now = time.monotonic()
-            silent_since = silent_since or now
-            if now - silent_since > FOLLOW_PATIENCE_SECONDS:
-                raise
-        time.sleep(0.5)
+        if page.get("snapshot_required"):
+            session.screen.note("older events are not kept any more; going on from here")
+        for event in page.get("items") or ():
+            _print_event(session, event)
+        page = _wait_for_more(session, {**query, "after": page.get("next")})
 
 
-def _payloads(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a stream of server-sent events; comments and other lines are keep-alive."""
-    data: list[str] = []
-    for line in lines:
-        if line.startswith("data:"):
-            data.append(line[5:].strip())
-        elif not line and data:
-            value = json.loads("\n".join(data))
-            data = []
-            if isinstance(value, dict):
-                yield value
+def _wait_for_more(session: Session, query: dict[str, Any]) -> dict[str, Any]:
+    """The next events after a cursor, however long that takes: a lost connection loses none of them."""
+    call = Call(
+        "GET",
+        "/events",
+        params={**{k: v for k, v in query.items() if v is not None}, "wait": WAIT_SECONDS},
+        read_seconds=WAIT_SECONDS + 10,
+        patience=OUTAGE_SECONDS,
+    )
+    return session.client.send(call).body
 
 
 def _print_event(session: Session, event: dict[str, Any]) -> None:

@@ -70,9 +70,13 @@ def list_instances(
     provider: Annotated[str | None, typer.Option("--provider", autocompletion=names.complete_provider)] = None,
     blueprint: Annotated[str | None, typer.Option("--blueprint", autocompletion=names.complete_blueprint)] = None,
     search: Annotated[str | None, typer.Option("--search", help="Part of the name.")] = None,
+    label: Annotated[str | None, typer.Option("--label", "-l", metavar="KEY=VALUE[,…]")] = None,
+    needs_you: Annotated[bool, typer.Option("--needs-you", help="In error, or stuck.")] = False,
 ) -> None:
     """List instances."""
-    query = {"status": status, "provider": provider, "blueprint": blueprint, "q": search}
+    query = {"status": status, "provider": provider, "blueprint": blueprint, "q": search, "label": label}
+    if needs_you:
+        query["needs_you"] = "true"
     page = session.client.everything("/instances", query)
     show(session, page, _INSTANCES)
     command = "get NAME" if page["items"] else "create demo --blueprint postgres"
@@ -180,8 +184,8 @@ def history(session: Session, name: names.Name, limit: Limit = 50) -> None:
 EVENTS = (
     Column("TIME", lambda e: str(e.get("time") or "")[:19].replace("T", " ")),
     Column("EVENT", lambda e: e.get("event_type") or e.get("type")),
-    Column("INSTANCE", lambda e: e.get("instance_name") or e.get("instance_id") or e.get("deployment_id")),
-    Column("CHANGE", lambda e: f"{e['from'] or '-'} → {e['to']}" if e.get("to") else ""),
+    Column("INSTANCE", lambda e: (e.get("data") or {}).get("name") or e.get("instance_id")),
+    Column("CHANGE", lambda e: f"{e.get('from') or '-'} → {e['to']}" if e.get("to") != e.get("from") else ""),
     Column("SOURCE", "source"),
     Column("ACTOR", "actor"),
     Column("REASON", "reason", wide=True),

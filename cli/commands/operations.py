@@ -126,8 +126,10 @@ def _instance_of(session: Session, operation: dict[str, Any]) -> dict[str, Any]:
 @changes
 def cancel(session: Session, target: names.Target) -> int:
     """Cancel an operation, or what an instance is doing now. A delete cannot be cancelled once it has begun."""
-    operation_id = target if target.startswith("op_") else _current(session, target)
-    answer = session.client.post(f"/operations/{operation_id}/cancel")
+    if target.startswith("op_"):
+        answer = session.client.post(f"/operations/{target}/cancel")
+    else:
+        answer = session.client.post(f"/instances/{target}/actions", {"action": "cancel"})
     return finish(session, _enveloped(answer), target, wanted="cancelled")
 
 
@@ -146,18 +148,6 @@ def abort(session: Session, target: names.Target) -> None:
 def _enveloped(answer: Answer) -> Answer:
     body = answer.body if "operation" in answer.body else {"operation": answer.body}
     return Answer(answer.status, body, answer.etag)
-
-
-def _current(session: Session, name: str) -> str:
-    instance = session.client.get(f"/instances/{name}").body
-    held = instance.get("current_operation")
-    if not held:
-        raise CliError(
-            f"{name} has no operation in progress; it is {instance.get('status')}.",
-            code=ExitCode.CONFLICT,
-            hints=(session.berth(f"get {name}"),),
-        )
-    return str(held["id"])
 
 
 def _listening(session: Session, name: str) -> str:

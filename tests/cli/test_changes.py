@@ -203,19 +203,25 @@ def test_apply_stops_at_a_blocker(canned: CannedBerth, berth: Run) -> None:
     assert "one member only" in ran.err
 
 
-def test_cancel_succeeds_when_the_operation_is_cancelled(canned: CannedBerth, berth: Run) -> None:
-    canned.on("GET", "/instances/demo", Reply(200, instance(current_operation=operation("running"))))
-    canned.on("POST", "/operations/op_01/cancel", Reply(202, operation("running")))
+@pytest.mark.parametrize(
+    ("target", "path"), [("demo", "/instances/demo/actions"), ("op_01", "/operations/op_01/cancel")]
+)
+def test_cancel_succeeds_when_the_operation_is_cancelled(
+    canned: CannedBerth, berth: Run, target: str, path: str
+) -> None:
+    canned.on("POST", path, accepted(operation("running")))
     canned.on("GET", "/operations/op_01", Reply(200, operation("cancelled")))
     canned.on("GET", "/instances/ins_01", Reply(200, instance()))
-    assert berth("cancel", "demo", "--wait").code == 0
+    assert berth("cancel", target, "--wait").code == 0
 
 
-def test_cancel_of_an_instance_at_rest_is_a_conflict(canned: CannedBerth, berth: Run) -> None:
-    canned.on("GET", "/instances/demo", Reply(200, instance()))
-    ran = berth("cancel", "demo")
-    assert ran.code == 5
-    assert "no operation in progress; it is running" in ran.err
+def test_a_cancel_that_came_too_late_is_told_apart(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/operations/op_01/cancel", accepted(operation("running")))
+    canned.on("GET", "/operations/op_01", Reply(200, operation("succeeded")))
+    canned.on("GET", "/instances/ins_01", Reply(200, instance(status="stopped")))
+    ran = berth("cancel", "op_01", "--wait")
+    assert ran.code == 1
+    assert "too late: stop op_01 had already succeeded" in ran.err
 
 
 def test_wait_for_an_instance_at_rest_tells_how_it_is(canned: CannedBerth, berth: Run) -> None:

@@ -61,19 +61,18 @@ def test_secrets_appear_only_when_asked_for(canned: CannedBerth, berth: Run) -> 
     assert uri in berth("get", "demo", "--show-secret").out
 
 
-def test_events_of_one_instance_leave_the_others_out(canned: CannedBerth, berth: Run) -> None:
-    mine = {
+def test_events_of_one_instance_are_asked_for_by_its_id(canned: CannedBerth, berth: Run) -> None:
+    event = {
         "cursor": "1",
-        "event_type": "STOP_REQUESTED",
+        "event_type": "STOP_PLANNED",
         "instance_id": "ins_01",
         "from": "running",
         "to": "stopping",
     }
-    other = {**mine, "cursor": "2", "instance_id": "ins_02"}
     canned.on("GET", "/instances/demo", Reply(200, instance()))
-    canned.on("GET", "/events", Reply(200, {"items": [mine, other], "next": "2", "snapshot_required": False}))
-    assert berth("events", "demo", "-o", "name").out == "1\n"
+    canned.on("GET", "/events", Reply(200, {"items": [event], "next": "1", "snapshot_required": False}))
     assert "running → stopping" in berth("events", "demo").out
+    assert "instance_id=ins_01" in canned.requests("GET", "/events")[0].query
 
 
 def test_logs_are_printed_as_they_are(canned: CannedBerth, berth: Run) -> None:
