@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 
 
@@ -61,7 +62,7 @@ class Report:
         """One finished step, with the time since the step before."""
         now = time.monotonic()
         took, self._last = now - self._last, now
-        self._progress.print(f"[green]✓[/] {name:<10} {text:<60} {took:5.1f}s")
+        self._progress.print(f"[green]✓[/] {name:<10} {escape(text):<60} {took:5.1f}s")
 
     def note(self, text: str) -> None:
         self._progress.print(f"· {text}", markup=False)

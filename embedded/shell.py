@@ -11,12 +11,13 @@ from embedded.state import State
 from system.postgres_runtime import PostgresRuntime
 
 
-def link_programs(installation: Installation, runtime: PostgresRuntime, temporal: Path | None) -> None:
-    """A folder for PATH on which `psql` and `temporal` are the ones that fit."""
+def link_programs(installation: Installation, temporal: Path | None, runtime: PostgresRuntime | None) -> None:
+    """A folder for PATH on which `temporal` and `psql` are the ones that fit our own servers."""
     installation.bin.mkdir(mode=0o700, exist_ok=True)
-    _link(installation.bin / "psql", runtime.program("psql"))
     if temporal is not None and temporal.parent != installation.bin:
         _link(installation.bin / "temporal", temporal)
+    if runtime is not None:
+        _link(installation.bin / "psql", runtime.program("psql"))
 
 
 def exports(installation: Installation, state: State, database_url: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from embedded import lives, postgres, probe, temporal
 from embedded.children import Child, last_lines
@@ -26,6 +27,7 @@ from embedded.state import State, end_remains, locked, note_server, save_state
 from embedded.temporal_cli import obtain
 from embedded.watch import Watch
 from settings import Settings
+from system.processes import ProcessId
 
 _TICK = 0.05
 _STEADY_TICK = 0.5
@@ -53,16 +55,21 @@ def up(settings: Settings, options: Options, report: Report) -> None:
     """Run until asked to stop. Raises with cause and fix when Berth cannot become ready."""
     report.header(_version(), options.data_dir)
     prepare_directory(options.data_dir)
-    with locked(options.data_dir), Signals() as signals:
+    with locked(options.data_dir):
         installation = open_installation(options.data_dir)
         end_remains(installation)
         plan = make_plan(settings, installation, options.port, read_record(installation.ports_file))
         save_ports(plan)
         report.step("ports", " ".join(str(held.port) for held in plan.ports.values()))
-        program = None
-        if plan.own_temporal:
-            program = obtain(settings.temporal_cli, settings.cache_dir, report.note)
-        Supervisor(plan, program, signals, report, options.targets).run(options.timeout)
+        try:
+            save_state(installation, _state(plan, {}, None))
+            program = None
+            if plan.own_temporal:
+                program = obtain(settings.temporal_cli, settings.cache_dir, report.note)
+            with Signals() as signals:
+                Supervisor(plan, program, signals, report, options.targets).run(options.timeout)
+        finally:
+            installation.state_file.unlink(missing_ok=True)
 
 
 class Supervisor:
@@ -94,6 +101,8 @@ class Supervisor:
             self._watch.start("temporal", self._temporal_child)
         schema = python_child(self._plan, "schema", self._targets["schema"], fresh_temporal=False)
         self._watch.run_once(schema, before=self._start_records)
+        if self._signals.stop_requests:
+            return
         server = postgres.server_id(self._plan.database_url)
         if server is not None:
             note_server(self._plan.installation, server)
@@ -107,6 +116,8 @@ class Supervisor:
             )
         self._watch.open_gate("worker")
         self._await(lambda: probe.is_ready(self._plan.url), "api or worker", deadline)
+        if self._signals.stop_requests:
+            return
         self._fresh.unlink(missing_ok=True)
         self._report.step("worker", "polling; api ready")
 
@@ -114,12 +125,13 @@ class Supervisor:
         for name in ("api", "worker"):
             self._watch.start(name, self._maker(name))
         self._save()
-        if not self._plan.own_records:
+        if self._plan.own_records:
+            runtime = self._records.start().runtime
+            link_programs(self._plan.installation, self._program, runtime)
+            self._report.step("postgres", f"embedded {runtime.version} (set DATABASE_URL to use yours)")
+        else:
+            link_programs(self._plan.installation, self._program, None)
             self._report.step("postgres", "yours, from DATABASE_URL")
-            return
-        server = self._records.start()
-        link_programs(self._plan.installation, server.runtime, self._program)
-        self._report.step("postgres", f"embedded {server.runtime.version} (set DATABASE_URL to use yours)")
 
     def _announce(self) -> None:
         self._facts = Ready(
@@ -147,7 +159,6 @@ class Supervisor:
         self._report.note("stopping; data is kept")
         self._watch.end_all(_END_ORDER)
         self._records.stop()
-        self._plan.installation.state_file.unlink(missing_ok=True)
 
     def _await(self, answered: Callable[[], bool], what: str, deadline: float) -> None:
         while not self._signals.stop_requests and not answered():
@@ -192,18 +203,22 @@ class Supervisor:
 
     def _save(self) -> None:
         facts = self._facts.as_record() | {"pids": self._pids()} if self._facts is not None else None
-        me = lives.identify(os.getpid())
-        assert me is not None
-        state = State(
-            supervisor=me,
-            url=self._plan.url,
-            children={name: running.identity for name, running in self._watch.running().items()},
-            ready=facts,
-            own_database=self._plan.own_records,
-            temporal_address=self._plan.temporal_address,
-            temporal_namespace=self._plan.settings.temporal_namespace,
-        )
-        save_state(self._plan.installation, state)
+        children = {name: running.identity for name, running in self._watch.running().items()}
+        save_state(self._plan.installation, _state(self._plan, children, facts))
+
+
+def _state(plan: Plan, children: Mapping[str, ProcessId], ready: Mapping[str, Any] | None) -> State:
+    me = lives.identify(os.getpid())
+    assert me is not None
+    return State(
+        supervisor=me,
+        url=plan.url,
+        children=children,
+        ready=ready,
+        own_database=plan.own_records,
+        temporal_address=plan.temporal_address,
+        temporal_namespace=plan.settings.temporal_namespace,
+    )
 
 
 def _with_log(text: str, child: Child) -> str:
