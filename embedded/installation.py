@@ -67,10 +67,6 @@ class Installation:
         return self.data_dir / "temporal.db"
 
     @property
-    def lock_file(self) -> Path:
-        return self.data_dir / "up.lock"
-
-    @property
     def token_file(self) -> Path:
         return self.data_dir / "token"
 

@@ -67,10 +67,3 @@ def answers(ports: TemporalPorts, namespace: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def files(installation: Installation) -> list[Path]:
-    """The database and what SQLite keeps beside it."""
-    return [
-        installation.temporal_db.with_name(installation.temporal_db.name + end) for end in ("", "-wal", "-shm")
-    ]

@@ -44,7 +44,7 @@ def find(chosen: str, cache: Path) -> Path | None:
         return path
     on_path = shutil.which("temporal")
     if on_path is not None and _is_recent(Path(on_path)):
-        return Path(on_path)
+        return Path(on_path).resolve()  # a link of another `berth env` may go away
     cached = cached_program(cache)
     return cached if os.access(cached, os.X_OK) else None
 

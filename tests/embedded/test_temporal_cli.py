@@ -39,7 +39,7 @@ def test_a_choice_that_cannot_run_is_named_and_not_passed_over(tmp_path: Path) -
 def test_a_recent_program_on_path_comes_before_the_cache(tmp_path: Path) -> None:
     on_path = _program(tmp_path / "bin" / "temporal", "1.8.2")
     _program(cached_program(tmp_path / "cache"), "1.8.2")
-    assert find("", tmp_path / "cache") == on_path
+    assert find("", tmp_path / "cache") == on_path.resolve()
 
 
 def test_an_old_program_on_path_gives_way_to_the_cache(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_an_old_program_on_path_gives_way_to_the_cache(tmp_path: Path) -> None:
 
 def test_a_build_without_a_version_is_trusted(tmp_path: Path) -> None:
     on_path = _program(tmp_path / "bin" / "temporal", "0.0.0-DEV")
-    assert find("", tmp_path / "cache") == on_path
+    assert find("", tmp_path / "cache") == on_path.resolve()
 
 
 def test_what_is_there_is_not_fetched(tmp_path: Path) -> None:
