@@ -224,6 +224,7 @@ def _cancel_cause(move: OperationInstance, seen: str | None) -> dict[str, Any]:
 
 
 def _set_cancelled(tx: Tx, operation: OperationRow, move: OperationInstance, row: Instance, end: Status) -> None:
+    before = row.status
     version = tx.session.scalar(
         update(Instance)
         .where(Instance.id == row.id)
@@ -237,7 +238,7 @@ def _set_cancelled(tx: Tx, operation: OperationRow, move: OperationInstance, row
         "CANCELLED",
         event=OPERATION_DETAILS[Operation(move.verb)].event,
         version=version,
-        change=(row.status, end),
+        change=(before, end),
         source=Source.BACKEND,
         confirmation_method=ConfirmationMethod.PROVIDER_POLL,
         cloud_instance_id=row.cloud_instance_id,

@@ -190,9 +190,9 @@ def _write_planned(
 
 def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row: Instance) -> None:
     """Show one instance as busy, owned by this operation, its old error gone."""
-    verb = Operation(move.verb)
+    verb, before = Operation(move.verb), row.status
     values: dict[str, Any] = {
-        "status": Status(move.during) if move.during else row.status,
+        "status": Status(move.during) if move.during else before,
         "operation_id": operation.id,
         "error_code": None,
         "error_message": None,
@@ -214,7 +214,7 @@ def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row:
         "PLANNED",
         event=OPERATION_DETAILS[verb].event,
         version=version,
-        change=(row.status, move.during),
+        change=(before, move.during),
         cloud_instance_id=row.cloud_instance_id,
     )
 

@@ -209,6 +209,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
     move, row = held.move, held.row
     if move.outcome is not None:
         return
+    before = row.status  # the update below refreshes the row
     verb = Operation(move.verb)
     outcome = evidence.outcome
     values: dict[str, Any] = {
@@ -236,7 +237,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
         .returning(Instance.version)
     )
     if version is None:
-        raise FenceLost(f"instance {instance_id} is {row.status}, not {move.during}; another owns it")
+        raise FenceLost(f"instance {instance_id} is {before}, not {move.during}; another owns it")
     move.outcome = "confirmed"
     held.step.attempts = _closed(held.step.attempts, held.now, None)
     held.step.status = StepStatus.DONE
@@ -249,7 +250,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
             "CONFIRMED",
             event=OPERATION_DETAILS[verb].event,
             version=version,
-            change=(row.status, move.done),
+            change=(before, move.done),
             source=evidence.source,
             confirmation_method=evidence.method,
             cloud_instance_id=values["cloud_instance_id"],
@@ -296,7 +297,7 @@ def mark_error(
     what: str = "FAILED",
 ) -> None:
     """`error` with its cause on one instance of this operation, and the event that says so."""
-    verb = Operation(move.verb)
+    verb, before = Operation(move.verb), row.status
     values: dict[str, Any] = {
         "status": Status.ERROR,
         "error_code": error["code"],
@@ -317,7 +318,7 @@ def mark_error(
         what,
         event=OPERATION_DETAILS[verb].event,
         version=version,
-        change=(row.status, Status.ERROR),
+        change=(before, Status.ERROR),
         source=Source.BACKEND,
         cloud_instance_id=row.cloud_instance_id,
         data={"error": error},
