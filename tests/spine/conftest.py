@@ -1,0 +1,62 @@
+"""One Berth for all tests that leave it whole; tests that kill or swap parts make their own with `make_spine`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from temporalio.client import Client
+
+from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.spine import Spine
+from tests.support.temporal import TemporalServer, temporal_server
+from workflows.connection import connect
+
+__all__ = ["postgres_server", "temporal_server"]
+MakeSpine = Callable[..., Spine]
+
+
+@pytest.fixture(scope="session")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
+) -> Iterator[Spine]:
+    folder = tmp_path_factory.mktemp("spine")
+    made = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
+    try:
+        made.start_worker()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def spine(shared: Spine) -> Iterator[Spine]:
+    """The shared Berth with one worker. Afterwards no fault is left and all that must hold at rest is checked."""
+    yield shared
+    shared.provider.clear_faults()
+    shared.invariants()
+
+
+@pytest.fixture
+def make_spine(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
+) -> Iterator[MakeSpine]:
+    """Make a Berth of one's own; no worker runs until `start_worker`."""
+    made: list[Spine] = []
+
+    def make(**settings: str) -> Spine:
+        folder = tmp_path_factory.mktemp("spine")
+        new = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
+        new.settings |= settings
+        made.append(new)
+        return new
+
+    yield make
+    for spine in made:
+        spine.close()
+
+
+@pytest.fixture
+async def client(shared: Spine) -> AsyncIterator[Client]:
+    """A Temporal client in the shared Berth's namespace."""
+    yield await connect(shared.temporal.address, shared.namespace)
