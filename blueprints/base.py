@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from domain.errors import FieldError, InvalidInput
+from domain.errors import FieldError, InvalidInput, ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
 from domain.work import Call, Home, ProcessRecipe, Secrets, Work
 
@@ -69,6 +69,22 @@ class Blueprint(Protocol):
 
     def connection_uri(self, work: Work) -> str | None:
         """The address with its password, for `secrets:reveal` only."""
+
+
+LIFE_OPERATIONS = frozenset(Operation) - {
+    Operation.UPDATE,
+    Operation.PROMOTE,
+    Operation.BACKUP,
+    Operation.RESTORE,
+}
+"""What every blueprint can do: no more than living, changing and dying."""
+
+
+def port_of(work: Work) -> int:
+    """The instance's port. Without one a client would ask its own default port, where a stranger listens."""
+    if work.port is None:
+        raise ProviderError(ProviderErrorKind.INVALID, f"{work.name} has no port to be probed at")
+    return work.port
 
 
 def validated(model: type[Parameters], params: Mapping[str, Any], pointer: str = "/params") -> dict[str, Any]:

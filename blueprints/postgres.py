@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from blueprints import postgres_sql
-from blueprints.base import Disruption, Parameters
+from blueprints.base import LIFE_OPERATIONS, Disruption, Parameters
 from blueprints.postgres_settings import PostgresSettings, as_configuration
 from blueprints.postgres_sql import ADMIN, APP
 from domain.lifecycle import Operation
@@ -45,22 +45,7 @@ class PostgresBlueprint:
     description: ClassVar[str] = "A PostgreSQL server of its own, with database and role app."
     parameters: ClassVar[type[Parameters]] = PostgresParameters
     max_members: ClassVar[int] = 1
-    operations: ClassVar[frozenset[Operation]] = frozenset(
-        {
-            Operation.CREATE,
-            Operation.RETRY,
-            Operation.START,
-            Operation.STOP,
-            Operation.RESTART,
-            Operation.MODIFY,
-            Operation.SUSPEND,
-            Operation.UNSUSPEND,
-            Operation.MAINTENANCE_ON,
-            Operation.MAINTENANCE_OFF,
-            Operation.DELETE,
-            Operation.FORGET,
-        }
-    )
+    operations: ClassVar[frozenset[Operation]] = LIFE_OPERATIONS
 
     def disruption(self, path: str, before: object, after: object) -> Disruption:
         if before == after:

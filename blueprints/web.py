@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from blueprints.base import Disruption, Parameters
+from blueprints.base import LIFE_OPERATIONS, Disruption, Parameters, port_of
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
 from domain.work import Call, Command, Home, ProcessRecipe, Secrets, Work
@@ -47,22 +47,7 @@ class WebBlueprint:
     description: ClassVar[str] = "A small HTTP server that shows its own instance."
     parameters: ClassVar[type[Parameters]] = WebParameters
     max_members: ClassVar[int] = 10
-    operations: ClassVar[frozenset[Operation]] = frozenset(
-        {
-            Operation.CREATE,
-            Operation.RETRY,
-            Operation.START,
-            Operation.STOP,
-            Operation.RESTART,
-            Operation.MODIFY,
-            Operation.SUSPEND,
-            Operation.UNSUSPEND,
-            Operation.MAINTENANCE_ON,
-            Operation.MAINTENANCE_OFF,
-            Operation.DELETE,
-            Operation.FORGET,
-        }
-    )
+    operations: ClassVar[frozenset[Operation]] = LIFE_OPERATIONS
 
     def disruption(self, path: str, before: object, after: object) -> Disruption:
         if before == after:
@@ -101,7 +86,7 @@ class WebBlueprint:
         """Nothing: the page needs nothing but its files."""
 
     def probe(self, work: Work, timeout_seconds: float) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", work.port, timeout=timeout_seconds)
+        connection = http.client.HTTPConnection("127.0.0.1", port_of(work), timeout=timeout_seconds)
         try:
             connection.request("GET", "/healthz", headers={"Connection": "close"})
             answer = connection.getresponse()

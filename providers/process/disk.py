@@ -50,7 +50,7 @@ def require_space(path: Path, needed_mb: int) -> None:
     if free < needed_mb:
         raise ProviderError(
             ProviderErrorKind.NO_CAPACITY,
-            f"{path} has {free} MB free and the instance needs {needed_mb} MB to begin with; free some space",
+            f"{path} has {free} MB free and the instance needs {needed_mb} MB to start; free some space",
         )
 
 

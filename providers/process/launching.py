@@ -27,6 +27,7 @@ _LISTENING_SECONDS = 3.0
 _SETTLING_SECONDS = 0.05
 _KILLED_SECONDS = 0.5
 _LAST_WORDS = 3
+_LEAST_MB = 4
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
@@ -72,6 +73,7 @@ class Launch:
         while (waited := time.monotonic() - started) < _LISTENING_SECONDS:
             if processes.find(process) is None:
                 code = processes.reap(process)
+                require_space(self.place.home, _LEAST_MB)
                 raise ProviderError(
                     ProviderErrorKind.TRANSIENT,
                     f"{self.recipe.run.program} ended at once"

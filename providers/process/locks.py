@@ -36,6 +36,21 @@ def try_lock(path: Path) -> int | None:
         os.close(handle)  # its holder removed the file with the instance; lock the new one
 
 
+def is_free(path: Path) -> bool:
+    """Whether somebody could take the lock now. A missing file proves nothing: false."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 @contextmanager
 def exclusive(path: Path, call: Call) -> Iterator[None]:
     """Wait for the verb lock, a bounded time."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from domain.work import Identity
 from providers.process import logs
-from providers.process.locks import try_lock
+from providers.process.locks import is_free, try_lock
 from providers.process.members import members
 from providers.process.places import Place
 from providers.process.record import Record, read_record, write_record
@@ -32,7 +32,9 @@ class Watch:
         if main is not None and record is not None and record.carries(identity):
             return alive(main, record)  # the life lock makes a second one impossible: no need to search
         uid = self.uid(record, identity)
-        found = () if uid is None else tuple(members(place.instance_id, uid, place.data))
+        # Searching every process is the costly part of a look; a free life lock says that nobody is there.
+        search = uid is not None and not is_free(place.life_lock)
+        found = tuple(members(place.instance_id, uid, place.data)) if search and uid is not None else ()
         pid_file = None if record is None else record.ending.pid_file
         left = pid_file is not None and os.path.lexists(place.data / Path(pid_file).name)
         return judge(Facts(home, record, found, left, processes.boot_id()), identity)
