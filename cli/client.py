@@ -10,8 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +22,6 @@ from cli.errors import ApiProblem, Unreachable
 from cli.target import Target
 
 CONNECT_SECONDS = 5.0
-STREAM_SILENCE_SECONDS = 60.0
 _BUSY = frozenset({429, 502, 503, 504})
 
 
@@ -110,20 +108,6 @@ class Client:
                 told = True
             time.sleep(pause)
             pause = min(pause * 2, 2.0)
-
-    @contextmanager
-    def lines(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Iterator[str]]:
-        """Follow a stream (server-sent events or plain text) line by line; its keep-alive breaks silence."""
-        timeout = httpx2.Timeout(STREAM_SILENCE_SECONDS, connect=CONNECT_SECONDS)
-        url = Call("GET", path).url
-        try:
-            with self._http.stream("GET", url, params=_given(params), timeout=timeout) as response:
-                if response.status_code >= 400:
-                    response.read()
-                    raise _problem(response)
-                yield response.iter_lines()
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from None
 
     def _try(self, call: Call) -> Answer:
         response = self._http.request(

@@ -54,7 +54,7 @@ def plan(
         found = session.client.get(f"/deployments/{name}")
     else:
         raise UsageProblem("Name a deployment, or a document with -f.")
-    what = _plan(session, name, patch) if found else _creation_plan(patch)
+    what = _plan(session, name, patch, found)
     screen = session.screen
     if screen.format in (Format.JSON, Format.YAML):
         screen.document(what)
@@ -72,7 +72,7 @@ def apply(session: Session, file: File = None, yes: Yes = False) -> int:
         raise UsageProblem("Name the document with -f FILE, or -f - for standard input.")
     name, found, body = _planned_document(session, file, None)
     screen = session.screen
-    what = _plan(session, name, body) if found else _creation_plan(body)
+    what = _plan(session, name, body, found)
     if not screen.is_machine:
         screen.note(*plans.lines(name, what, colour=screen.error_colour))
     against = plans.blockers(what)
@@ -80,9 +80,9 @@ def apply(session: Session, file: File = None, yes: Yes = False) -> int:
         raise CliError(f"{name} cannot be changed this way.", code=ExitCode.CONFLICT, detail="; ".join(against))
     if plans.is_change(what) and screen.can_ask:
         screen.confirm(f"Apply this to {name}?", yes)
+    quoted = {**body, "plan_id": what["id"]}
     if found is None:
-        return finish(session, session.client.post("/instances", body), name)
-    quoted = {**body, **({"plan_id": what["id"]} if what.get("id") else {})}
+        return finish(session, session.client.post("/instances", quoted), name)
     return finish(session, _send(session, f"/deployments/{name}", quoted, found), name)
 
 
@@ -108,14 +108,9 @@ def _planned_document(session: Session, file: str, name: str | None) -> tuple[st
     return name, found, documents.changes(found.body, document)
 
 
-def _plan(session: Session, name: str, patch: Record) -> Record:
-    return session.client.post(f"/deployments/{name}/plan", patch).body
-
-
-def _creation_plan(body: Record) -> Record:
-    """Nothing of that name lives: the plan is the document itself."""
-    changed = [{"path": f"/{key}", "from": None, "to": value, "effect": "create"} for key, value in body.items()]
-    return {"counts": {"created": body.get("members", 1)}, "disruption": "none", "changes": changed}
+def _plan(session: Session, name: str, body: Record, found: Answer | None) -> Record:
+    path = f"/deployments/{name}/plan" if found else "/deployments:plan"
+    return session.client.post(path, body).body
 
 
 def _current(session: Session, name: str) -> tuple[str, Answer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,9 @@ app = typer.Typer()
 PANEL = "Look"
 WAIT_SECONDS = 20.0
 OUTAGE_SECONDS = 120.0
+LOG_SECONDS = 2.0
+LOG_WINDOW = 1000
+MARK_LINES = 50
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")]
 
@@ -82,26 +86,29 @@ def logs(
 ) -> None:
     """Show an instance's own output."""
     path = f"/instances/{name}/logs"
-    if follow:
-        with session.client.lines(path, {"tail": tail, "follow": "true"}) as lines:
-            for line in lines:
-                _print_log(session, line)
-        return
-    answer = session.client.get(path, {"tail": tail}).body
-    if session.screen.format in (Format.JSON, Format.YAML):
+    answer = session.client.get(path, {"tail": max(tail, MARK_LINES) if follow else tail}).body
+    if session.screen.format in (Format.JSON, Format.YAML) and not follow:
         session.screen.document(answer)
         return
-    for line in _log_lines(answer):
-        _print_log(session, line)
+    known: list[str] = answer["lines"]
+    _print_logs(session, known[-tail:] if tail else [])
+    while follow:
+        time.sleep(LOG_SECONDS)
+        window = session.client.get(path, {"tail": LOG_WINDOW}, patience=OUTAGE_SECONDS).body["lines"]
+        _print_logs(session, unseen(known, window))
+        known = window
 
 
-def _log_lines(answer: dict[str, Any]) -> list[str]:
-    """Lines from whichever form the answer has: text, lines, or items."""
-    found = answer.get("lines", answer.get("items", answer.get("text", "")))
-    if isinstance(found, str):
-        return found.splitlines()
-    return [str(i.get("message", i.get("line", ""))) if isinstance(i, dict) else str(i) for i in found]
+def unseen(known: list[str], window: list[str]) -> list[str]:
+    """What of the latest lines comes behind those that are known: behind the last place where these end."""
+    mark = known[-MARK_LINES:]
+    if mark:
+        for end in range(len(window), len(mark) - 1, -1):
+            if window[end - len(mark) : end] == mark:
+                return window[end:]
+    return window
 
 
-def _print_log(session: Session, line: str) -> None:
-    session.screen.lines([text.clean_log(line) if sys.stdout.isatty() else line])
+def _print_logs(session: Session, lines: list[str]) -> None:
+    clean = text.clean_log if sys.stdout.isatty() else str
+    session.screen.lines(clean(line) for line in lines)

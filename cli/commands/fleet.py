@@ -10,7 +10,7 @@ import typer
 from cli import names, text, values
 from cli.calls import Answer
 from cli.errors import ApiProblem, ExitCode, UsageProblem
-from cli.lists import Column, show
+from cli.lists import Column, show, since
 from cli.screen import Format
 from cli.session import Session, reads
 
@@ -19,15 +19,17 @@ PANEL = "Fleet"
 
 _PROVIDERS = (
     Column("NAME", "name"),
-    Column("AVAILABLE", lambda p: "yes" if is_available(p) else "no"),
-    Column("REASON", lambda p: p.get("reason") or p.get("detail")),
-    Column("QUEUE", lambda p: p.get("queue") or p.get("task_queue"), wide=True),
+    Column("AVAILABLE", lambda p: "yes" if p.get("available") else "no"),
+    Column("WHY NOT", "reason"),
+    Column("HOSTS", lambda p: ", ".join(p.get("hosts") or ())),
+    Column("WHAT", "description", wide=True),
 )
 _BLUEPRINTS = (
     Column("NAME", "name"),
-    Column("TITLE", lambda b: b.get("title") or b.get("description")),
+    Column("TITLE", "title"),
     Column("PROVIDERS", lambda b: ", ".join(map(str, b.get("providers") or ()))),
-    Column("PARAMS", lambda b: ", ".join(_params_of(b))),
+    Column("MEMBERS", "max_members", wide=True),
+    Column("PARAMS", lambda b: ", ".join(_params_of(b)), wide=True),
 )
 _OBJECTS = (
     Column("PROVIDER", "provider"),
@@ -42,19 +44,22 @@ _OBJECTS = (
     Column("CALLS", lambda o: text.pairs_text(o.get("calls")), wide=True),
 )
 
+_FAULTS = tuple(Column(key.upper(), key) for key in ("instance", "verb", "fault", "times", "seconds"))
+_HOSTS = (
+    Column("NAME", "name"),
+    Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),
+    Column("STATE", lambda h: "lost" if h.get("lost") else "cordoned" if h.get("cordoned") else "ready"),
+    Column("SEEN", since("last_seen_at")),
+    Column("ID", "id", wide=True),
+)
+
 OptionalProvider = Annotated[
     str | None, typer.Argument(metavar="[PROVIDER]", autocompletion=names.complete_provider)
 ]
 
 
-def is_available(provider: Mapping[str, Any]) -> bool:
-    """Whether a provider can be used here and now."""
-    return bool(provider.get("available", provider.get("configured", provider.get("status") == "available")))
-
-
 def _params_of(blueprint: Mapping[str, Any]) -> list[str]:
-    schema = blueprint.get("params_schema") or blueprint.get("params") or {}
-    return list(schema.get("properties") or schema) if isinstance(schema, Mapping) else []
+    return list((blueprint.get("params_schema") or {}).get("properties") or ())
 
 
 @app.command("providers", rich_help_panel=PANEL)
@@ -62,6 +67,13 @@ def _params_of(blueprint: Mapping[str, Any]) -> list[str]:
 def providers(session: Session) -> None:
     """List where instances can run, and why not where they cannot."""
     show(session, session.client.get("/providers").body, _PROVIDERS)
+
+
+@app.command("hosts", rich_help_panel=PANEL)
+@reads
+def hosts(session: Session) -> None:
+    """List the machines that hold instances."""
+    show(session, session.client.get("/hosts").body, _HOSTS)
 
 
 @app.command("blueprints", rich_help_panel=PANEL)
@@ -73,30 +85,47 @@ def blueprints(session: Session) -> None:
 
 @app.command("inventory", rich_help_panel=PANEL)
 @reads
-def inventory(session: Session, provider: OptionalProvider = None) -> None:
+def inventory(session: Session, provider: _FAULTS = tuple(Column(key.upper(), key) for key in ("instance", "verb", "fault", "times", "seconds"))
+_HOSTS = (
+    Column("NAME", "name"),
+    Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),
+    Column("STATE", lambda h: "lost" if h.get("lost") else "cordoned" if h.get("cordoned") else "ready"),
+    Column("SEEN", since("last_seen_at")),
+    Column("ID", "id", wide=True),
+)
+
+OptionalProvider = None) -> None:
     """List what providers really hold, asked now."""
-    show(session, {"items": _objects(session, provider)}, _OBJECTS, name="provider_id")
+    show(session, {"items": _answers(session, provider, "items")}, _OBJECTS, name="provider_id")
 
 
 @app.command("orphans", rich_help_panel=PANEL)
 @reads
-def orphans(session: Session, provider: OptionalProvider = None) -> None:
+def orphans(session: Session, provider: _FAULTS = tuple(Column(key.upper(), key) for key in ("instance", "verb", "fault", "times", "seconds"))
+_HOSTS = (
+    Column("NAME", "name"),
+    Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),
+    Column("STATE", lambda h: "lost" if h.get("lost") else "cordoned" if h.get("cordoned") else "ready"),
+    Column("SEEN", since("last_seen_at")),
+    Column("ID", "id", wide=True),
+)
+
+OptionalProvider = None) -> None:
     """List objects that are ours by signature but belong to no living instance."""
-    known = {i["id"] for i in session.client.everything("/instances")["items"]}
-    lost = [o for o in _objects(session, provider) if o.get("owned") and o.get("instance_id") not in known]
-    show(session, {"items": lost}, _OBJECTS, name="provider_id")
+    found = _answers(session, provider, "orphans")
+    show(session, {"items": found}, (*_OBJECTS, Column("WHY", "why")), name="provider_id")
 
 
-def _objects(session: Session, provider: str | None) -> list[dict[str, Any]]:
-    """Of one provider, or of all that answer; one that does not is named."""
+def _answers(session: Session, provider: str | None, part: str) -> list[dict[str, Any]]:
+    """A part of the inventory of one provider, or of all that answer; one that does not is named."""
     if provider:
-        return _held_by(session, provider)
+        return _held_by(session, provider, part)
     found = []
     for entry in session.client.get("/providers").body["items"]:
-        if not is_available(entry):
+        if not entry.get("available"):
             continue
         try:
-            found += _held_by(session, entry["name"])
+            found += _held_by(session, entry["name"], part)
         except ApiProblem as problem:
             if problem.code is ExitCode.AUTH:
                 raise
@@ -104,9 +133,9 @@ def _objects(session: Session, provider: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _held_by(session: Session, provider: str) -> list[dict[str, Any]]:
-    page = session.client.everything(f"/providers/{provider}/inventory")
-    return [{"provider": provider, **item} for item in page["items"]]
+def _held_by(session: Session, provider: str, part: str) -> list[dict[str, Any]]:
+    answer = session.client.get(f"/providers/{provider}/inventory").body
+    return [{"provider": provider, **item} for item in answer.get(part) or ()]
 
 
 @app.command("stats", rich_help_panel=PANEL)
@@ -135,7 +164,6 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def lifecycle(session: Session) -> None:
     """Show the table of moves: what is legal from which status."""
     answer = session.client.get("/lifecycle").body
-    moves = answer.get("moves") or answer.get("items") or []
     columns = (
         Column("OPERATION", "operation"),
         Column("LEGAL FROM", lambda m: ", ".join(m.get("legal_from") or ())),
@@ -148,7 +176,7 @@ def lifecycle(session: Session) -> None:
     if session.screen.format in (Format.JSON, Format.YAML):
         session.screen.document(answer)
     else:
-        show(session, {"items": moves}, columns, name="operation")
+        show(session, {"items": answer["moves"]}, columns, name="operation")
 
 
 @app.command("simulate", rich_help_panel=PANEL)
@@ -164,20 +192,21 @@ def simulate(
     duration: Annotated[str | None, typer.Option("--seconds", metavar="TIME", help="For hang, slow.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Take all faults away.")] = False,
 ) -> None:
-    """Make the simulated provider misbehave, to see what Berth does about it."""
+    """Make the simulated provider misbehave, to see what Berth does; alone, list the faults that wait."""
     if clear:
         answer = session.client.delete("/providers/simulated/faults")
         _say(session, answer, "faults cleared")
         return
-    if not verb or not fault:
+    if not verb:
+        show(session, session.client.get("/providers/simulated/faults").body, _FAULTS, name="verb")
+        return
+    if not fault:
         raise UsageProblem("Name a verb and a fault, or --clear.", detail="Example: berth simulate stop error")
     seconds = values.seconds(duration) if duration else None
     body = values.without_empty(
         {"verb": verb, "fault": fault, "instance": instance, "times": times, "seconds": seconds}
     )
-    _say(
-        session, session.client.put("/providers/simulated/faults", body), f"{verb} will meet {fault} on {instance}"
-    )
+    _say(session, session.client.put("/providers/simulated/faults", body), f"{verb} will meet {fault} on {instance}")
 
 
 def _say(session: Session, answer: Answer, line: str) -> None:

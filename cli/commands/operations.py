@@ -145,6 +145,24 @@ def abort(session: Session, target: names.Target) -> None:
         session.screen.lines([f"{operation_id}  {operation.get('status', 'failed')}, no longer listening"])
 
 
+@app.command("confirm", rich_help_panel=PANEL)
+@reads
+def confirm(
+    session: Session,
+    name: names.Name,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="launched, stopped, terminated or promoted.")],
+    operation: Annotated[str, typer.Option("--operation", metavar="OP", help="The operation it is evidence for.")],
+    generation: Annotated[int, typer.Option("--generation", min=1, help="Of the object: berth inventory.")] = 1,
+) -> None:
+    """Report from outside that a change really happened; Berth looks at once, and the provider's word decides."""
+    body = {"operation_id": operation, "kind": kind, "generation": generation}
+    answer = session.client.post(f"/instances/{name}/confirmations", body).body
+    if session.screen.format in (Format.JSON, Format.YAML):
+        session.screen.document(answer)
+    else:
+        session.screen.lines(["recorded" if answer.get("recorded") else "known already; nothing changed"])
+
+
 def _enveloped(answer: Answer) -> Answer:
     body = answer.body if "operation" in answer.body else {"operation": answer.body}
     return Answer(answer.status, body, answer.etag)

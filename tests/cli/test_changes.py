@@ -187,10 +187,13 @@ def test_apply_creates_what_does_not_exist(canned: CannedBerth, berth: Run) -> N
         "blueprint": "web",
         "provider": "process",
     }
+    canned.on("POST", "/deployments:plan", Reply(200, PLAN))
     canned.on("POST", "/instances", accepted(operation(kind="create"), instance("new")))
     ran = berth("apply", "-f", "-", stdin=yaml.safe_dump(document))
     assert ran.code == 0
-    assert canned.requests("POST")[0].body == {"name": "new", "blueprint": "web", "provider": "process"}
+    wanted = {"name": "new", "blueprint": "web", "provider": "process"}
+    assert canned.requests("POST", "/deployments:plan")[0].body == wanted
+    assert canned.requests("POST", "/instances")[0].body == {**wanted, "plan_id": "plan_1"}
 
 
 def test_apply_stops_at_a_blocker(canned: CannedBerth, berth: Run) -> None:

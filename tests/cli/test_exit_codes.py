@@ -131,7 +131,7 @@ def test_a_berth_that_is_not_there_is_named_with_its_variable(berth: Run, monkey
         ("delete", "demo"),
         ("forget", "demo"),
         ("list", "-o", "xml"),
-        ("simulate",),
+        ("simulate", "stop"),
         ("apply",),
         ("nonsense",),
     ],

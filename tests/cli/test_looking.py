@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cli.commands.connecting import pg_environment
+from cli.commands.feeds import unseen
 from tests.cli.canned import CannedBerth, Reply, instance, operation, problem
 from tests.cli.conftest import Run
 
@@ -81,21 +82,25 @@ def test_logs_are_printed_as_they_are(canned: CannedBerth, berth: Run) -> None:
     assert "tail=2" in canned.seen[0].query
 
 
-def test_orphans_are_ours_but_belong_to_nobody_alive(canned: CannedBerth, berth: Run) -> None:
-    objects = [
-        {"provider_id": "p1", "instance_id": "ins_01", "owned": True, "state": "running"},
-        {"provider_id": "p2", "instance_id": "ins_99", "owned": True, "state": "running"},
-        {"provider_id": "p3", "instance_id": None, "owned": False, "state": "running"},
-    ]
+def test_inventory_and_orphans_ask_every_provider_that_can_be_used(canned: CannedBerth, berth: Run) -> None:
+    objects = [{"provider_id": f"p{n}", "owned": True, "state": "running"} for n in (1, 2)]
     providers = [
         {"name": "process", "available": True},
         {"name": "docker", "available": False, "reason": "no daemon"},
     ]
-    canned.on("GET", "/instances", Reply(200, {"items": [instance()]}))
     canned.on("GET", "/providers", Reply(200, {"items": providers}))
-    canned.on("GET", "/providers/process/inventory", Reply(200, {"items": objects}))
+    answer = {"items": objects, "orphans": [{**objects[1], "why": "finished life"}]}
+    canned.on("GET", "/providers/process/inventory", Reply(200, answer))
+    assert berth("inventory", "-q").out == "p1\np2\n"
     assert berth("orphans", "-q").out == "p2\n"
-    assert berth("inventory", "-q").out == "p1\np2\np3\n"
+    assert "finished life" in berth("orphans", "process").out
+
+
+def test_followed_logs_go_on_where_they_were() -> None:
+    assert unseen(["a", "b"], ["a", "b", "c"]) == ["c"]
+    assert unseen(["a", "b"], ["a", "b"]) == []
+    assert unseen([], ["a"]) == ["a"]
+    assert unseen(["a", "b"], ["x", "y"]) == ["x", "y"]
 
 
 def test_a_provider_that_does_not_answer_is_named(canned: CannedBerth, berth: Run) -> None:
