@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "berth")
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    allowed_hosts: str = ""
+    """Host names, separated by commas, under which the API is reached beside the loopback names."""
     local_mode: bool = True
     """Fault injection and `params.simulate` exist only in local mode."""
 

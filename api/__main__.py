@@ -1,0 +1,28 @@
+"""`python -m api`: the API on the address that the settings name."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from api.app import create_app
+from observability import configure_logging
+from settings import Settings
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The API's composition root: settings → database, keys, Temporal client, wake-ups → routes.
+
+`uvicorn --factory api.app:create_app`, `python -m api`, or a child of `berth up`. Nothing happens at import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import FrameType
+
+import structlog
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from api import docs, errors
+from api.asks import Asks
+from api.gate import Gate, Trust
+from api.parts import CountCache, Parts
+from api.routes import ALIASES, ROUTERS
+from api.wakeups import Wakeups, listener
+from db.session import open_database
+from db.vault import Vault
+from domain.help import ERRORS_PAGE, errors_page
+from observability import configure_logging
+from services.validation import Rules
+from services.views.common import TemporalLinks
+from services.views.deployments import DeploymentForms
+from services.views.instances import InstanceForms
+from services.views.operations import OperationForms
+from services.views.usual import UsualTimes
+from settings import Settings
+from workflows.connection import connect
+
+log = structlog.get_logger("api")
+PREFIX = "/api/v1"
+_POOL = 20
+_DRAIN_SECONDS = 0.3
+"""On SIGTERM: not ready for this long before the listening ends, so that whoever balances looks elsewhere."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. Connects to nothing until it starts."""
+    known = settings or Settings()
+    if settings is None:
+        configure_logging(known.log_level)
+    app = FastAPI(
+        title="Berth",
+        version=docs.VERSION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lambda app: _life(app, known),
+    )
+    app.add_middleware(Gate, trust=_trust(known))
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    for prefix, router in ALIASES:
+        app.include_router(router, prefix=prefix, include_in_schema=False)
+    app.add_route(f"{PREFIX}/openapi.json", _openapi, include_in_schema=False)
+    app.add_route(ERRORS_PAGE, _errors_page, include_in_schema=False)
+    return app
+
+
+def _trust(settings: Settings) -> Trust:
+    """The token is read once; a missing one is a reason not to start."""
+    token = (settings.data_dir / "token").read_text().strip()
+    if not token:
+        raise RuntimeError(f"{settings.data_dir / 'token'} is empty; it must hold the API's token")
+    names = {settings.api_host, *(name.strip() for name in settings.allowed_hosts.split(","))}
+    return Trust(token, frozenset(names - {""}))
+
+
+def _life(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def life() -> AsyncIterator[None]:
+        parts = await _compose(settings)
+        app.state.parts = parts
+        parts.wakeups.start()
+        restore = _drain_on_sigterm(parts)
+        try:
+            yield
+        finally:
+            parts.draining = True
+            restore()
+            await asyncio.to_thread(_close, parts)
+
+    return life()
+
+
+async def _compose(settings: Settings) -> Parts:
+    """Build the parts. Neither the database nor Temporal has to answer yet."""
+    database = open_database(settings.database_url, pool_size=_POOL)
+    vault = Vault.open(settings.data_dir / "keys")
+    client = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
+    links = TemporalLinks(settings.temporal_ui_url, settings.temporal_namespace)
+    operations = OperationForms(links, UsualTimes())
+    instances = InstanceForms(operations)
+    return Parts(
+        settings=settings,
+        database=database,
+        vault=vault,
+        rules=Rules(settings.local_mode),
+        instances=instances,
+        deployments=DeploymentForms(instances),
+        operations=operations,
+        wakeups=Wakeups(listener(database.engine)),
+        asks=Asks(client, asyncio.get_running_loop()),
+        counts=CountCache(),
+    )
+
+
+def _close(parts: Parts) -> None:
+    parts.wakeups.close()
+    parts.counts.close()
+    parts.database.engine.dispose()
+
+
+def _drain_on_sigterm(parts: Parts) -> Callable[[], None]:
+    """Turn `/readyz` red and let waiting requests go, before the server's own handler stops the listening."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGTERM)
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        parts.draining = True
+        loop.call_soon_threadsafe(parts.wakeups.release)
+        if callable(before):
+            loop.call_soon_threadsafe(loop.call_later, _DRAIN_SECONDS, before, number, frame)
+
+    def restore() -> None:
+        signal.signal(signal.SIGTERM, before)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    return restore
+
+
+async def _openapi(request: Request) -> Response:
+    app: FastAPI = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = docs.document(app)
+    return JSONResponse(app.openapi_schema)
+
+
+async def _errors_page(_request: Request) -> Response:
+    """Where the `type` of a problem leads."""
+    return HTMLResponse(errors_page())

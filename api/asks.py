@@ -1,0 +1,125 @@
+"""Questions to a provider through its worker. The API itself never calls a provider.
+
+Each is one standalone Temporal activity on the provider's queue with a short deadline: no worker, no answer.
+A queue that did not answer is not asked again for a moment, so that reads stay fast while a worker is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import ActivityFailureError, Client
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+from ulid import ULID
+
+from domain.errors import Refused, Unavailable
+from domain.lifecycle import Status
+from domain.work import Seen
+from services.planning import task_queue
+
+log = structlog.get_logger("api")
+LOOK_SECONDS = 2.0
+ASK_SECONDS = 10.0
+_QUIET_SECONDS = 5.0
+_KEPT_SECONDS = 1.0
+_MOST_LOOKS = 1_000
+_SEEN = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a provider is reached."""
+
+    provider: str
+    host_id: str | None = None
+
+    @property
+    def queue(self) -> str:
+        """The task queue of the worker that can call it."""
+        return task_queue(self.provider, self.host_id)
+
+
+@dataclass
+class Asks:
+    """Built once. Its methods belong to the event loop; `from_thread` is for routes that run in a thread."""
+
+    client: Client
+    loop: asyncio.AbstractEventLoop
+    _quiet_until: dict[str, float] = field(default_factory=dict)
+    _looks: dict[str, tuple[float, Answer | None]] = field(default_factory=dict)
+
+    async def look(self, instance_id: str, place: Place) -> Answer | None:
+        """One look at the real object, at most a second old; None when nobody answered in time."""
+        kept = self._looks.get(instance_id)
+        if kept is not None and time.monotonic() - kept[0] < _KEPT_SECONDS:
+            return kept[1]
+        try:
+            answer = await self._ask("observe_instance", {"instance_id": instance_id}, place, LOOK_SECONDS)
+        except Refused:
+            answer = None
+        if len(self._looks) >= _MOST_LOOKS:
+            self._looks.clear()
+        self._looks[instance_id] = (time.monotonic(), answer)
+        return answer
+
+    async def inventory(self, place: Place) -> list[Answer]:
+        """Everything that the provider holds there. Raises `Unavailable`."""
+        answer = await self._ask("read_inventory", {"provider": place.provider}, place, ASK_SECONDS)
+        return list(answer["items"])
+
+    async def logs(self, instance_id: str, place: Place, tail: int) -> list[str]:
+        """The instance's own last lines. Raises `Unavailable`."""
+        answer = await self._ask("read_logs", {"instance_id": instance_id, "tail": tail}, place, ASK_SECONDS)
+        return list(answer["lines"])
+
+    async def faults(self, given: Answer) -> list[Answer]:
+        """Read, set or clear the scripted faults of `simulated`. Raises `Unavailable` or `Refused`."""
+        answer = await self._ask("simulated_faults", given, Place("simulated"), ASK_SECONDS)
+        return list(answer["items"])
+
+    def look_from_thread(self, instance_id: str, place: Place) -> Answer | None:
+        """`look`, for a route that does not run on the loop."""
+        return asyncio.run_coroutine_threadsafe(self.look(instance_id, place), self.loop).result(LOOK_SECONDS + 3)
+
+    async def _ask(self, activity: str, given: Answer, place: Place, seconds: float) -> Answer:
+        silent = f"The worker of {place.queue} does not answer; is it running?"
+        if time.monotonic() < self._quiet_until.get(place.queue, 0):
+            raise Unavailable(silent)
+        limit = timedelta(seconds=seconds)
+        try:
+            async with asyncio.timeout(seconds + 1):
+                answer: Answer = await self.client.execute_activity(
+                    activity,
+                    given,
+                    id=f"ask-{str(ULID()).lower()}",
+                    task_queue=place.queue,
+                    result_type=dict,
+                    schedule_to_close_timeout=limit,
+                    start_to_close_timeout=limit,
+                    retry_policy=RetryPolicy(maximum_attempts=1),
+                    rpc_timeout=limit,
+                )
+        except ActivityFailureError as error:
+            if isinstance(error.cause, ApplicationError):
+                raise Refused(error.cause.message) from None
+            self._quiet_until[place.queue] = time.monotonic() + _QUIET_SECONDS
+            raise Unavailable(silent) from None
+        except (RPCError, RuntimeError, TimeoutError) as error:
+            log.info("temporal does not answer", kind=type(error).__name__)
+            self._quiet_until[place.queue] = time.monotonic() + _QUIET_SECONDS
+            raise Unavailable("Temporal does not answer now.") from None
+        return answer
+
+
+def status_seen(answer: Answer | None) -> Status | None:
+    """The settled status that a look stands for, when it stands for one."""
+    return _SEEN.get(Seen(answer["seen"])) if answer else None

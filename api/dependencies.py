@@ -1,0 +1,95 @@
+"""What routes ask for by type: the parts, the caller, the body, the circumstances of a change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query, Request
+
+from api.errors import BadRequest, NotJson
+from api.parts import Parts
+from domain.errors import FieldError, InvalidInput
+from domain.specs import Ask, Caller, Idempotency
+
+LONGEST_KEY = 255
+_JSON = frozenset({"application/json", "application/merge-patch+json"})
+_VERSION = re.compile(r'"(\d{1,15})"\Z')
+
+
+async def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def _caller() -> Caller:
+    """The bearer of the token is the installation's administrator; the gate has checked it."""
+    return Caller("admin")
+
+
+async def _body(request: Request) -> Any:
+    """The JSON of the body; an empty body is an empty object. Raises `NotJson` or `BadRequest`."""
+    raw = await request.body()
+    if not raw:
+        return {}
+    declared = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if declared not in _JSON:
+        raise NotJson(f"The body must be JSON (Content-Type: application/json), not {declared[:60]!r}.")
+    try:
+        return json.loads(raw)
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise BadRequest(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except (RecursionError, ValueError):
+        raise BadRequest("The body is nested too deeply, or a number in it is too long.") from None
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+BodyDep = Annotated[Any, Depends(_body)]
+
+
+async def _ask(
+    request: Request,
+    caller: CallerDep,
+    body: BodyDep,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Ask:
+    """Who asks, and the key that makes a repeat harmless."""
+    if idempotency_key is None:
+        return Ask(caller)
+    key = idempotency_key.strip().removeprefix('"').removesuffix('"')
+    if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise InvalidInput(
+            FieldError("", f"Idempotency-Key must be 1 to {LONGEST_KEY} printable ASCII characters")
+        )
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    scope = f"{caller.project}/{caller.name} {request.method} {request.url.path}"
+    query = str(request.url.query).encode()
+    return Ask(caller, idempotency=Idempotency(scope, key, hashlib.sha256(canonical + b"?" + query).hexdigest()))
+
+
+async def _versions(if_match: Annotated[str | None, Header(alias="If-Match")] = None) -> frozenset[int] | None:
+    """The versions in If-Match. `*` is any: None. Weak tags match nothing. Absent: an empty set."""
+    if if_match is None:
+        return frozenset()
+    if if_match.strip() == "*":
+        return None
+    found = [_VERSION.match(tag.strip()) for tag in if_match.split(",")]
+    return frozenset(int(m[1]) for m in found if m) or frozenset({-1})
+
+
+AskDep = Annotated[Ask, Depends(_ask)]
+VersionsDep = Annotated[frozenset[int] | None, Depends(_versions)]
+WaitQuery = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end at most.")]
+
+
+def now() -> datetime:
+    """The time by which views decide what is late."""
+    return datetime.now(UTC)

@@ -1,0 +1,166 @@
+"""One table: what Berth raises on purpose → HTTP status; and handlers for everything else that can go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.problems import field_errors, problem
+from db.vault import WrongKey
+from domain.errors import (
+    BerthError,
+    HostUnavailable,
+    IdempotencyConflict,
+    InvalidInput,
+    NameTaken,
+    NotFound,
+    OperationInProgress,
+    OperationNotAllowed,
+    PortTaken,
+    PreconditionFailed,
+    PreconditionRequired,
+    Refused,
+    Terminated,
+    Unavailable,
+)
+from services.edits import SeveralMembers
+
+log = structlog.get_logger("api")
+
+STATUS: dict[type[BerthError], int] = {
+    InvalidInput: 422,
+    NotFound: 404,
+    Terminated: 404,
+    OperationNotAllowed: 409,
+    OperationInProgress: 409,
+    NameTaken: 409,
+    PortTaken: 409,
+    HostUnavailable: 409,
+    SeveralMembers: 409,
+    IdempotencyConflict: 422,
+    PreconditionFailed: 412,
+    PreconditionRequired: 428,
+    Unavailable: 503,
+    WrongKey: 503,
+    Refused: 409,
+}
+_HTTP_CODES = {
+    400: "bad-request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
+
+
+class BadRequest(Refused):
+    """The request cannot be read."""
+
+    code = "bad-request"
+
+
+class BadPageToken(Refused):
+    """A page token that is not ours, or for another list."""
+
+    code = "invalid-page-token"
+
+
+class NotJson(Refused):
+    """A body in another media type."""
+
+    code = "unsupported-media-type"
+
+
+class Conflict(Refused):
+    """A lost race that a second try did not settle."""
+
+    code = "conflict"
+
+
+STATUS |= {BadRequest: 400, BadPageToken: 400, NotJson: 415, Conflict: 409}
+
+
+def status_of(error: BerthError) -> int:
+    """The HTTP status of an error, by its nearest class in the table."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+_DETAILS: dict[type[BerthError], Callable[[Any], dict[str, Any]]] = {
+    InvalidInput: lambda e: {"errors": field_errors((f.pointer, f.detail) for f in e.errors)},
+    OperationNotAllowed: lambda e: {"current_status": e.status, "allowed_actions": list(e.allowed)},
+    OperationInProgress: lambda e: {
+        "operation": {"id": e.operation_id, "kind": e.kind, "href": f"/api/v1/operations/{e.operation_id}"}
+    },
+    NameTaken: lambda _: {"errors": field_errors([("/name", "is taken")])},
+    PortTaken: lambda _: {"errors": field_errors([("/params/port", "is taken")])},
+    PreconditionFailed: lambda e: {"current_version": e.current_version},
+    Terminated: lambda e: {"run_url": f"/api/v1/runs/{e.run_id}", "run_id": e.run_id},
+}
+"""What a problem carries beside its text."""
+
+
+def problem_of(error: BerthError) -> dict[str, Any]:
+    """(status, code, detail, …) for `problem()`, also for a row of a batch."""
+    details = next((_DETAILS[kind](error) for kind in type(error).__mro__ if kind in _DETAILS), {})
+    return {"status": status_of(error), "code": error.code, "detail": error.message, **details}
+
+
+def install(app: FastAPI) -> None:
+    """Every error of `app` becomes a problem."""
+    app.add_exception_handler(BerthError, _berth)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(PoolTimeout, _database)
+
+
+def _trace(request: Request) -> dict[str, Any]:
+    return {"instance": request.url.path, "trace_id": getattr(request.state, "trace_id", None)}
+
+
+def _berth(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BerthError)
+    form = problem_of(error)
+    if form["status"] == 500:
+        raise error
+    return problem(**form, **_trace(request))
+
+
+def _validation(request: Request, error: Exception) -> Response:
+    """Path and query parameters; bodies are checked by `services.validation`."""
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"pointer": "/" + "/".join(str(p) for p in e["loc"][1:]), "in": str(e["loc"][0]), "detail": str(e["msg"])}
+        for e in error.errors()
+    ]
+    detail = "; ".join(f"{e['in']} {e['pointer']}: {e['detail']}" for e in errors)
+    return problem(422, "invalid-input", detail, errors=errors, **_trace(request))
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _HTTP_CODES.get(error.status_code, "refused")
+    detail = {
+        404: f"There is no {request.url.path} here.",
+        405: f"{request.url.path} does not take {request.method}.",
+    }.get(error.status_code, str(error.detail))
+    return problem(error.status_code, code, detail, headers=error.headers, **_trace(request))
+
+
+def _database(request: Request, error: Exception) -> Response:
+    """The database is away or too slow: say so, without its words, which may hold values."""
+    if isinstance(error, DBAPIError) and not (isinstance(error, OperationalError) or error.connection_invalidated):
+        raise error
+    cause = getattr(error, "orig", None) or error
+    log.warning("database does not answer", kind=type(cause).__name__, path=request.url.path)
+    return problem(503, "unavailable", "The database does not answer now.", **_trace(request))

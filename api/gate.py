@@ -1,0 +1,186 @@
+"""Before and after every request: Host, Origin, token, size of the body, trace id, access log, last-resort 500.
+
+Plain ASGI, so that nothing is parsed for a caller who has no token, and nothing is buffered beyond the limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from ulid import ULID
+
+from api.problems import problem
+from domain.limits import MAX_BODY_BYTES
+
+log = structlog.get_logger("api")
+
+OPEN_PATHS = frozenset(
+    {"/health", "/livez", "/readyz", "/api/v1/health", "/api/v1/livez", "/api/v1/readyz", "/docs/errors"}
+)
+"""No token needed: liveness for machines, and the page that problems link to."""
+PROBED = OPEN_PATHS - {"/docs/errors"}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_BODY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whom this API believes: the token, and the names under which it is reached."""
+
+    token: str
+    hosts: frozenset[str]
+
+    def knows_host(self, value: str) -> bool:
+        """Whether a Host header (with or without port) names us: no other page's DNS name may."""
+        name = urlsplit(f"//{value}").hostname or ""
+        return name in _LOOPBACK or name in self.hosts
+
+    def knows_token(self, authorization: str) -> bool:
+        """Whether the header carries our token, compared in constant time."""
+        scheme, _, token = authorization.partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self.token.encode())
+
+
+class Gate:
+    """The outermost layer of the API."""
+
+    def __init__(self, app: ASGIApp, trust: Trust) -> None:
+        self._app = app
+        self._trust = trust
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, send)
+        refusal = self._refusal(scope)
+        if refusal is None:
+            body = await _read_body(Headers(scope=scope), receive)
+            if body is None:
+                detail = f"The body is larger than {MAX_BODY_BYTES // 1024} KiB."
+                refusal = problem(413, "too-large", detail, headers={"Connection": "close"})
+            else:
+                receive = _replay(body, receive)
+        try:
+            if refusal is not None:
+                await refusal(scope, receive, visit.send)
+            else:
+                await self._app(scope, receive, visit.send)
+        except Exception as error:  # noqa: BLE001 - the last resort: an answer and a log line, whatever it was
+            await visit.failed(error, receive)
+        finally:
+            visit.log()
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        path, headers = scope["path"], Headers(scope=scope)
+        where = {"instance": path, "trace_id": scope["state"]["trace_id"]}
+        host = headers.get("host", "")
+        if path not in PROBED and not self._trust.knows_host(host):
+            return problem(403, "forbidden", "The Host header does not name this Berth.", **where)
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return problem(403, "forbidden", "Requests of web pages from elsewhere are refused.", **where)
+        if path not in OPEN_PATHS and not self._trust.knows_token(headers.get("authorization", "")):
+            detail = "A bearer token is needed: the content of the file token in the data directory."
+            return problem(
+                401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="berth"'}, **where
+            )
+        return None
+
+
+async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
+    """The whole body; None when it is too large or does not come."""
+    try:
+        if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+            return None
+    except ValueError:
+        return None
+    body = bytearray()
+    deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
+    while True:
+        async with asyncio.timeout_at(deadline):
+            message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hand the body on once; afterwards only the client's leaving is news."""
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+class _Visit:
+    """One request: its trace id, what was answered, how long it took."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._begun = time.monotonic()
+        self._status = 0
+        self.trace_id = str(ULID()).lower()
+        scope.setdefault("state", {})["trace_id"] = self.trace_id
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.trace_id
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+    async def failed(self, error: Exception, receive: Receive) -> None:
+        if isinstance(error, TimeoutError) and self._status == 0:
+            answer = problem(
+                408, "bad-request", "The body did not arrive in time.", headers={"Connection": "close"}
+            )
+        else:
+            # The message may hold values of the request or the database: the type and place must do.
+            log.error("unhandled", trace_id=self.trace_id, path=self._scope["path"], **_where(error))
+            detail = f"Something went wrong here; it is logged as {self.trace_id}."
+            answer = problem(500, "internal", detail, instance=self._scope["path"], trace_id=self.trace_id)
+        if self._status == 0:
+            await answer(self._scope, receive, self.send)
+
+    def log(self) -> None:
+        if self._scope["path"] in PROBED:
+            return
+        log.info(
+            "request",
+            method=self._scope["method"],
+            path=self._scope["path"],
+            status=self._status,
+            ms=round((time.monotonic() - self._begun) * 1000, 1),
+            trace_id=self.trace_id,
+        )
+
+
+def _where(error: BaseException) -> dict[str, Any]:
+    """The kind of an error, and the places it came through."""
+    frames = []
+    step = error.__traceback__
+    while step is not None:
+        frames.append(f"{step.tb_frame.f_code.co_filename.rpartition('/')[2]}:{step.tb_lineno}")
+        step = step.tb_next
+    return {"kind": type(error).__name__, "through": " > ".join(frames[-12:])}

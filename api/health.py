@@ -1,0 +1,115 @@
+"""Is the API alive, and is everything there that it needs? Each check is bounded and says what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.service import RPCError
+
+from db.migrate import current, head
+from db.models import Meta
+from db.vault import WrongKey
+
+if TYPE_CHECKING:
+    from api.parts import Parts
+
+WORKER_QUEUE = "berth"
+WORKER_SILENT_SECONDS = 120.0
+_CHECK_SECONDS = 3.0
+_KEPT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass
+class Readiness:
+    """The checks, at most a second old, so that probes cost nothing."""
+
+    _at: float = 0.0
+    _kept: tuple[Check, ...] = ()
+
+    async def checks(self, parts: Parts) -> tuple[Check, ...]:
+        """Every check. Draining comes first: it says no at once."""
+        if parts.draining:
+            return (Check("serving", ok=False, detail="shutting down"),)
+        if not self._kept or time.monotonic() - self._at > _KEPT_SECONDS:
+            records, worker = await asyncio.gather(asyncio.to_thread(_records, parts), _temporal(parts))
+            self._kept = (*records, *worker)
+            self._at = time.monotonic()
+        return self._kept
+
+
+def _records(parts: Parts) -> list[Check]:
+    try:
+        with parts.database.read() as session:
+            session.execute(text("set local statement_timeout = 3000"))
+            found = [Check("database", ok=True, detail="answers"), *_inside(session)]
+        return [*found, _keys(parts)]
+    except SQLAlchemyError as error:
+        return [Check("database", ok=False, detail=f"does not answer ({type(error).__name__})")]
+
+
+def _keys(parts: Parts) -> Check:
+    try:
+        with parts.database.begin() as tx:
+            parts.vault.check(tx)
+    except WrongKey as error:
+        return Check("keys", ok=False, detail=error.message)
+    return Check("keys", ok=True, detail="fit the database")
+
+
+async def _temporal(parts: Parts) -> list[Check]:
+    client = parts.asks.client
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=WORKER_QUEUE),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            answer = await client.workflow_service.describe_task_queue(
+                request, timeout=timedelta(seconds=_CHECK_SECONDS)
+            )
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        return [Check("temporal", ok=False, detail=f"does not answer ({type(error).__name__})")]
+    seen = [p.last_access_time.ToDatetime(tzinfo=UTC).timestamp() for p in answer.pollers]
+    return [Check("temporal", ok=True, detail="answers"), _worker(seen)]
+
+
+def _inside(session: Session) -> list[Check]:
+    at, newest = current(session), head()
+    found = [Check("migrations", at == newest, f"at {at}" + ("" if at == newest else f", needs {newest}"))]
+    if session.scalar(select(Meta.value).where(Meta.key == "temporal_swapped")) is not None:
+        found.append(Check("namespace", ok=False, detail="another Temporal than the records know; acknowledge it"))
+    return found
+
+
+def _worker(seen: list[float]) -> Check:
+    if not seen:
+        return Check("worker", ok=False, detail="no worker has polled")
+    ago = max(0.0, time.time() - max(seen))
+    return Check("worker", ago < WORKER_SILENT_SECONDS, f"polled {ago:.0f} s ago")
+
+
+def report(checks: tuple[Check, ...]) -> dict[str, Any]:
+    """The verbose form."""
+    ready = all(check.ok for check in checks)
+    listed = [{"name": c.name, "ok": c.ok, "detail": c.detail} for c in checks]
+    return {"status": "ok" if ready else "unavailable", "checks": listed}

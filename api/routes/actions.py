@@ -1,0 +1,105 @@
+"""Actions on instances: one, many at once, and S2's launch and terminate."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api import schemas
+from api.answers import ok
+from api.asks import Place, status_seen
+from api.batches import rows_of
+from api.commands import Wish, on_instance, operation_named, with_reason
+from api.dependencies import AskDep, BodyDep, PartsDep
+from api.docs import takes
+from api.filters import words
+from api.parts import Parts
+from api.reading import find_instance
+from api.routes.instances import accepted_instance
+from domain.errors import FieldError, InvalidInput, NotFound
+from domain.lifecycle import Operation, Status
+from domain.operations import Reason
+from domain.specs import Ask, Caller
+from services.bodies import ActionBody, BatchBody, LaunchBody, ReasonBody
+from services.validation import parsed
+
+router = APIRouter(tags=["instances"])
+
+
+@router.post(
+    "/instances/{key}/actions",
+    operation_id="instances_act",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+    openapi_extra=takes(ActionBody),
+)
+def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
+    """Any operation that the table allows now; otherwise 409 with what is allowed."""
+    wanted = parsed(ActionBody, body)
+    operation = operation_named(wanted.action)
+    if wanted.params and operation is not Operation.MODIFY:
+        raise InvalidInput(FieldError("/params", f"{wanted.action} takes no parameters"))
+    wish = Wish(operation, patch=wanted.params, seen=_look(parts, ask.caller, key, operation))
+    instance_id, made = on_instance(parts, with_reason(ask, wanted.reason), key, wish)
+    return accepted_instance(parts, ask.caller, made.operation_id, instance_id)
+
+
+def _look(parts: Parts, caller: Caller, key: str, operation: Operation | None) -> Status | None:
+    """Maintenance ends in what the provider shows now."""
+    if operation is not Operation.MAINTENANCE_OFF:
+        return None
+    with parts.database.read() as session:
+        row = find_instance(session, caller, key)
+    if row.status is not Status.MAINTENANCE:
+        return None
+    return status_seen(parts.asks.look_from_thread(row.id, Place(row.provider, row.host_id)))
+
+
+@router.post(
+    "/instances:batch",
+    operation_id="instances_batch",
+    response_model=schemas.BatchResult,
+    openapi_extra=takes(BatchBody),
+)
+def batch(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
+    """One action on many instances; each row has its own outcome, and the answer is 200 whatever they are."""
+    wanted = parsed(BatchBody, body)
+    operation = operation_named(wanted.action)
+    if (wanted.ids is None) == (wanted.filter is None):
+        raise InvalidInput(FieldError("/ids", "name either ids or a filter"))
+    if wanted.filter is not None and wanted.filter.status is not None:
+        words(Status, wanted.filter.status.split(","), "filter/status")
+    return ok({"items": rows_of(parts, with_reason(ask, wanted.reason), wanted, Wish(operation))})
+
+
+@router.post(
+    "/instances/{key}/launch",
+    operation_id="instances_launch",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+    openapi_extra=takes(LaunchBody, required=False),
+)
+def launch(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
+    """S2's form of start. A name that does not exist would become a `vm` on `ec2`, which is not available."""
+    wanted = parsed(LaunchBody, body)
+    try:
+        return _older(parts, ask, key, Operation.START, wanted.reason)
+    except NotFound:
+        detail = "there is no such instance; making one this way needs the provider ec2, which is not available"
+        raise InvalidInput(FieldError("/provider", detail)) from None
+
+
+@router.post(
+    "/instances/{key}/terminate",
+    operation_id="instances_terminate",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+    openapi_extra=takes(ReasonBody, required=False),
+)
+def terminate(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
+    """S2's form of delete."""
+    return _older(parts, ask, key, Operation.DELETE, parsed(ReasonBody, body).reason)
+
+
+def _older(parts: Parts, ask: Ask, key: str, operation: Operation, reason: Reason | None) -> Response:
+    instance_id, made = on_instance(parts, with_reason(ask, reason), key, Wish(operation))
+    return accepted_instance(parts, ask.caller, made.operation_id, instance_id, older_form=True)

@@ -1,0 +1,157 @@
+"""Deployments: create, list, read, plan, modify, act, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api import schemas
+from api.answers import accepted, ok
+from api.commands import Wish, on_deployment, operation_named, with_reason
+from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, VersionsDep, now
+from api.docs import takes
+from api.filters import DeploymentQuery
+from api.paging import Pages, as_place, as_position, page_form
+from api.parts import Parts
+from api.plans import approve_creation, planned_change, planned_creation, split_plan
+from api.reading import find_deployment, find_operation
+from api.routes.instances import require_version
+from api.transactions import commit
+from db.models import Deployment
+from db.queries import deployments as queries
+from domain.errors import FieldError, InvalidInput
+from domain.lifecycle import Operation
+from domain.specs import Caller
+from services.bodies import ActionBody, CreateBody, DeploymentPatchBody, PatchBody
+from services.edits import Edit, create_deployment, spec_of
+from services.validation import new_deployment, parsed, patched
+
+router = APIRouter(tags=["deployments"])
+
+
+@router.post(
+    "/deployments",
+    operation_id="deployments_create",
+    status_code=202,
+    response_model=schemas.AcceptedDeployment,
+    openapi_extra=takes(CreateBody),
+)
+def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
+    """Make a deployment with all its members. With `plan_id` exactly what was planned, or 412."""
+    wanted = new_deployment(body, parts.rules)
+    approve_creation(parts, body, wanted)
+    made = commit(parts.database, lambda tx: create_deployment(tx, ask, wanted))
+    return _answer(parts, ask.caller, made.operation_id)
+
+
+@router.post(
+    "/deployments:plan",
+    operation_id="deployments_plan_creation",
+    response_model=schemas.Plan,
+    openapi_extra=takes(CreateBody),
+)
+def plan_creation(parts: PartsDep, caller: CallerDep, body: BodyDep) -> Response:
+    """What a create would do. Nothing is written."""
+    return ok(planned_creation(parts, caller, new_deployment(body, parts.rules)))
+
+
+@router.get("/deployments", operation_id="deployments_list", response_model=schemas.DeploymentList)
+def list_(parts: PartsDep, caller: CallerDep, query: Annotated[DeploymentQuery, Query()]) -> Response:
+    """Living deployments, newest first, with their members in brief."""
+    pages = Pages(parts.vault, "deployments", (caller.project, query.q))
+    after = as_position(pages.place(query.page_token))
+    with parts.database.read() as session:
+        rows, position = queries.page(session, caller.project, query.q, after, query.size)
+        items = parts.deployments.many(session, rows, now())
+    return ok(page_form(items, pages.token(as_place(position))))
+
+
+@router.get("/deployments/{key}", operation_id="deployments_get", response_model=schemas.DeploymentForm)
+def get(parts: PartsDep, caller: CallerDep, key: str) -> Response:
+    """One deployment by id or name, with its members' whole records."""
+    with parts.database.read() as session:
+        form = parts.deployments.one(session, find_deployment(session, caller, key), now())
+    return ok(form, version=form["version"])
+
+
+@router.post(
+    "/deployments/{key}/plan",
+    operation_id="deployments_plan",
+    response_model=schemas.Plan,
+    openapi_extra=takes(PatchBody, "application/merge-patch+json"),
+)
+def plan(parts: PartsDep, caller: CallerDep, body: BodyDep, key: str) -> Response:
+    """What a change would touch, and what it costs. Nothing is written; applying quotes the plan's id."""
+    with parts.database.read() as session:
+        row = find_deployment(session, caller, key)
+        deployment = session.get_one(Deployment, row.id)
+        wanted = patched(spec_of(deployment), body, row.blueprint, row.provider, parts.rules)
+        form = planned_change(parts, deployment, wanted, session)
+    return ok(form)
+
+
+@router.patch(
+    "/deployments/{key}",
+    operation_id="deployments_modify",
+    status_code=202,
+    response_model=schemas.AcceptedDeployment,
+    openapi_extra=takes(DeploymentPatchBody, "application/merge-patch+json"),
+)
+def modify(parts: PartsDep, ask: AskDep, body: BodyDep, versions: VersionsDep, key: str) -> Response:
+    """Change the spec by a JSON merge patch. `If-Match` or `plan_id` says what was read."""
+    patch, approve = split_plan(parts, body)
+    if approve is None:
+        require_version(versions)
+    read = None if approve is not None and versions == frozenset() else versions
+    made = on_deployment(parts, ask, key, Wish(Operation.MODIFY), Edit(patch, read, approve))
+    return _answer(parts, ask.caller, made.operation_id)
+
+
+@router.post(
+    "/deployments/{key}/actions",
+    operation_id="deployments_act",
+    status_code=202,
+    response_model=schemas.AcceptedDeployment,
+    openapi_extra=takes(ActionBody),
+)
+def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
+    """start, stop, restart, modify or delete of every member whose status allows it; 409 when none does."""
+    wanted = parsed(ActionBody, body)
+    operation = operation_named(wanted.action)
+    if wanted.params and operation is not Operation.MODIFY:
+        raise InvalidInput(FieldError("/params", f"{wanted.action} takes no parameters"))
+    made = on_deployment(parts, with_reason(ask, wanted.reason), key, Wish(operation, patch=wanted.params))
+    return _answer(parts, ask.caller, made.operation_id)
+
+
+@router.delete(
+    "/deployments/{key}",
+    operation_id="deployments_delete",
+    status_code=202,
+    response_model=schemas.AcceptedDeployment,
+)
+def delete(
+    parts: PartsDep,
+    ask: AskDep,
+    key: str,
+    force: Annotated[
+        bool, Query(description="Accepted for every delete; a delete pre-empts what runs anyway.")
+    ] = False,
+) -> Response:
+    """Delete every member with its data and secrets. Pre-empts what runs; a repeat returns the first operation."""
+    made = on_deployment(parts, ask, key, Wish(Operation.DELETE, force=force))
+    return _answer(parts, ask.caller, made.operation_id)
+
+
+def _answer(parts: Parts, caller: Caller, operation_id: str) -> Response:
+    """202 with `{deployment, operation}`; the deployment is null when it is gone."""
+    with parts.database.read() as session:
+        operation = find_operation(session, caller, operation_id)
+        row = queries.find(session, caller.project, operation.deployment_id)
+        form = {
+            "deployment": parts.deployments.one(session, row, now()) if row is not None else None,
+            "operation": parts.operations.one(session, operation, now()),
+        }
+    where = f"/api/v1/deployments/{row.id}" if row is not None else None
+    return accepted(form, operation_id, where)

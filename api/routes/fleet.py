@@ -1,0 +1,185 @@
+"""What there is to choose from and to work with: blueprints, providers, hosts, the table of moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api import schemas
+from api.answers import ok
+from api.asks import Place
+from api.dependencies import BodyDep, CallerDep, PartsDep, now
+from api.docs import takes
+from api.parts import Parts
+from db.queries import figures, instances, runs
+from domain.errors import NotFound, Unavailable
+from domain.lifecycle import MOVES, Operation, Status
+from domain.operations import AVAILABLE, OPERATION_DETAILS
+from domain.specs import Caller
+from providers.simulated_faults import fault_from
+from services import catalog
+from services.bodies import FaultBody
+from services.placement import is_lost
+from services.validation import parsed, without_nulls
+from services.views.common import iso, lifecycle_state
+
+router = APIRouter(tags=["fleet"])
+
+
+@router.get("/lifecycle", operation_id="lifecycle_get", response_model=dict[str, Any])
+async def lifecycle() -> Response:
+    """The table of moves, statuses and operations: what decides everywhere."""
+    return ok(
+        {
+            "moves": [_move(row) for row in MOVES],
+            "statuses": [{"name": s.value, "lifecycle_state": lifecycle_state(s)} for s in Status],
+            "operations": [_operation(operation) for operation in Operation],
+        }
+    )
+
+
+def _move(row: Any) -> dict[str, Any]:
+    return {
+        "operation": row.operation.value,
+        "legal_from": sorted(s.value for s in row.legal_from),
+        "during": row.during.value if row.during else None,
+        "done": row.done.value,
+        "failed": row.failed.value,
+        "cancelled": row.cancelled.value,
+        "actor": row.actor.value,
+        "buttons_in": sorted(s.value for s in row.buttons_in),
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    details = OPERATION_DETAILS[operation]
+    return {
+        "name": operation.value,
+        "label": details.label,
+        "event": details.event,
+        "synonyms": list(details.synonyms),
+        "durable": details.durable,
+        "available": operation in AVAILABLE,
+    }
+
+
+@router.get("/blueprints", operation_id="blueprints_list", response_model=schemas.Items)
+async def blueprints(parts: PartsDep) -> Response:
+    """What can run, with the JSON schema of its parameters."""
+    local = parts.rules.local_mode
+    return ok({"items": [catalog.blueprint_form(b, local_mode=local) for b in catalog.blueprints()]})
+
+
+@router.get("/blueprints/{name}", operation_id="blueprints_get", response_model=dict[str, Any])
+async def blueprint(parts: PartsDep, name: str) -> Response:
+    """One blueprint."""
+    found = catalog.blueprint(name)
+    if found is None:
+        raise NotFound("blueprint", name)
+    return ok(catalog.blueprint_form(found, local_mode=parts.rules.local_mode))
+
+
+@router.get("/providers", operation_id="providers_list", response_model=schemas.Items)
+def providers(parts: PartsDep) -> Response:
+    """Where instances can live, and why not where they cannot."""
+    with parts.database.read() as session:
+        hosts = figures.hosts(session)
+    return ok({"items": [_provider(parts, entry, hosts) for entry in catalog.PROVIDERS.values()]})
+
+
+def _provider(parts: Parts, entry: catalog.ProviderEntry, hosts: list[dict[str, Any]]) -> dict[str, Any]:
+    mine = [host for host in hosts if entry.name in host["providers"]]
+    reason = catalog.why_unavailable(entry, local_mode=parts.rules.local_mode)
+    if reason is None and entry.per_host and not mine:
+        reason = "no worker has registered a host that offers it"
+    elif reason is None and entry.per_host and all(host["cordoned"] for host in mine):
+        reason = "every host that offers it is cordoned"
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "description": entry.description,
+        "available": reason is None,
+        "reason": reason,
+        "hosts": [host["name"] for host in mine],
+    }
+
+
+@router.get("/hosts", operation_id="hosts_list", response_model=schemas.Items)
+def hosts(parts: PartsDep) -> Response:
+    """Machines that hold instances."""
+    with parts.database.read() as session:
+        rows = figures.hosts(session)
+    at = now()
+    items = []
+    for row in rows:
+        times = {name: iso(row[name]) for name in ("first_seen_at", "last_seen_at")}
+        items.append({**row, **times, "lost": is_lost(row["last_seen_at"], at)})
+    return ok({"items": items})
+
+
+@router.get("/providers/{name}/inventory", operation_id="providers_inventory", response_model=dict[str, Any])
+async def inventory(parts: PartsDep, caller: CallerDep, name: str) -> Response:
+    """What the provider really holds, asked now. `orphans` are ours but belong to no living instance."""
+    if name not in catalog.PROVIDERS:
+        raise NotFound("provider", name)
+    places = await run_in_threadpool(_places, parts, name)
+    if not places:
+        raise Unavailable(f"No worker has registered a host that offers {name}.")
+    items = [{"provider": name, **item} for place in places for item in await parts.asks.inventory(place)]
+    return ok({"items": items, "orphans": await run_in_threadpool(_orphans, parts, caller, items)})
+
+
+def _places(parts: Parts, name: str) -> list[Place]:
+    if not catalog.PROVIDERS[name].per_host:
+        return [Place(name)]
+    with parts.database.read() as session:
+        return [Place(name, host["id"]) for host in figures.hosts(session) if name in host["providers"]]
+
+
+def _orphans(parts: Parts, caller: Caller, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of a finished life may be swept; an unknown one is only shown."""
+    ids = {item["instance_id"] for item in items if item.get("instance_id")}
+    with parts.database.read() as session:
+        living = instances.living_among(session, caller.project, ids)
+        ended = runs.ended_among(session, ids)
+    return [
+        {**item, "why": "finished life" if item.get("instance_id") in ended else "unknown"}
+        for item in items
+        if item.get("owned") and item.get("instance_id") not in living
+    ]
+
+
+@router.get("/providers/simulated/faults", operation_id="faults_list", response_model=schemas.Items)
+async def faults(parts: PartsDep) -> Response:
+    """The faults that the simulated provider will act out."""
+    _local_only(parts)
+    return ok({"items": await parts.asks.faults({"do": "list"})})
+
+
+@router.put(
+    "/providers/simulated/faults",
+    operation_id="faults_set",
+    response_model=schemas.Items,
+    openapi_extra=takes(FaultBody),
+)
+async def set_fault(parts: PartsDep, body: BodyDep) -> Response:
+    """Script a fault for what exists: `{verb, fault, times, seconds, instance}`."""
+    _local_only(parts)
+    given = without_nulls(body)
+    parsed(FaultBody, given)
+    fault_from(given)
+    return ok({"items": await parts.asks.faults({"do": "set", "fault": given})})
+
+
+@router.delete("/providers/simulated/faults", operation_id="faults_clear", response_model=schemas.Items)
+async def clear_faults(parts: PartsDep) -> Response:
+    """Take every scripted fault away."""
+    _local_only(parts)
+    return ok({"items": await parts.asks.faults({"do": "clear"})})
+
+
+def _local_only(parts: Parts) -> None:
+    if not parts.rules.local_mode:
+        raise NotFound("path", "/api/v1/providers/simulated/faults")

@@ -1,0 +1,136 @@
+"""Instances: create, list, read, modify, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api import schemas
+from api.answers import accepted, ok
+from api.asks import Place
+from api.commands import Wish, on_instance
+from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, VersionsDep, now
+from api.docs import takes
+from api.filters import InstanceQuery
+from api.paging import Pages, as_place, as_position, page_form
+from api.parts import Parts
+from api.plans import approve_creation
+from api.reading import answer_form, instance_form
+from api.transactions import commit
+from db.queries import instances as queries
+from domain.errors import PreconditionRequired
+from domain.lifecycle import Operation
+from domain.specs import Caller
+from services.bodies import CreateBody, PatchBody
+from services.edits import create_deployment
+from services.validation import new_deployment
+from services.views.common import iso
+
+router = APIRouter(tags=["instances"])
+
+
+def location(instance_id: str) -> str:
+    """Where an instance is read."""
+    return f"/api/v1/instances/{instance_id}"
+
+
+@router.post(
+    "/instances",
+    operation_id="instances_create",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+    openapi_extra=takes(CreateBody),
+)
+def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
+    """Make a deployment with its instances; for one member the two are the same thing."""
+    wanted = new_deployment(body, parts.rules)
+    approve_creation(parts, body, wanted)
+    made = commit(parts.database, lambda tx: create_deployment(tx, ask, wanted))
+    return accepted_instance(parts, ask.caller, made.operation_id)
+
+
+@router.get("/instances", operation_id="instances_list", response_model=schemas.InstanceList)
+def list_(parts: PartsDep, caller: CallerDep, query: Annotated[InstanceQuery, Query()]) -> Response:
+    """Live instances, newest first, with counts by status for the same filter without its status part."""
+    wanted = query.wanted(caller.project)
+    pages = Pages(parts.vault, "instances", wanted)
+    after = as_position(pages.place(query.page_token))
+    with parts.database.read() as session:
+        rows, position = queries.page(session, wanted, after, query.size)
+        items = parts.instances.many(session, rows, now())
+    counts = parts.counts.get(("instances", wanted.scope_key()), lambda: _counts(parts, query, caller))
+    return ok(page_form(items, pages.token(as_place(position)), instances=items, counts=counts))
+
+
+def _counts(parts: Parts, query: InstanceQuery, caller: Caller) -> dict[str, int]:
+    with parts.database.read() as session:
+        return queries.counts(session, query.wanted(caller.project))
+
+
+@router.get("/instances/{key}", operation_id="instances_get", response_model=schemas.Instance)
+async def get(parts: PartsDep, caller: CallerDep, key: str) -> Response:
+    """One instance by id or name, with the raw state that its provider shows now."""
+    form = await run_in_threadpool(instance_form, parts, caller, key)
+    return ok(await with_provider_state(parts, form), version=form["version"])
+
+
+async def with_provider_state(parts: Parts, form: dict[str, Any]) -> dict[str, Any]:
+    """The provider's own word, asked now; while an operation works on it the stored one stands."""
+    if form["current_operation"] is not None or form["cloud_instance_id"] is None:
+        return form
+    answer = await parts.asks.look(form["id"], Place(form["provider"], form["host_id"]))
+    if answer is None:
+        return form
+    return {**form, "provider_state": answer["provider_state"], "provider_state_at": iso(now())}
+
+
+@router.patch(
+    "/instances/{key}",
+    operation_id="instances_modify",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+    openapi_extra=takes(PatchBody, "application/merge-patch+json"),
+)
+def modify(parts: PartsDep, ask: AskDep, body: BodyDep, versions: VersionsDep, key: str) -> Response:
+    """Change the spec by a JSON merge patch. `If-Match` says which version was read."""
+    require_version(versions)
+    instance_id, made = on_instance(parts, ask, key, Wish(Operation.MODIFY, patch=body, versions=versions))
+    return accepted_instance(parts, ask.caller, made.operation_id, instance_id)
+
+
+@router.delete(
+    "/instances/{key}", operation_id="instances_delete", status_code=202, response_model=schemas.AcceptedInstance
+)
+def delete(
+    parts: PartsDep,
+    ask: AskDep,
+    key: str,
+    force: Annotated[bool, Query(description="Also what is stuck: a lost host's instance is forgotten.")] = False,
+) -> Response:
+    """Delete with data and secrets. Pre-empts what runs; a repeat returns the first operation."""
+    instance_id, made = on_instance(parts, ask, key, Wish(Operation.DELETE, force=force))
+    return accepted_instance(parts, ask.caller, made.operation_id, instance_id)
+
+
+def require_version(versions: frozenset[int] | None) -> None:
+    """Raise `PreconditionRequired` when the caller does not say which version it read."""
+    if versions is not None and not versions:
+        raise PreconditionRequired('Send If-Match with the ETag of your last GET, for example If-Match: "3".')
+
+
+def accepted_instance(
+    parts: Parts, caller: Caller, operation_id: str, instance_id: str | None = None, *, older_form: bool = False
+) -> Response:
+    """202 with `{instance, operation}`; S2's form has some of the instance's fields beside them."""
+    form = answer_form(parts, caller, operation_id, instance_id)
+    shown = form["instance"]
+    if shown is not None and older_form:
+        requested = ("launch_requested_at", "termination_requested_at")
+        form |= {
+            "instance_id": shown["id"],
+            "status": shown["lifecycle_state"],
+            **{k: shown[k] for k in requested},
+        }
+    return accepted(form, operation_id, location(shown["id"]) if shown else None)

@@ -1,0 +1,116 @@
+"""Operations: list, look, wait, cancel, retry, abort."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api import schemas
+from api.answers import RETRY_SECONDS, ok
+from api.commands import on_operation
+from api.dependencies import AskDep, CallerDep, PartsDep, WaitQuery, now
+from api.filters import OperationQuery
+from api.paging import Pages, as_place, as_position, page_form
+from api.parts import Parts
+from api.reading import find_operation, operation_form
+from api.routes.instances import accepted_instance
+from api.transactions import commit
+from api.wakeups import wait_for
+from db.queries import operations as queries
+from db.queries.operations import OperationFilter, Place
+from domain.errors import NotFound
+from domain.specs import Caller
+from services.listening import abort as close_listener
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/operations", operation_id="operations_list", response_model=schemas.OperationList)
+def list_(parts: PartsDep, caller: CallerDep, query: Annotated[OperationQuery, Query()]) -> Response:
+    """Operations: those that need somebody first, each part newest first."""
+    with parts.database.read() as session:
+        wanted = query.wanted(caller.project, _instance_id(session, caller, query.instance))
+        pages = Pages(parts.vault, "operations", wanted)
+        place = _place(pages.place(query.page_token))
+        rows, following = queries.page(session, wanted, place, query.size)
+        items = parts.operations.many(session, rows, now())
+    counts = parts.counts.get(("operations", wanted.scope_key()), lambda: _counts(parts, wanted))
+    return ok(page_form(items, pages.token(_as_place(following)), counts=counts))
+
+
+def _instance_id(session: Any, caller: Caller, key: str | None) -> str | None:
+    if key is None or key.startswith("ins_"):
+        return key
+    found = queries.instance_id_of(session, caller.project, key)
+    if found is None:
+        raise NotFound("instance", key)
+    return found
+
+
+def _counts(parts: Parts, wanted: OperationFilter) -> dict[str, int]:
+    with parts.database.read() as session:
+        return queries.counts(session, wanted, now())
+
+
+def _place(found: dict[str, Any] | None) -> Place:
+    if found is None:
+        return Place(now())
+    return Place(datetime.fromisoformat(found["at"]), found["urgent"], as_position(found["after"]))
+
+
+def _as_place(place: Place | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    return {"at": place.at.isoformat(), "urgent": place.urgent, "after": as_place(place.after)}
+
+
+@router.get("/operations/{operation_id}", operation_id="operations_get", response_model=schemas.OperationForm)
+async def get(parts: PartsDep, caller: CallerDep, operation_id: str, wait: WaitQuery = 0) -> Response:
+    """One operation with its steps. With `wait` the answer comes as soon as it is done, failed ones too."""
+    with parts.wakeups.watch(operation_id) as ended:
+        form = await run_in_threadpool(operation_form, parts, caller, operation_id)
+        if wait and not form["done"]:
+            await wait_for(ended, wait)
+            form = await run_in_threadpool(operation_form, parts, caller, operation_id)
+    return ok(form, headers={} if form["done"] else {"Retry-After": RETRY_SECONDS})
+
+
+@router.post(
+    "/operations/{operation_id}/cancel",
+    operation_id="operations_cancel",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+)
+def cancel(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
+    """Cancel at once what has not begun, ask the rest to stop; 409 when it is over or a delete has begun."""
+    made = on_operation(parts, ask, operation_id, retry=False)
+    return accepted_instance(parts, ask.caller, made.operation_id)
+
+
+@router.post(
+    "/operations/{operation_id}/retry",
+    operation_id="operations_retry",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+)
+def retry(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
+    """Accept a new operation that repeats a failed one on what it left in error."""
+    made = on_operation(parts, ask, operation_id, retry=True)
+    return accepted_instance(parts, ask.caller, made.operation_id)
+
+
+@router.post(
+    "/operations/{operation_id}/abort",
+    operation_id="operations_abort",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+)
+def abort(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
+    """Stop a failed operation from listening for a retry. It can be retried all the same."""
+    with parts.database.read() as session:
+        find_operation(session, ask.caller, operation_id)
+    commit(parts.database, lambda tx: close_listener(tx, ask, operation_id))
+    return accepted_instance(parts, ask.caller, operation_id)

@@ -1,0 +1,157 @@
+"""What can be done with one instance now: every operation of the table with its button, and why not.
+
+Asked by the views (services) for `allowed_actions` and by the API for the text of a refusal. A pure function of a
+small frozen situation, and cached: a page of fifty instances asks fifty times, mostly in the same few situations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from domain.lifecycle import (
+    AFTER_DELETE_PLANNED,
+    IN_PROGRESS,
+    Operation,
+    Role,
+    Status,
+    allowed_operations,
+    button_operations,
+)
+from domain.operations import AVAILABLE, OPERATION_DETAILS, ErrorOrigin, OperationStatus
+
+CANCEL = "cancel"
+CANCEL_LABEL = "Cancel"
+
+OF_EVERY_BLUEPRINT = frozenset(
+    {
+        Operation.CREATE,
+        Operation.RETRY,
+        Operation.MAINTENANCE_ON,
+        Operation.MAINTENANCE_OFF,
+        Operation.DELETE,
+        Operation.FORGET,
+    }
+)
+"""These are about the record and the operation; no blueprint has a say in them."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The operation that holds the deployment now. `touches`: whether this instance is part of it."""
+
+    id: str
+    kind: Operation
+    status: OperationStatus
+    touches: bool = True
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that decides. `repeatable`: the last operation of this instance failed, and left it in error."""
+
+    status: Status
+    role: Role
+    blueprint: str
+    offered: frozenset[Operation]
+    delete_begun: bool = False
+    error_origin: ErrorOrigin | None = None
+    repeatable: bool = False
+    holder: Holder | None = None
+    stuck: bool = False
+    host_lost: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """One row of `allowed_actions`."""
+
+    action: str
+    label: str
+    button: bool
+    enabled: bool
+    reason: str | None = None
+
+
+@lru_cache(maxsize=4096)
+def actions(situation: Situation) -> tuple[Action, ...]:
+    """A row for every operation of the table, and one for `cancel`."""
+    buttons = _buttons(situation)
+    rows = []
+    for operation in Operation:
+        reason = why_not(situation, operation)
+        label = OPERATION_DETAILS[operation].label
+        rows.append(Action(operation.value, label, operation in buttons, reason is None, reason))
+    return (*rows, _cancel(situation))
+
+
+def enabled(situation: Situation) -> tuple[str, ...]:
+    """The names of what is allowed now."""
+    return tuple(row.action for row in actions(situation) if row.enabled)
+
+
+def why_not(situation: Situation, operation: Operation) -> str | None:
+    """What forbids `operation` now; None when nothing does."""
+    if operation is Operation.CREATE:
+        return "it exists already"
+    if operation not in AVAILABLE:
+        return "not available in this version"
+    if operation not in OF_EVERY_BLUEPRINT and operation not in situation.offered:
+        return f"{situation.blueprint} cannot do this"
+    if situation.holder is not None:
+        return _while_held(situation.holder, operation)
+    if situation.delete_begun and operation not in AFTER_DELETE_PLANNED:
+        return "it is half deleted; nothing may start what is left of it"
+    return _while_free(situation, operation)
+
+
+def _while_held(holder: Holder, operation: Operation) -> str | None:
+    doing = f"{holder.kind} {holder.id} is {'waiting to begin' if holder.status == 'pending' else 'in progress'}"
+    if operation is not Operation.DELETE:
+        return doing
+    if holder.kind is Operation.DELETE and holder.touches:
+        return f"{doing} already"
+    return doing if holder.kind is Operation.DELETE else None
+
+
+def _while_free(situation: Situation, operation: Operation) -> str | None:
+    status = situation.status
+    if operation is Operation.FORGET and situation.host_lost:
+        return None
+    if operation not in allowed_operations(status) and not (
+        operation is Operation.DELETE and status in IN_PROGRESS
+    ):
+        return f"not while it is {status}"
+    if operation is Operation.PROMOTE and situation.role is not Role.REPLICA:
+        return "only a replica can be promoted"
+    if operation is Operation.RETRY and not situation.repeatable:
+        if situation.error_origin is ErrorOrigin.MONITOR:
+            return "no operation failed, it was found like this; use start"
+        return "there is no failed operation to repeat"
+    return None
+
+
+def _buttons(situation: Situation) -> frozenset[Operation]:
+    """In progress only delete (and cancel) show, and forget when nothing else helps; else the table's buttons."""
+    if situation.holder is not None or situation.status in IN_PROGRESS:
+        shown = {Operation.DELETE}
+    else:
+        shown = set(button_operations(situation.status))
+    if situation.role is not Role.REPLICA:
+        shown.discard(Operation.PROMOTE)
+    if situation.host_lost or situation.stuck or (situation.delete_begun and situation.holder is None):
+        shown.add(Operation.FORGET)
+    return frozenset(shown)
+
+
+def _cancel(situation: Situation) -> Action:
+    holder = situation.holder
+    reason = None
+    if holder is None:
+        reason = "nothing is in progress"
+    elif not holder.touches:
+        reason = f"{holder.kind} {holder.id} works on another member of this deployment"
+    elif holder.kind is Operation.DELETE and holder.status is OperationStatus.RUNNING:
+        reason = "a delete that has begun cannot be taken back"
+    shown = holder is not None and holder.touches
+    return Action(CANCEL, CANCEL_LABEL, shown, reason is None, reason)

@@ -1,0 +1,252 @@
+"""For every error code: what it means and what helps. One table for the API, the docs and the tests.
+
+The API puts the sentence and the link into `error.help` and into a problem's `type`; docs/errors.md is generated
+from it by scripts/errors_docs.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+ERRORS_PAGE = "/docs/errors"
+
+
+@dataclass(frozen=True)
+class Help:
+    """One code's section: a title, what happened, and what helps."""
+
+    title: str
+    means: str
+    helps: str
+
+
+HELP: dict[str, Help] = {
+    # Requests that were not accepted. Nothing was written.
+    "bad-request": Help(
+        "The request could not be read",
+        "The request is not well-formed HTTP or JSON, so it was not looked at any further.",
+        "Send a JSON object in UTF-8; the detail says where reading stopped.",
+    ),
+    "invalid-input": Help(
+        "Some fields are wrong",
+        "One or more fields have a value that cannot work. `errors` lists each with a JSON pointer.",
+        "Correct the fields named in `errors` and send the request again; nothing was written.",
+    ),
+    "unauthorized": Help(
+        "Who are you?",
+        "The call carries no bearer token, or one that this Berth does not know.",
+        "Send `Authorization: Bearer TOKEN` with the content of the file `token` in the data directory.",
+    ),
+    "forbidden": Help(
+        "Not from there",
+        "The Host or Origin of the request is not one that this Berth serves.",
+        "Use the address that `berth status` prints.",
+    ),
+    "not-found": Help(
+        "There is no such thing",
+        "Nothing lives under this id or name, or the path is not one of the API's.",
+        "List what exists; a name resolves to the living only, finished lives are under `/runs`.",
+    ),
+    "terminated": Help(
+        "It is gone",
+        "The instance lived once and was terminated. Its finished life and its history remain.",
+        "Follow `run_url` for its finished life; `/instances/{id}/history` works by its old id for ever.",
+    ),
+    "method-not-allowed": Help(
+        "This path has no such method",
+        "The path exists, but it does not take this HTTP method.",
+        "Use one of the methods in the `Allow` header.",
+    ),
+    "unsupported-media-type": Help(
+        "Send JSON",
+        "The body is not declared as JSON.",
+        "Set `Content-Type: application/json` (or `application/merge-patch+json` for PATCH).",
+    ),
+    "too-large": Help(
+        "The body is too large",
+        "A request body may have at most 256 KiB.",
+        "Send less: no field of the API needs that much.",
+    ),
+    "invalid-transition": Help(
+        "Not allowed in this status",
+        "The table of moves does not list this operation from the instance's present status.",
+        "Choose one of `allowed_actions`, or wait until the instance has settled.",
+    ),
+    "operation-in-progress": Help(
+        "Another operation holds the deployment",
+        "One operation at a time works on a deployment; `operation` names the one that does now.",
+        "Wait for it (`GET /operations/{id}?wait=30`), cancel it, or delete, which pre-empts it.",
+    ),
+    "name-taken": Help(
+        "The name is taken",
+        "Names are unique among what lives; something alive has this name.",
+        "Choose another name, or delete what has it.",
+    ),
+    "port-taken": Help(
+        "The port is taken",
+        "Another instance on the same host has this port for life.",
+        "Choose another port, or leave it out and get a free one.",
+    ),
+    "host-unavailable": Help(
+        "No host can take it",
+        "No host that offers this provider is known, or all of them are cordoned.",
+        "Start a worker on a host (`berth up` does so), or lift the cordon.",
+    ),
+    "provider-unavailable": Help(
+        "This provider cannot be used here",
+        "The provider is not part of this version or is not configured; `/providers` says why.",
+        "Choose a provider that `/providers` lists as available.",
+    ),
+    "several-members": Help(
+        "Change the deployment instead",
+        "The instance is one of several members, and they share one spec.",
+        "Send the change to the deployment named in the detail.",
+    ),
+    "idempotency-key-reused": Help(
+        "The key was used for something else",
+        "This Idempotency-Key came before with another body.",
+        "Use a new key for a new request; the same key repeats the same request only.",
+    ),
+    "precondition-failed": Help(
+        "It changed since you read it",
+        "The version in `If-Match`, or the plan, does not describe the present state any more.",
+        "Read it again, look at what changed, and send the change with the new ETag or a new plan.",
+    ),
+    "precondition-required": Help(
+        "Say which version you read",
+        "A change of a spec needs `If-Match`, so that two people do not overwrite each other.",
+        "Send the ETag of your last GET in `If-Match`, or the `plan_id` of a plan.",
+    ),
+    "invalid-page-token": Help(
+        "The page token does not fit",
+        "A page token is good only for the list and the filter that it was given for.",
+        "Start again without `page_token`, and keep the filter the same from page to page.",
+    ),
+    "conflict": Help(
+        "Somebody was faster",
+        "Two requests met, and this one lost the race.",
+        "Send it again.",
+    ),
+    "unavailable": Help(
+        "A part does not answer",
+        "A part that this request needs – the database, Temporal or a worker – does not answer now.",
+        "Try again after the time in `Retry-After`; `/readyz?verbose` names the part.",
+    ),
+    "internal": Help(
+        "A defect of Berth",
+        "Something happened that should not; it is in the API's log under the `trace_id`.",
+        "Try again; if it stays, report it with the `trace_id`.",
+    ),
+    # What makes an operation fail.
+    "transient": Help(
+        "The provider failed again and again",
+        "The provider answered with errors that usually pass, for longer than the retries last.",
+        "Look at the provider's state, then retry.",
+    ),
+    "throttled": Help(
+        "The provider asks for patience",
+        "The provider refused calls because there were too many.",
+        "Wait a little, then retry; do less at once.",
+    ),
+    "no-capacity": Help(
+        "No room at the provider",
+        "The provider has no capacity for what was asked.",
+        "Ask for less, free something, or retry later; what was kept is listed in `kept`.",
+    ),
+    "quota": Help(
+        "A quota is used up",
+        "A limit of the account or the host is reached.",
+        "Raise the limit or delete something, then retry.",
+    ),
+    "auth": Help(
+        "The provider does not accept the credentials",
+        "The provider refused Berth's own credentials or rights.",
+        "Correct the worker's credentials, then retry.",
+    ),
+    "invalid": Help(
+        "The provider refuses this for good",
+        "What was asked cannot work at the provider; trying again changes nothing.",
+        "Modify the spec as the message says, or delete the instance.",
+    ),
+    "not-ready": Help(
+        "It runs but does not serve",
+        "The object exists, but its readiness probe did not pass in time.",
+        "Read the instance's logs, correct the parameters, then retry or restart.",
+    ),
+    "timeout": Help(
+        "It took too long",
+        "The step did not end within its time-out.",
+        "Look at the provider and the logs; retry, with longer `timeouts` where it really takes longer.",
+    ),
+    "cancelled": Help(
+        "It was cancelled",
+        "Somebody cancelled the operation, or a delete pre-empted it.",
+        "Nothing is wrong; start what you want next.",
+    ),
+    "not-attempted": Help(
+        "Its turn did not come",
+        "The operation failed at another instance before this one was touched.",
+        "Mend the instance that failed first, then retry.",
+    ),
+    "delete-unfinished": Help(
+        "Gone, but still recorded",
+        "The object is gone at its provider; the operation failed elsewhere before the record went.",
+        "Retry: it removes the record.",
+    ),
+    "lost": Help(
+        "The run is gone",
+        "The Temporal run that carried the operation ended without telling how.",
+        "Look at the instance's state, then retry; nothing is made twice.",
+    ),
+    "crashed": Help(
+        "It crashed",
+        "The instance ended by itself with an error.",
+        "Read its logs, then start or restart it.",
+    ),
+    "absent": Help(
+        "The real object is missing",
+        "The provider says that the object does not exist any more.",
+        "Retry or restore brings it back where that is possible; otherwise delete or forget it.",
+    ),
+    "fence-lost": Help(
+        "Another run took over",
+        "A run that no longer owned its deployment stopped before touching anything.",
+        "Nothing is wrong; look at the operation that owns the deployment now.",
+    ),
+    "wrong-key": Help(
+        "The key file does not fit",
+        "The key file does not belong to this database, so secrets cannot be read.",
+        "Restore the file `keys` of the data directory from a backup.",
+    ),
+}
+
+_OTHER = Help(
+    "Something went wrong",
+    "This code has no section of its own.",
+    "Read the message; the operation's steps show where it happened.",
+)
+
+
+def help_for(code: str) -> Help:
+    """The section of `code`, or what can be said of any error."""
+    return HELP.get(code.replace("_", "-"), _OTHER)
+
+
+def help_url(code: str) -> str:
+    """Where the section of `code` is served."""
+    return f"{ERRORS_PAGE}#{code.replace('_', '-')}"
+
+
+def errors_page() -> str:
+    """All sections as one small page, for whoever follows the `type` of a problem."""
+    sections = "".join(
+        f'<h2 id="{code}">{escape(h.title)} <code>{code}</code></h2><p>{escape(h.means)}</p>'
+        f"<p><b>What helps:</b> {escape(h.helps)}</p>"
+        for code, h in HELP.items()
+    )
+    style = "body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}"
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Errors of Berth</title>"
+        f"<style>{style}</style><h1>Errors</h1>{sections}</html>"
+    )

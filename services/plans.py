@@ -1,0 +1,202 @@
+"""What a change would do, before anything is touched: the same decisions that acceptance takes.
+
+Called by the API's plan routes. Reads only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from blueprints.base import Blueprint, Disruption
+from db.models import Deployment, Instance
+from db.queries import operations as operation_queries
+from domain.changes import (
+    Member,
+    Scaling,
+    differences,
+    free_ordinals,
+    member_name,
+    modify_verb,
+    scale,
+    split_legal,
+)
+from domain.lifecycle import Operation, Status
+from domain.specs import NewDeployment, Spec
+from services import catalog
+from services.acceptance import as_member
+from services.edits import spec_of
+from services.validation import as_document
+from services.views.common import JsonObject
+from services.views.usual import UsualTimes
+
+_MILD = (Disruption.NONE, Disruption.RELOAD)
+_ORDER = list(Disruption)
+_DOES = {
+    Disruption.NONE: "change in place",
+    Disruption.RELOAD: "change and reload",
+    Disruption.RESTART: "change and restart",
+    Disruption.REPLACE: "replace",
+}
+
+
+@dataclass
+class _Draft:
+    """A plan that is being written."""
+
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("created", "changed_in_place", "restarted", "replaced", "deleted"), 0
+        )
+    )
+    disruption: Disruption = Disruption.NONE
+    changes: list[JsonObject] = field(default_factory=list)
+    steps: list[JsonObject] = field(default_factory=list)
+    checks: list[JsonObject] = field(default_factory=list)
+
+    def step(self, instance: str, does: str, usual: float | None) -> None:
+        form = {"order": len(self.steps) + 1, "instance": instance, "does": does}
+        self.steps.append(form if usual is None else {**form, "usual_seconds": usual})
+
+    def check(self, level: str, text: str) -> None:
+        self.checks.append({"level": level, "text": text})
+
+    def form(self) -> JsonObject:
+        return {
+            "counts": self.counts,
+            "disruption": self.disruption.value,
+            "changes": self.changes,
+            "steps": self.steps,
+            "checks": self.checks,
+        }
+
+
+def spec_hash(spec: Spec) -> str:
+    """The same for specs that mean the same."""
+    return hashlib.sha256(json.dumps(as_document(spec), sort_keys=True).encode()).hexdigest()
+
+
+def plan_of_change(session: Session, usual: UsualTimes, deployment: Deployment, wanted: Spec) -> JsonObject:
+    """What bringing `deployment` to `wanted` would touch."""
+    known = catalog.blueprint(deployment.blueprint)
+    assert known is not None
+    members = _members(session, deployment.id)
+    scaling = scale(members, wanted.members)
+    draft = _Draft()
+    _list_changes(draft, known, _before(deployment, scaling.keep), as_document(wanted))
+    _list_steps(draft, known, scaling, wanted, lambda verb: _usual(session, usual, verb, deployment))
+    for ordinal in free_ordinals(members, scaling.missing):
+        draft.counts["created"] += 1
+        seconds = _usual(session, usual, Operation.CREATE, deployment)
+        draft.step(member_name(deployment.name, ordinal), "create", seconds)
+    _list_removals(draft, scaling, _usual(session, usual, Operation.DELETE, deployment))
+    _check_change(session, draft, deployment, scaling, wanted)
+    return draft.form()
+
+
+def _members(session: Session, deployment_id: str) -> list[Member]:
+    rows = session.scalars(
+        select(Instance).where(Instance.deployment_id == deployment_id).order_by(Instance.ordinal)
+    )
+    return [as_member(row) for row in rows]
+
+
+def _before(deployment: Deployment, keep: Sequence[Member]) -> JsonObject:
+    """What is: the applied spec where there is one, so that an earlier change that failed is in the plan."""
+    document = as_document(spec_of(deployment))
+    applied = next((m.applied for m in keep if m.applied is not None), None)
+    return {**document, **dict(applied)} if applied is not None else document
+
+
+def _effect(known: Blueprint, path: str, before: Any, after: Any) -> Disruption:
+    if not path.startswith("/params/") or path.startswith("/params/simulate"):
+        return Disruption.NONE
+    return known.disruption(path, before, after)
+
+
+def _list_changes(draft: _Draft, known: Blueprint, before: JsonObject, after: JsonObject) -> None:
+    for path, old, new in differences(before, after):
+        effect = _effect(known, path, old, new)
+        draft.changes.append({"path": path, "from": old, "to": new, "effect": effect.value})
+
+
+def _worst(known: Blueprint, applied: Mapping[str, Any], desired: Mapping[str, Any]) -> Disruption:
+    effects = [_effect(known, path, old, new) for path, old, new in differences(applied, desired)]
+    return max(effects, key=_ORDER.index, default=Disruption.NONE)
+
+
+def _list_steps(draft: _Draft, known: Blueprint, scaling: Scaling, wanted: Spec, usual: Any) -> None:
+    """Kept members, one after the other."""
+    for member in scaling.keep:
+        verb = modify_verb(member, wanted.applied())
+        if verb is None:
+            continue
+        if verb is Operation.CREATE or member.applied is None:
+            draft.counts["created"] += 1
+            draft.step(member.name, "create", usual(Operation.CREATE))
+            continue
+        effect = _worst(known, member.applied, wanted.applied())
+        if member.status is not Status.RUNNING and effect is not Disruption.REPLACE:
+            effect = Disruption.NONE
+        kind = (
+            "changed_in_place" if effect in _MILD else "restarted" if effect is Disruption.RESTART else "replaced"
+        )
+        draft.counts[kind] += 1
+        draft.disruption = max(draft.disruption, effect, key=_ORDER.index)
+        draft.step(member.name, _DOES[effect], usual(Operation.MODIFY))
+
+
+def _list_removals(draft: _Draft, scaling: Scaling, seconds: float | None) -> None:
+    for member in scaling.remove:
+        draft.counts["deleted"] += 1
+        draft.step(member.name, "delete with its data", seconds)
+        draft.check("warning", f"{member.name} is deleted with its data, for good.")
+
+
+def _check_change(session: Session, draft: _Draft, deployment: Deployment, scaling: Scaling, wanted: Spec) -> None:
+    holder = operation_queries.holders(session, [deployment.id]).get(deployment.id)
+    if holder is not None:
+        draft.check("blocker", f"{holder.kind} {holder.id} holds this deployment; wait for it or cancel it.")
+    touched = [m for m in scaling.keep if modify_verb(m, wanted.applied()) is not None]
+    if holder is None:
+        for _, refusal in split_legal(touched, Operation.MODIFY)[1]:
+            draft.check("blocker", refusal.message)
+    for member in touched:
+        if member.status is Status.ERROR:
+            draft.check("warning", f"{member.name} is in error; the change tries to mend it.")
+    if draft.disruption is Disruption.RESTART:
+        draft.check("warning", "Connections drop while an instance restarts; members restart one after the other.")
+    if not draft.steps:
+        draft.check("ok", "No instance is touched.")
+    elif not draft.checks:
+        draft.check("ok", "All values are valid, and nothing speaks against it.")
+
+
+def plan_of_creation(
+    session: Session, usual: UsualTimes, wanted: NewDeployment, obstacles: Sequence[str]
+) -> JsonObject:
+    """What making `wanted` would do. `obstacles` are what acceptance would refuse now."""
+    draft = _Draft()
+    for path, _, new in differences({}, as_document(wanted.spec)):
+        if new not in (None, {}, []):
+            draft.changes.append({"path": path, "from": None, "to": new, "effect": Disruption.NONE.value})
+    found = usual.of_kind(session, Operation.CREATE, wanted.blueprint, wanted.provider)
+    for ordinal in range(1, wanted.spec.members + 1):
+        draft.counts["created"] += 1
+        draft.step(member_name(wanted.name, ordinal), "create", found.total["p50"] if found else None)
+    for text in obstacles:
+        draft.check("blocker", text)
+    if not obstacles:
+        draft.check("ok", "The name is free, all values are valid, and there is a place for it.")
+    return draft.form()
+
+
+def _usual(session: Session, usual: UsualTimes, verb: Operation, deployment: Deployment) -> float | None:
+    found = usual.of_kind(session, verb, deployment.blueprint, deployment.provider)
+    return found.total["p50"] if found else None

@@ -1,0 +1,41 @@
+"""Secrets leave Berth through this door only, and that somebody looked is an event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db.session import Tx
+from db.vault import Vault
+from domain.specs import Ask
+from services import catalog
+from services.edits import instance
+from services.hosts import server_id
+from services.steps import load_work
+
+
+def reveal(tx: Tx, ask: Ask, vault: Vault, instance_id: str) -> dict[str, Any]:
+    """`{items: [{name, value}], connection_uri}` of one instance. Raises `NotFound`."""
+    row = instance(tx, ask, instance_id)
+    work = load_work(tx, vault, server_id(tx), row, row.applied_spec or {"params": {}, "resources": {}})
+    known = catalog.blueprint(row.blueprint)
+    tx.emit(
+        project=row.project,
+        event_type="SECRETS_REVEALED",
+        instance_id=row.id,
+        deployment_id=row.deployment_id,
+        operation_id=None,
+        version=row.version,
+        status=row.status,
+        from_status=row.status,
+        to_status=row.status,
+        source=ask.caller.source,
+        reason=ask.reason,
+        confirmation_method=None,
+        actor=ask.caller.name,
+        cloud_instance_id=row.cloud_instance_id,
+        data={"names": sorted(work.secrets), "name": row.name},
+    )
+    return {
+        "items": [{"name": name, "value": work.secrets[name]} for name in sorted(work.secrets)],
+        "connection_uri": known.connection_uri(work) if known is not None and work.secrets and row.port else None,
+    }

@@ -1,0 +1,83 @@
+"""A deployment as programs outside see it: its spec, its computed status, its members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from db.queries import instances as instance_queries
+from db.queries import operations as operation_queries
+from domain.changes import deployment_status
+from services.views.common import JsonObject, iso
+from services.views.instances import InstanceForms
+
+
+@dataclass(frozen=True)
+class DeploymentForms:
+    """What turns rows into forms."""
+
+    instances: InstanceForms
+
+    def many(self, session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[JsonObject]:
+        """For a list: members in brief."""
+        ids = [row.id for row in rows]
+        members: dict[str, list[Row[Any]]] = {}
+        for member in instance_queries.of_deployments(session, ids) if ids else ():
+            members.setdefault(member.deployment_id, []).append(member)
+        holders = operation_queries.holders(session, ids)
+        forms = []
+        for row in rows:
+            own = members.get(row.id, [])
+            brief = [
+                {"id": m.id, "name": m.name, "role": m.role.value, "status": m.status.value, "version": m.version}
+                for m in own
+            ]
+            forms.append(self._form(row, own, brief, holders.get(row.id), now))
+        return forms
+
+    def one(self, session: Session, row: Row[Any], now: datetime) -> JsonObject:
+        """With the members' whole records."""
+        own = instance_queries.of_deployments(session, [row.id])
+        holder = operation_queries.holders(session, [row.id]).get(row.id)
+        return self._form(row, own, self.instances.many(session, own, now), holder, now)
+
+    def _form(
+        self,
+        row: Row[Any],
+        members: Sequence[Row[Any]],
+        shown: list[JsonObject],
+        holder: Row[Any] | None,
+        now: datetime,
+    ) -> JsonObject:
+        status = deployment_status(m.status for m in members)
+        return {
+            "id": row.id,
+            "name": row.name,
+            "project": row.project,
+            "blueprint": row.blueprint,
+            "provider": row.provider,
+            "host": row.host_name or row.host_id,
+            "host_id": row.host_id,
+            "spec": {
+                "params": row.params,
+                "resources": row.resources,
+                "members": row.members,
+                "labels": row.labels,
+                "restart_policy": row.restart_policy.value,
+                "timeouts": row.timeouts,
+                "database": row.database,
+            },
+            "members": row.members,
+            "generation": row.generation,
+            "version": row.version,
+            "status": status.value if status else None,
+            "instances": shown,
+            "current_operation": self.instances.operations.brief(holder, now) if holder is not None else None,
+            "created_at": iso(row.created_at),
+            "updated_at": iso(row.updated_at),
+        }

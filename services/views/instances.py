@@ -1,0 +1,218 @@
+"""An instance as programs outside see it, with what can be done with it now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from db.models import Host
+from db.queries import operations as operation_queries
+from domain.actions import Action, Holder, Situation, actions
+from domain.changes import differences
+from domain.lifecycle import Health, Status
+from domain.operations import ErrorOrigin, OperationStatus
+from services import catalog
+from services.placement import is_lost
+from services.views.common import JsonObject, iso, lifecycle_state
+from services.views.operations import OperationForms
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the records of one page share, read with one query each."""
+
+    now: datetime
+    holders: Mapping[str, Row[Any]]
+    lasts: Mapping[str, Row[Any]]
+    lost_hosts: frozenset[str]
+
+
+def surroundings(session: Session, rows: Sequence[Row[Any]], now: datetime) -> Surroundings:
+    """Read what the forms of `rows` need beside the rows themselves."""
+    holders = operation_queries.holders(session, {row.deployment_id for row in rows})
+    failed = {row.operation_id for row in rows if row.status is Status.ERROR and row.operation_id}
+    return Surroundings(now, holders, operation_queries.by_ids(session, failed), _lost(session, rows, now))
+
+
+def _lost(session: Session, rows: Sequence[Row[Any]], now: datetime) -> frozenset[str]:
+    ids = {row.host_id for row in rows if row.host_id}
+    if not ids:
+        return frozenset()
+    seen = {r.id: r for r in session.execute(select(Host.id, Host.last_seen_at).where(Host.id.in_(ids)))}
+    return frozenset(i for i in ids if i not in seen or is_lost(seen[i].last_seen_at, now))
+
+
+@dataclass(frozen=True)
+class InstanceForms:
+    """What turns rows into forms. Built once by the API."""
+
+    operations: OperationForms
+
+    def many(self, session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[JsonObject]:
+        """The forms of some rows; the number of queries does not depend on how many."""
+        around = surroundings(session, rows, now)
+        return [self._form(row, around) for row in rows]
+
+    def one(self, session: Session, row: Row[Any], now: datetime) -> JsonObject:
+        """The form of one row."""
+        return self.many(session, [row], now)[0]
+
+    def _form(self, row: Row[Any], around: Surroundings) -> JsonObject:
+        holder = around.holders.get(row.deployment_id)
+        mine = holder is not None and row.id in holder.instance_ids
+        current = self.operations.brief(holder, around.now) if holder is not None and mine else None
+        latest = holder if mine else around.lasts.get(row.operation_id or "")
+        return {
+            **_identity(row),
+            **_specs(row),
+            **_dimensions(row),
+            **_cloud(row),
+            "version": row.version,
+            "deployment_version": row.deployment_version,
+            "current_operation": current,
+            "last_failed_operation_id": latest.id if latest is not None and _repeatable(row, latest) else None,
+            "allowed_actions": _action_forms(situation(row, around)),
+            **_times(row),
+            "temporal_url": self._temporal_url(row, latest),
+        }
+
+    def _temporal_url(self, row: Row[Any], latest: Row[Any] | None) -> str | None:
+        return self.operations.links.run(f"deployment-{row.deployment_id}", latest.run_id if latest else None)
+
+
+def situation(row: Row[Any], around: Surroundings) -> Situation:
+    """What decides about the actions on one instance."""
+    holder = around.holders.get(row.deployment_id)
+    last = around.lasts.get(row.operation_id or "")
+    return Situation(
+        row.status,
+        row.role,
+        row.blueprint,
+        catalog.offered(row.blueprint),
+        delete_begun=row.termination_requested_at is not None,
+        error_origin=row.error_origin,
+        repeatable=last is not None and _repeatable(row, last),
+        holder=Holder(holder.id, holder.kind, holder.status, row.id in holder.instance_ids) if holder else None,
+        stuck=_stuck(holder, around.now),
+        host_lost=row.host_id in around.lost_hosts,
+    )
+
+
+def _stuck(holder: Row[Any] | None, now: datetime) -> bool:
+    return (
+        holder is not None
+        and holder.status is OperationStatus.RUNNING
+        and holder.deadline_at is not None
+        and holder.deadline_at < now
+    )
+
+
+def _repeatable(row: Row[Any], last: Row[Any]) -> bool:
+    return (
+        row.status is Status.ERROR
+        and row.error_origin is not ErrorOrigin.MONITOR
+        and last.status is OperationStatus.FAILED
+        and row.id in last.instance_ids
+    )
+
+
+@lru_cache(maxsize=4096)
+def _action_forms(now: Situation) -> tuple[JsonObject, ...]:
+    """Shared between records: nobody changes what a form holds."""
+    return tuple(_action(row) for row in actions(now))
+
+
+def _action(row: Action) -> JsonObject:
+    form: JsonObject = {"action": row.action, "label": row.label, "button": row.button, "enabled": row.enabled}
+    return form if row.reason is None else {**form, "reason": row.reason}
+
+
+def _identity(row: Row[Any]) -> JsonObject:
+    return {
+        "id": row.id,
+        "instance_id": row.id,
+        "name": row.name,
+        "deployment_id": row.deployment_id,
+        "deployment_name": row.deployment_name,
+        "project": row.project,
+        "role": row.role.value,
+        "blueprint": row.blueprint,
+        "provider": row.provider,
+        "host": row.host_name or row.host_id,
+        "host_id": row.host_id,
+    }
+
+
+def _specs(row: Row[Any]) -> JsonObject:
+    desired = {"params": row.desired_params, "resources": row.desired_resources}
+    changes = differences(row.applied_spec, desired) if row.applied_spec is not None else []
+    return {
+        "spec": {
+            **desired,
+            "members": row.members,
+            "labels": row.labels,
+            "restart_policy": row.restart_policy.value,
+            "timeouts": row.timeouts,
+            "database": row.database,
+        },
+        "applied_spec": row.applied_spec,
+        "pending_changes": [{"path": path, "from": old, "to": new} for path, old, new in changes],
+        "resources": (row.applied_spec or desired)["resources"],
+        "labels": row.labels,
+    }
+
+
+def _dimensions(row: Row[Any]) -> JsonObject:
+    """Status, provisioning, billing and health: apart, never merged."""
+    health = Health.UNKNOWN
+    return {
+        "status": row.status.value,
+        "lifecycle_state": lifecycle_state(row.status, health),
+        "provisioning_status": row.provisioning_status.value,
+        "billing_status": row.billing_status.value,
+        "health": health.value,
+        "health_checked_at": None,
+        "provider_state": row.provider_state,
+        "provider_state_at": None,
+        "error_code": row.error_code,
+        "error_message": row.error_message,
+        "error_origin": row.error_origin.value if row.error_origin else None,
+    }
+
+
+def _cloud(row: Row[Any]) -> JsonObject:
+    return {
+        "endpoint": row.endpoint,
+        "port": row.port,
+        "cloud_instance_id": row.cloud_instance_id,
+        "instance_type": row.instance_type,
+        "availability_zone": row.availability_zone,
+        "customer_id": row.customer_id,
+        "db_type": row.db_type,
+        "db_server_id": row.db_server_id,
+    }
+
+
+def _times(row: Row[Any]) -> JsonObject:
+    return {
+        "launch_requested_at": iso(row.launch_requested_at),
+        "launch_confirmed_at": iso(row.launch_confirmed_at),
+        "launch_duration_seconds": row.launch_duration_seconds,
+        "termination_requested_at": iso(row.termination_requested_at),
+        "termination_confirmed_at": iso(row.termination_confirmed_at),
+        "termination_duration_seconds": row.termination_duration_seconds,
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+    }
+
+
+def repeats(row: Row[Any], around: Surroundings) -> str | None:
+    """The failed operation that a retry of this instance repeats."""
+    last = around.lasts.get(row.operation_id or "")
+    return last.id if last is not None and _repeatable(row, last) else None
