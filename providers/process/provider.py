@@ -168,7 +168,7 @@ class ProcessProvider:
             if sight.main.paused:
                 call.guard()
                 processes.send_signal(sight.main.id, sight.main.uid, signal.SIGCONT)
-            return self._outcome(work, RUNNING)
+            return self._outcome(work if sight.record is None else replace(work, port=sight.record.port), RUNNING)
         user = project_user(self._server_id, work.identity.project)
         recipe = self._recipe(work, place)
         life = claim_life(place, user.uid, call)

@@ -39,7 +39,10 @@ class Facts:
 
 def judge(facts: Facts, identity: Identity) -> Sight:
     """The meaning of the facts for the instance with this identity."""
-    mains = main_processes(facts.members, identity)
+    # Once a process is recorded, nothing else can be the instance: what carries its environment then are children
+    # that outlived it. Only a start that was killed before it wrote its process down leaves one to be found.
+    recorded = facts.record is not None and facts.record.process is not None
+    mains = [] if recorded else main_processes(facts.members, identity)
     strange = _what_is_strange(facts, mains, identity)
     if strange is not None:
         return _sight(Seen.FOREIGN, "foreign", strange, facts.record)
@@ -68,10 +71,10 @@ def _what_is_strange(facts: Facts, mains: Sequence[Member], identity: Identity) 
 def alive(main: ProcessFacts, record: Record | None) -> Sight:
     """The meaning of a living process that is known to be the instance's."""
     detail = f"pid {main.id.pid}"
-    if main.paused:
-        return _sight(Seen.TRANSIENT, "paused", detail, record, main)
     if record is not None and record.wanted == STOPPED:
         return _sight(Seen.TRANSIENT, "stopping", detail, record, main)
+    if main.paused:
+        return _sight(Seen.TRANSIENT, "paused", detail, record, main)
     return _sight(Seen.UP, "running", detail, record, main)
 
 

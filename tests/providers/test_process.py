@@ -195,6 +195,35 @@ def test_an_interrupted_stop_is_finished_by_the_next_attempt(workshop: Workshop)
     assert len(workshop.pids(work)) == 1
 
 
+def _leaving_children(work: Work, home: Home) -> ProcessRecipe:
+    """A program that starts a daemon, which has its environment and outlives it."""
+    script = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0: time.sleep(600)\n"
+        "    os._exit(0)\n"
+        "os.wait(); print('ready', flush=True); time.sleep(600)"
+    )
+    return ProcessRecipe("python", Command("python3", ("-I", "-c", script)), {}, stop_seconds=1.0)
+
+
+def test_children_that_outlive_their_instance_do_not_pass_for_it(workshop: Workshop) -> None:
+    work = replace(workshop.work(), recipe=_leaving_children, port=None)
+    workshop.provider.create(work, RecordingCall())
+    while workshop.provider.logs(work, 1) != ["ready"]:
+        time.sleep(0.02)
+    first = sorted(workshop.pids(work))
+    assert len(first) == 2
+    main = int(str(workshop.provider.observe(work).detail).removeprefix("pid "))
+    os.kill(main, signal.SIGABRT)
+    wait_for(workshop, work, Seen.CRASHED)
+    workshop.provider.start(work, RecordingCall())
+    assert not set(first) & set(workshop.pids(work))
+    workshop.provider.delete(work, RecordingCall())
+    assert workshop.pids(work) == []
+
+
 def _broken(work: Work, home: Home) -> ProcessRecipe:
     script = "import sys; sys.exit('the moon is missing')"
     return ProcessRecipe("python", Command("python3", ("-I", "-c", script)), {})
