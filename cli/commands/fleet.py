@@ -85,32 +85,14 @@ def blueprints(session: Session) -> None:
 
 @app.command("inventory", rich_help_panel=PANEL)
 @reads
-def inventory(session: Session, provider: _FAULTS = tuple(Column(key.upper(), key) for key in ("instance", "verb", "fault", "times", "seconds"))
-_HOSTS = (
-    Column("NAME", "name"),
-    Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),
-    Column("STATE", lambda h: "lost" if h.get("lost") else "cordoned" if h.get("cordoned") else "ready"),
-    Column("SEEN", since("last_seen_at")),
-    Column("ID", "id", wide=True),
-)
-
-OptionalProvider = None) -> None:
+def inventory(session: Session, provider: OptionalProvider = None) -> None:
     """List what providers really hold, asked now."""
     show(session, {"items": _answers(session, provider, "items")}, _OBJECTS, name="provider_id")
 
 
 @app.command("orphans", rich_help_panel=PANEL)
 @reads
-def orphans(session: Session, provider: _FAULTS = tuple(Column(key.upper(), key) for key in ("instance", "verb", "fault", "times", "seconds"))
-_HOSTS = (
-    Column("NAME", "name"),
-    Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),
-    Column("STATE", lambda h: "lost" if h.get("lost") else "cordoned" if h.get("cordoned") else "ready"),
-    Column("SEEN", since("last_seen_at")),
-    Column("ID", "id", wide=True),
-)
-
-OptionalProvider = None) -> None:
+def orphans(session: Session, provider: OptionalProvider = None) -> None:
     """List objects that are ours by signature but belong to no living instance."""
     found = _answers(session, provider, "orphans")
     show(session, {"items": found}, (*_OBJECTS, Column("WHY", "why")), name="provider_id")
@@ -206,7 +188,9 @@ def simulate(
     body = values.without_empty(
         {"verb": verb, "fault": fault, "instance": instance, "times": times, "seconds": seconds}
     )
-    _say(session, session.client.put("/providers/simulated/faults", body), f"{verb} will meet {fault} on {instance}")
+    _say(
+        session, session.client.put("/providers/simulated/faults", body), f"{verb} will meet {fault} on {instance}"
+    )
 
 
 def _say(session: Session, answer: Answer, line: str) -> None:
