@@ -27,6 +27,8 @@ WORKER_QUEUE = "berth"
 WORKER_SILENT_SECONDS = 120.0
 _CHECK_SECONDS = 3.0
 _KEPT_SECONDS = 1.0
+_RED_KEPT_SECONDS = 0.1
+"""A start waits for the first green answer: a red one must not be kept for long."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Readiness:
         """Every check. Draining comes first: it says no at once."""
         if parts.draining:
             return (Check("serving", ok=False, detail="shutting down"),)
-        if not self._kept or time.monotonic() - self._at > _KEPT_SECONDS:
+        lasts = _KEPT_SECONDS if all(check.ok for check in self._kept) else _RED_KEPT_SECONDS
+        if not self._kept or time.monotonic() - self._at > lasts:
             records, worker = await asyncio.gather(asyncio.to_thread(_records, parts), _temporal(parts))
             self._kept = (*records, *worker)
             self._at = time.monotonic()
