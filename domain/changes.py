@@ -33,6 +33,8 @@ class Member:
     status: Status
     applied: Mapping[str, Any] | None
     delete_begun: bool = False
+    half_done: bool = False
+    """In error since an operation failed: what is applied may not be what the object has."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,11 @@ def member_name(deployment: str, ordinal: int) -> str:
 
 
 def modify_verb(member: Member, desired: Mapping[str, Any]) -> Operation | None:
-    """What brings a kept member to `desired`: nothing, a change, or the create that never succeeded."""
+    """What brings a kept member to `desired`: nothing, a change (or a rollback), or the create that never succeeded."""
     if member.applied is None:
         return Operation.CREATE
-    return None if dict(member.applied) == dict(desired) else Operation.MODIFY
+    same = dict(member.applied) == dict(desired) and not member.half_done
+    return None if same else Operation.MODIFY
 
 
 def deployment_status(statuses: Iterable[Status]) -> Status | None:

@@ -16,8 +16,8 @@ from db.models import Deployment, Instance, OperationInstance, OperationRow
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.changes import Member, Touch
 from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
-from domain.lifecycle import Operation
-from domain.operations import OPERATION_DETAILS, OperationStatus, Reason
+from domain.lifecycle import Operation, Status
+from domain.operations import OPERATION_DETAILS, ErrorOrigin, OperationStatus, Reason
 from domain.specs import Accepted, Ask
 
 HOLDING = (OperationStatus.PENDING, OperationStatus.RUNNING)
@@ -113,6 +113,7 @@ def as_member(row: Instance) -> Member:
         row.status,
         row.applied_spec,
         delete_begun=row.termination_requested_at is not None,
+        half_done=row.status is Status.ERROR and row.error_origin is ErrorOrigin.OPERATION,
     )
 
 
