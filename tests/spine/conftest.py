@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from temporalio.client import Client
@@ -57,6 +57,6 @@ def make_spine(
 
 
 @pytest.fixture
-async def client(shared: Spine) -> AsyncIterator[Client]:
+async def client(shared: Spine) -> Client:
     """A Temporal client in the shared Berth's namespace."""
-    yield await connect(shared.temporal.address, shared.namespace)
+    return await connect(shared.temporal.address, shared.namespace)

@@ -1,42 +1,39 @@
 """One Berth without its API, made of real parts: a database, a Temporal namespace, workers as subprocesses.
 
-Tests ask through the services, as the API does, and look at the records, at the workflow histories and at what
-the simulated provider really holds. `invariants` is what must be true whenever nothing is under way.
+Tests ask through the services, as the API does, and look at the records (`tests.support.looking`), at the
+workflow histories and at what the simulated provider really holds.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.fernet import Fernet
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from db.models import Deployment, Instance, InstanceRun, LifecycleEvent, OperationRow, OperationStep
-from db.session import Database, Tx, open_database
+from db.models import OperationRow
+from db.session import Tx, open_database
 from db.vault import Vault
-from domain.lifecycle import IN_PROGRESS, Operation, Status
+from domain.lifecycle import Operation
 from domain.operations import OperationStatus
 from domain.specs import Accepted, Ask, Caller, NewDeployment, Spec
-from domain.work import Identity, InventoryItem
+from domain.work import Identity
 from providers.simulated import SimulatedProvider
 from providers.simulated_faults import Fault, FaultKind, Verb
 from services import requests, withdrawals
 from services.hosts import server_id
 from settings import psycopg2_url
+from tests.support.looking import Looking
 from tests.support.temporal import TemporalServer
+from tests.support.workers import WorkerProcess, wait_for
 
+T = TypeVar("T")
 ME = Ask(Caller("tester"))
-_READY_SECONDS = 30.0
-_TICK = 0.01
 _ROOT = Path(__file__).parents[2]
 # Short, so that a test need not wait for what takes minutes in service.
 QUICK = {
@@ -48,41 +45,7 @@ QUICK = {
 
 
 @dataclass
-class WorkerProcess:
-    """`python -m worker`, or another entry that wraps it."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def wait_until(self, said: str, seconds: float = _READY_SECONDS) -> None:
-        """Wait until the worker has logged `said`."""
-        wait_for(lambda: said in self.log.read_text(), seconds, f"worker did not say {said!r}", self._alive)
-
-    def kill(self) -> None:
-        """SIGKILL, as a lost machine looks."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
-
-    def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(40)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        return int(self.process.returncode)
-
-    def _alive(self) -> None:
-        assert self.process.poll() is None, f"the worker ended: {self.log.read_text()[-3000:]}"
-
-
-@dataclass
-class Spine:
+class Spine(Looking):
     """The parts, and the words in which tests speak to them."""
 
     folder: Path
@@ -176,7 +139,7 @@ class Spine:
     def retry(self, operation_id: str) -> Accepted:
         return self.write(lambda tx: requests.retry(tx, ME, operation_id))
 
-    def write(self, change: Callable[[Tx], Any]) -> Any:
+    def write(self, change: Callable[[Tx], T]) -> T:
         with self.database.begin() as tx:
             return change(tx)
 
@@ -223,56 +186,6 @@ class Spine:
             f"the provider was not called: {verb}",
         )
 
-    # --- looking
-
-    def operation(self, operation_id: str) -> OperationRow:
-        with Session(self.database.engine, expire_on_commit=False) as session:
-            return session.get_one(OperationRow, operation_id)
-
-    def rows(self, query: Any) -> list[Any]:
-        with Session(self.database.engine, expire_on_commit=False) as session:
-            return list(session.scalars(query))
-
-    def instances(self, deployment_id: str) -> list[Instance]:
-        return self.rows(
-            select(Instance).where(Instance.deployment_id == deployment_id).order_by(Instance.ordinal)
-        )
-
-    def instance(self, deployment_id: str) -> Instance:
-        """The only member."""
-        (found,) = self.instances(deployment_id)
-        return found
-
-    def runs(self, deployment_id: str) -> list[InstanceRun]:
-        return self.rows(select(InstanceRun).where(InstanceRun.deployment_id == deployment_id))
-
-    def steps(self, operation_id: str) -> list[OperationStep]:
-        query = select(OperationStep).where(OperationStep.operation_id == operation_id)
-        return self.rows(query.order_by(OperationStep.position))
-
-    def events(self, operation_id: str) -> list[LifecycleEvent]:
-        query = select(LifecycleEvent).where(LifecycleEvent.operation_id == operation_id)
-        return self.rows(query.order_by(LifecycleEvent.seq))
-
-    def event_types(self, operation_id: str) -> list[str]:
-        return [event.event_type for event in self.events(operation_id)]
-
-    def inventory(self, deployment_id: str | None = None) -> Sequence[InventoryItem]:
-        """What the simulated provider really holds."""
-        found = self.provider.inventory()
-        return [item for item in found if deployment_id in {None, item.deployment_id}]
-
-    def calls(self, instance_id: str) -> Mapping[str, int]:
-        return self.provider.calls(instance_id)
-
-    def story(self, operation_id: str) -> str:
-        """Everything about an operation, for the message of a failed test."""
-        row = self.operation(operation_id)
-        steps = [(s.name, s.status.value, s.attempts) for s in self.steps(operation_id)]
-        members = [(i.name, i.status.value, i.error_message) for i in self.instances(row.deployment_id)]
-        logs = "".join(worker.log.read_text()[-1500:] for worker in self.workers[-2:])
-        return f"{row.kind} {row.status} {row.phase} error={row.error} steps={steps} members={members}\n{logs}"
-
     # --- faults
 
     def fault(
@@ -280,26 +193,6 @@ class Spine:
     ) -> None:
         """Make the provider misbehave from now on, for one instance by name or id, or for all."""
         self.provider.set_fault(Fault(Verb(verb), FaultKind(kind), times, seconds, instance))
-
-    # --- what must always be true at rest
-
-    def invariants(self) -> None:
-        """Nothing in progress, nothing holding, the inventory is the records, one object per instance."""
-        with Session(self.database.engine) as session:
-            rows = session.scalars(select(Instance)).all()
-            owners = set(session.scalars(select(Deployment.id)))
-            unfinished = session.scalars(select(OperationRow.id).where(OperationRow.finished_at.is_(None))).all()
-        assert not unfinished, [self.story(operation_id) for operation_id in unfinished]
-        assert not [row.name for row in rows if row.status in IN_PROGRESS]
-        assert not [row.name for row in rows if row.deployment_id not in owners]
-        held = [item.instance_id for item in self.inventory()]
-        assert len(held) == len(set(held)), f"two objects for one instance: {held}"
-        known = {row.id: row for row in rows if row.provider == "simulated"}
-        assert set(held) <= set(known), f"objects without a row: {set(held) - set(known)}"
-        states = {item.instance_id: item.state for item in self.inventory()}
-        for row in known.values():
-            if row.status in {Status.RUNNING, Status.STOPPED}:
-                assert states.get(row.id) == row.status.value, f"{row.name}: {row.status} but {states.get(row.id)}"
 
     def _verify(self, found: Identity) -> bool:
         parts = (found.server_id, found.project, found.deployment_id, found.instance_id, str(found.generation))
@@ -312,26 +205,3 @@ def a_spec(**spec: Any) -> Spec:
     params |= {name: spec.pop(name) for name in ("simulate", "greeting") if name in spec}
     spec.pop("host_id", None)
     return Spec(params=params, **spec)
-
-
-def wait_for(
-    reached: Callable[[], bool],
-    seconds: float,
-    otherwise: str | Callable[[], str],
-    meanwhile: Callable[[], None] = lambda: None,
-) -> None:
-    """Wait for a condition, at most so long."""
-    deadline = time.monotonic() + seconds
-    while not reached():
-        meanwhile()
-        assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
-        time.sleep(_TICK)
-
-
-def running_spine(spine: Spine) -> Iterator[Spine]:
-    """`spine` with one worker, for fixtures; the invariants are checked at the end."""
-    try:
-        spine.start_worker()
-        yield spine
-    finally:
-        spine.close()

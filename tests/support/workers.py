@@ -1,0 +1,61 @@
+"""Workers as real subprocesses, and waiting with a deadline."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_READY_SECONDS = 30.0
+_TICK = 0.01
+
+
+@dataclass
+class WorkerProcess:
+    """`python -m worker`, or another entry that wraps it."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def wait_until(self, said: str, seconds: float = _READY_SECONDS) -> None:
+        """Wait until the worker has logged `said`."""
+        wait_for(lambda: said in self.log.read_text(), seconds, f"worker did not say {said!r}", self._alive)
+
+    def kill(self) -> None:
+        """SIGKILL, as a lost machine looks."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return int(self.process.returncode)
+
+    def _alive(self) -> None:
+        assert self.process.poll() is None, f"the worker ended: {self.log.read_text()[-3000:]}"
+
+
+def wait_for(
+    reached: Callable[[], bool],
+    seconds: float,
+    otherwise: str | Callable[[], str],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """Wait for a condition, at most so long."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        meanwhile()
+        assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
+        time.sleep(_TICK)
