@@ -62,7 +62,9 @@ class Blueprint(Protocol):
         """Return when it serves; raise `ProviderError(NOT_READY)` with the reason when it does not yet."""
 
     def needs_restart(self, work: Work) -> bool:
-        """After a reload: whether the running instance itself says that a restart is pending."""
+        """After a reload, once the running instance has taken over what it can: whether the rest needs a restart.
+
+        Waits a bounded time for that; `ProviderError(NOT_READY)` when the instance has not done it by then."""
 
     def endpoint(self, port: int) -> str:
         """The address people connect to, without any password."""

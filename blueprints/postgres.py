@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import signal
+import time
 from typing import ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -11,14 +12,16 @@ from pydantic import Field
 
 from blueprints import postgres_sql
 from blueprints.base import LIFE_OPERATIONS, Disruption, Parameters
-from blueprints.postgres_settings import PostgresSettings, as_configuration
+from blueprints.postgres_settings import PostgresSettings, as_configuration, same_value
 from blueprints.postgres_sql import ADMIN, APP
+from domain.errors import ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
 from domain.work import Call, Command, Home, ProcessRecipe, Secrets, Work
 
 DEFAULT_VERSION: Final = 18
 _INITDB_SECONDS = 60.0
 _STOP_SECONDS = 20.0
+_RELOAD_SECONDS, _RELOAD_STEP_SECONDS = 2.0, 0.02
 # Nobody but the two roles, only by password, only over the loopback interface.
 _HBA = f"""\
 local all all reject
@@ -92,7 +95,16 @@ class PostgresBlueprint:
         postgres_sql.probe(work, timeout_seconds)
 
     def needs_restart(self, work: Work) -> bool:
-        return bool(postgres_sql.pending_restart(work))
+        """Compares the settings themselves: `pending_restart` is right only once the reload has been handled."""
+        deadline = time.monotonic() + _RELOAD_SECONDS
+        while differing := _differing(work):
+            if any(self.disruption(name, None, work) is Disruption.RESTART for name in differing):
+                return True
+            if time.monotonic() > deadline:
+                names = ", ".join(differing)
+                raise ProviderError(ProviderErrorKind.NOT_READY, f"the server has not taken over {names} yet")
+            time.sleep(_RELOAD_STEP_SECONDS)
+        return False
 
     def endpoint(self, port: int) -> str:
         return f"postgresql://{APP}@127.0.0.1:{port}/{APP}"
@@ -101,6 +113,17 @@ class PostgresBlueprint:
         if work.port is None:
             return None
         return f"postgresql://{APP}:{quote(work.secrets['password'], safe='')}@127.0.0.1:{work.port}/{APP}"
+
+
+def _differing(work: Work) -> list[str]:
+    """The settings that the running server has otherwise than `work` says."""
+    wanted = {
+        name: field.default if work.params.get(name) is None else work.params[name]
+        for name, field in PostgresSettings.model_fields.items()
+        if name not in postgres_sql.OWN_SETTINGS
+    }
+    found = postgres_sql.settings(work, list(wanted))
+    return [name for name, value in wanted.items() if not same_value(value, *found[name])]
 
 
 def _initdb(work: Work, home: Home, version: int) -> Command:

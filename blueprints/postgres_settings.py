@@ -18,6 +18,7 @@ from blueprints.base import Disruption, Parameters
 
 _KB = {"kB": 1, "MB": 1 << 10, "GB": 1 << 20, "TB": 1 << 30}
 _MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNITS_KB = {**_KB, "8kB": 8, "16MB": 16 << 10}
 _SIZE = re.compile(r"(\d{1,10})(kB|MB|GB|TB)")
 _DURATION = re.compile(r"(\d{1,10})(ms|s|min|h|d)")
 _MEMORY_SHARE = 0.75
@@ -166,6 +167,20 @@ class PostgresSettings(Parameters):
                 f" need {needed >> 10}MB; allowed here: {_memory_to_share_kb() >> 10}MB"
             )
         return self
+
+
+def same_value(wanted: object, setting: str, unit: str | None) -> bool:
+    """Whether the server's `setting`, a number of `unit` where it has one, is what `wanted` says."""
+    if isinstance(wanted, bool):
+        return setting == ("on" if wanted else "off")
+    if isinstance(wanted, int | float):
+        return float(setting) == wanted
+    text = str(wanted)
+    size, duration = size_kb(text), duration_ms(text)
+    if size is None and duration is None:
+        return setting == text
+    one = _UNITS_KB[unit or "kB"] if size is not None else _MS[unit or "ms"]
+    return abs(int(setting) * one - (size or duration or 0)) < one  # the server rounds to its unit
 
 
 def as_configuration(name: str, value: object) -> str:

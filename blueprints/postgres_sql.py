@@ -12,7 +12,7 @@ import hmac
 import re
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -75,11 +75,11 @@ def is_verifier_of(stored: str, password: str) -> bool:
     return hmac.compare_digest(hashlib.sha256(client_key).digest(), base64.b64decode(found["key"]))
 
 
-def pending_restart(work: Work) -> list[str]:
-    """The settings that the server says wait for a restart."""
+def settings(work: Work, names: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """Value and unit of each setting, as a session sees them that begins now."""
     with _session(work, ADMIN, _ANSWER_SECONDS) as session:
-        rows = session.rows("select name from pg_settings where pending_restart order by name")
-    return [row[0] for row in rows]
+        rows = session.rows("select name, setting, unit from pg_settings where name = any(%s)", list(names))
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,10 @@ class _Session:
                 raise ProviderError(ProviderErrorKind.NOT_READY, "the server does not answer in time")
 
 
+OWN_SETTINGS = frozenset({"statement_timeout", "lock_timeout"})
+"""What our sessions set for themselves: the user's choice must not fail our questions."""
+
+
 @contextmanager
 def _session(work: Work, role: str, seconds: float) -> Iterator[_Session]:
     """A session of `role` in autocommit. Errors come out classified."""
@@ -143,7 +147,6 @@ def _open(work: Work, role: str, seconds: float) -> Any:
         password=work.secrets["password" if role == APP else "admin_password"],
         dbname=APP if role == APP else "postgres",
         application_name="berth",
-        # The user's own settings must not fail our questions.
         options=f"-c statement_timeout={int(seconds * 1000)} -c lock_timeout=0",
         sslmode="disable",
         gssencmode="disable",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import time
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -20,6 +21,7 @@ from domain.work import Call, Command, Home, ProcessRecipe, Secrets, Work
 
 DEFAULT_GREETING = "Hello from Berth"
 _STOP_SECONDS = 5.0
+_RELOAD_SECONDS, _RELOAD_STEP_SECONDS = 2.0, 0.01
 _LONGEST_ANSWER = 4096
 
 
@@ -69,7 +71,7 @@ class WebBlueprint:
             "id": work.instance_id,
             "blueprint": work.blueprint,
             "port": work.port,
-            "greeting": work.params.get("greeting") or DEFAULT_GREETING,
+            "greeting": _greeting(work),
             "params": {key: value for key, value in work.params.items() if key in WebParameters.model_fields},
         }
         server, file = home.conf / "web_server.py", home.conf / "instance.json"
@@ -86,17 +88,15 @@ class WebBlueprint:
         """Nothing: the page needs nothing but its files."""
 
     def probe(self, work: Work, timeout_seconds: float) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port_of(work), timeout=timeout_seconds)
-        try:
-            connection.request("GET", "/healthz", headers={"Connection": "close"})
-            answer = connection.getresponse()
-            _check(answer.status, answer.read(_LONGEST_ANSWER), work)
-        except (OSError, http.client.HTTPException) as error:
-            raise ProviderError(ProviderErrorKind.NOT_READY, f"no answer from /healthz: {error}") from None
-        finally:
-            connection.close()
+        _health(work, timeout_seconds)
 
-    def needs_restart(self, work: Work) -> bool:  # noqa: ARG002 - every change of it is a reload
+    def needs_restart(self, work: Work) -> bool:
+        """Never; but the page has to show the greeting before the change is done."""
+        deadline = time.monotonic() + _RELOAD_SECONDS
+        while _health(work, _RELOAD_SECONDS).get("greeting") != _greeting(work):
+            if time.monotonic() > deadline:
+                raise ProviderError(ProviderErrorKind.NOT_READY, "the page does not show the new greeting yet")
+            time.sleep(_RELOAD_STEP_SECONDS)
         return False
 
     def endpoint(self, port: int) -> str:
@@ -106,14 +106,28 @@ class WebBlueprint:
         return None if work.port is None else self.endpoint(work.port)
 
 
-def _check(status: int, body: bytes, work: Work) -> None:
-    """A stranger on the port may answer too: the answer must name the instance."""
+def _greeting(work: Work) -> str:
+    return str(work.params.get("greeting") or DEFAULT_GREETING)
+
+
+def _health(work: Work, timeout_seconds: float) -> dict[str, Any]:
+    """What /healthz says. A stranger on the port may answer too: the answer must name the instance."""
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(work), timeout=timeout_seconds)
     try:
-        found = json.loads(body).get("id") if status == http.client.OK else None
-    except (ValueError, AttributeError):
+        connection.request("GET", "/healthz", headers={"Connection": "close"})
+        answer = connection.getresponse()
+        found = json.loads(answer.read(_LONGEST_ANSWER)) if answer.status == http.client.OK else None
+    except (OSError, http.client.HTTPException) as error:
+        raise ProviderError(ProviderErrorKind.NOT_READY, f"no answer from /healthz: {error}") from None
+    except ValueError:
         found = None
-    if found != work.instance_id:
-        raise ProviderError(ProviderErrorKind.NOT_READY, f"/healthz answered {status}, but not as this instance")
+    finally:
+        connection.close()
+    if not isinstance(found, dict) or found.get("id") != work.instance_id:
+        raise ProviderError(
+            ProviderErrorKind.NOT_READY, f"/healthz answered {answer.status}, but not as this instance"
+        )
+    return found
 
 
 @lru_cache

@@ -63,8 +63,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/healthz":
-            body = json.dumps({"status": "ok", "id": self.server.instance["id"], "pid": os.getpid()})
-            self._answer(200, "application/json", body)
+            instance = self.server.instance
+            health = {"status": "ok", "id": instance["id"], "pid": os.getpid(), "greeting": instance["greeting"]}
+            self._answer(200, "application/json", json.dumps(health))
         elif path == "/":
             self._answer(200, "text/html; charset=utf-8", page(self.server.instance))
         else:

@@ -9,7 +9,7 @@ import pytest
 
 from blueprints.base import Disruption, validated
 from blueprints.postgres import PostgresBlueprint, PostgresParameters
-from blueprints.postgres_settings import PostgresSettings, as_configuration, host_memory_kb
+from blueprints.postgres_settings import PostgresSettings, as_configuration, host_memory_kb, same_value
 from blueprints.postgres_sql import is_verifier_of
 from domain.errors import InvalidInput
 from domain.work import Home, Secrets
@@ -102,6 +102,31 @@ def test_only_18_can_forbid_alter_system() -> None:
 
 def test_a_quote_cannot_leave_its_setting() -> None:
     assert as_configuration("x", "a'b\\c\nd") == "x = 'a''b\\\\c d'"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "setting", "unit", "same"),
+    [
+        ("128MB", "16384", "8kB", True),
+        ("129MB", "16384", "8kB", False),
+        ("1025kB", "128", "8kB", True),
+        ("1GB", "1024", "MB", True),
+        ("1500ms", "2", "s", True),
+        ("1min", "60", "s", True),
+        ("0", "0", "ms", True),
+        ("-1", "-1", "kB", True),
+        ("30s", "0", "ms", False),
+        (100, "100", None, True),
+        (0.9, "0.9", None, True),
+        (True, "on", None, True),
+        (False, "on", None, False),
+        ("read committed", "read committed", None, True),
+    ],
+)
+def test_a_value_is_compared_in_the_servers_own_unit(
+    wanted: object, setting: str, unit: str | None, same: bool
+) -> None:
+    assert same_value(wanted, setting, unit) is same
 
 
 def test_no_password_stands_in_a_file_or_an_argument() -> None:

@@ -87,7 +87,9 @@ def test_the_page_shows_its_instance_and_escapes_what_users_wrote(page: Page) ->
 def test_health_is_json_that_names_the_instance(page: Page) -> None:
     answer, body = page.get("/healthz")
     assert answer.status == 200
-    assert json.loads(body) == {"status": "ok", "id": page.work.instance_id, "pid": page.process.pid}
+    greeting = page.work.params["greeting"]
+    expected = {"status": "ok", "id": page.work.instance_id, "pid": page.process.pid, "greeting": greeting}
+    assert json.loads(body) == expected
 
 
 def test_other_paths_do_not_exist(page: Page) -> None:
@@ -95,12 +97,13 @@ def test_other_paths_do_not_exist(page: Page) -> None:
 
 
 def test_a_hangup_shows_the_new_greeting_in_the_same_process(page: Page) -> None:
-    page.write(a_work(instance_id=page.work.instance_id, port=page.work.port, params={"greeting": "Moin"}))
+    new = a_work(instance_id=page.work.instance_id, port=page.work.port, params={"greeting": "Moin"})
+    with pytest.raises(ProviderError, match="does not show the new greeting yet"):
+        WEB.needs_restart(new)
+    page.write(new)
     page.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + 5
-    while "<h1>Moin</h1>" not in page.get("/")[1]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert not WEB.needs_restart(new)
+    assert "<h1>Moin</h1>" in page.get("/")[1]
     assert page.process.poll() is None
 
 
