@@ -1,6 +1,7 @@
 """`berth up --json` with stand-ins for worker, API and migration: `python -m tests.embedded.run_up ARGUMENTS`.
 
-Arguments: the data directory, then `port=N`, `timeout=N`, or `worker=NAME` and the like for another stand-in.
+Arguments: the data directory, then `port=N`, `timeout=N`, or `worker=NAME` and the like for another stand-in, or
+`worker=MODULE:FUNCTION` for the real one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def main() -> int:
     given = dict(argument.split("=", 1) for argument in rest)
     port, timeout = given.pop("port", None), float(given.pop("timeout", "60"))
     names = {"schema": "schema", "api": "api", "worker": "worker"} | given
-    targets = {child: f"tests.embedded.standins:{name}" for child, name in names.items()}
+    targets = {child: name if ":" in name else f"tests.embedded.standins:{name}" for child, name in names.items()}
     options = Options(Path(data_dir), int(port) if port else None, timeout, targets)
     try:
         up(Settings(), options, Report(as_json=True))
