@@ -21,7 +21,7 @@ from api import docs, errors
 from api.asks import Asks
 from api.gate import Gate, Trust
 from api.parts import CountCache, Parts
-from api.routes import ALIASES, ROUTERS
+from api.routes import ALIASES, PREFIX, ROUTERS, methods_of
 from api.wakeups import Wakeups, listener
 from db.session import open_database
 from db.vault import Vault
@@ -37,7 +37,6 @@ from settings import Settings
 from workflows.connection import connect
 
 log = structlog.get_logger("api")
-PREFIX = "/api/v1"
 _POOL = 20
 _DRAIN_SECONDS = 0.3
 """On SIGTERM: not ready for this long before the listening ends, so that whoever balances looks elsewhere."""
@@ -58,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lambda app: _life(app, known),
     )
     app.add_middleware(Gate, trust=_trust(known))
-    errors.install(app)
+    errors.install(app, methods_of)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     for prefix, router in ALIASES:

@@ -59,7 +59,7 @@ async def _ask(
     request: Request,
     caller: CallerDep,
     body: BodyDep,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
 ) -> Ask:
     """Who asks, and the key that makes a repeat harmless."""
     if idempotency_key is None:

@@ -115,8 +115,9 @@ def problem_of(error: BerthError) -> dict[str, Any]:
     return {"status": status_of(error), "code": error.code, "detail": error.message, **details}
 
 
-def install(app: FastAPI) -> None:
-    """Every error of `app` becomes a problem."""
+def install(app: FastAPI, methods_of: Callable[[str], set[str]]) -> None:
+    """Every error of `app` becomes a problem. `methods_of` knows what a path takes."""
+    app.state.methods_of = methods_of
     app.add_exception_handler(BerthError, _berth)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
@@ -140,7 +141,11 @@ def _validation(request: Request, error: Exception) -> Response:
     """Path and query parameters; bodies are checked by `services.validation`."""
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"pointer": "/" + "/".join(str(p) for p in e["loc"][1:]), "in": str(e["loc"][0]), "detail": str(e["msg"])}
+        {
+            "pointer": "/" + "/".join(str(p) for p in e["loc"][1:]),
+            "in": str(e["loc"][0]),
+            "detail": "unknown parameter" if e["type"] == "extra_forbidden" else str(e["msg"]),
+        }
         for e in error.errors()
     ]
     detail = "; ".join(f"{e['in']} {e['pointer']}: {e['detail']}" for e in errors)
@@ -154,7 +159,10 @@ def _http(request: Request, error: Exception) -> Response:
         404: f"There is no {request.url.path} here.",
         405: f"{request.url.path} does not take {request.method}.",
     }.get(error.status_code, str(error.detail))
-    return problem(error.status_code, code, detail, headers=error.headers, **_trace(request))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(request.app.state.methods_of(request.url.path)))
+    return problem(error.status_code, code, detail, headers=headers, **_trace(request))
 
 
 def _database(request: Request, error: Exception) -> Response:

@@ -116,18 +116,23 @@ class RunQuery(Page):
         )
 
 
-class EventQuery(BaseModel):
-    """Which events."""
+class EventStreamQuery(BaseModel):
+    """Which events, from where."""
 
     model_config = ConfigDict(extra="forbid")
 
     after: str | None = Field(None, max_length=200, description="`next` or the `cursor` of an event.")
-    limit: int = Field(100, ge=1, description="At most 1000.")
-    wait: float = Field(0, ge=0, le=60, description="Seconds to wait for the first event after `after`.")
     instance_id: Text | None = None
     deployment_id: Text | None = None
     operation_id: Text | None = None
     event_type: Text | None = None
+
+
+class EventQuery(EventStreamQuery):
+    """A page of them."""
+
+    limit: int = Field(100, ge=1, description="At most 1000.")
+    wait: float = Field(0, ge=0, le=60, description="Seconds to wait for the first event after `after`.")
 
 
 def words(enum: type[Word], values: list[str], parameter: str) -> tuple[Word, ...]:

@@ -67,7 +67,7 @@ class Gate:
             body = await _read_body(Headers(scope=scope), receive)
             if body is None:
                 detail = f"The body is larger than {MAX_BODY_BYTES // 1024} KiB."
-                refusal = problem(413, "too-large", detail, headers={"Connection": "close"})
+                refusal = problem(413, "too-large", detail, headers={"Connection": "close"}, **_where_asked(scope))
             else:
                 receive = _replay(body, receive)
         try:
@@ -82,7 +82,7 @@ class Gate:
 
     def _refusal(self, scope: Scope) -> Response | None:
         path, headers = scope["path"], Headers(scope=scope)
-        where = {"instance": path, "trace_id": scope["state"]["trace_id"]}
+        where = _where_asked(scope)
         host = headers.get("host", "")
         if path not in PROBED and not self._trust.knows_host(host):
             return problem(403, "forbidden", "The Host header does not name this Berth.", **where)
@@ -95,6 +95,10 @@ class Gate:
                 401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="berth"'}, **where
             )
         return None
+
+
+def _where_asked(scope: Scope) -> dict[str, Any]:
+    return {"instance": scope["path"], "trace_id": scope["state"]["trace_id"]}
 
 
 async def _read_body(headers: Headers, receive: Receive) -> bytes | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from api.paging import opened, sealed
 from api.parts import Parts
+from api.transactions import commit
 from db.models import Deployment
 from db.session import Tx
 from domain.errors import BerthError, FieldError, InvalidInput, PreconditionFailed
@@ -60,8 +61,7 @@ class _TakenBackError(Exception):
 
 def _tried(parts: Parts, caller: Caller, wanted: NewDeployment) -> list[str]:
     try:
-        with parts.database.begin() as tx:
-            _accept_and_take_back(tx, caller, wanted)
+        commit(parts.database, lambda tx: _accept_and_take_back(tx, caller, wanted))
     except _TakenBackError:
         return []
     except BerthError as refusal:

@@ -189,7 +189,7 @@ MOVES: tuple[Move, ...] = (
         Operation.UPDATE,
         {_S.RUNNING, _S.ERROR},
         (_S.UPDATING, _S.RUNNING, _SEEN, _SEEN),
-        buttons={_S.RUNNING},
+        buttons=set(),
     ),
     _row(Operation.UPDATE, {_S.STOPPED}, (_S.UPDATING, _S.STOPPED, _SEEN, _SEEN), buttons=set()),
     _row(Operation.PROMOTE, {_S.RUNNING}, (_S.PROMOTING, _S.RUNNING, _SEEN, _SEEN)),

@@ -29,6 +29,7 @@ MAX_MISTAKES = 50
 PATCHABLE = ("params", "resources", "members", "labels", "restart_policy")
 _CONTROL = frozenset({"Cc", "Cs"})
 _INT64 = 2**63
+_EXTRA = "Extra inputs are not permitted"
 
 AnyBody = TypeVar("AnyBody", bound=Body)
 
@@ -231,7 +232,9 @@ def _params(known: Blueprint, params: Mapping[str, Any], provider: str, rules: R
             mistakes.append(FieldError("/params/simulate", "works on provider simulated in local mode only"))
         else:
             mistakes += _mistakes_in(lambda: split_simulate(params))
-    return mistakes + _mistakes_in(lambda: validated(known.parameters, rest))
+    allowed = f"{known.name} has no such parameter; it has: {', '.join(known.parameters.model_fields)}"
+    found = _mistakes_in(lambda: validated(known.parameters, rest))
+    return mistakes + [FieldError(m.pointer, allowed) if m.detail == _EXTRA else m for m in found]
 
 
 def _mistakes_in(check: Any) -> list[FieldError]:

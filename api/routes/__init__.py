@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from api.routes import actions, admin, deployments, details, fleet, health, history, instances, operations
 
@@ -17,8 +18,22 @@ ROUTERS: tuple[APIRouter, ...] = (
     admin.router,
     health.router,
 )
+PREFIX = "/api/v1"
 ALIASES: tuple[tuple[str, APIRouter], ...] = (
     ("", health.router),
     ("", admin.router),
     ("/api/instance", admin.retry_router),
 )
+
+
+def methods_of(path: str) -> set[str]:
+    """Every method that `path` takes, whichever route has it."""
+    addresses = [*((PREFIX, router) for router in ROUTERS), *ALIASES]
+    return {
+        method
+        for prefix, router in addresses
+        if path.startswith(prefix)
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.path_regex.match(path.removeprefix(prefix))
+        for method in route.methods or ()
+    }

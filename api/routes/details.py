@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from api import schemas
 from api.answers import ok
 from api.asks import Place
 from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep
 from api.docs import takes
+from api.parts import Parts
 from api.reading import find_instance, instance_form
 from api.transactions import commit
 from db.session import Tx
+from domain.errors import Refused, Unavailable
 from services.bodies import ConfirmationBody
 from services.confirmations import record_confirmation
 from services.revealing import reveal
 from services.validation import parsed
 
 router = APIRouter(tags=["instances"])
+_FOLLOW_SECONDS = 1.0
+_FOLLOW_LINES = 1000
 
 
 @router.post("/instances/{key}/secrets:reveal", operation_id="instances_reveal", response_model=schemas.Secrets)
@@ -41,11 +47,42 @@ async def logs(
     caller: CallerDep,
     key: str,
     tail: Annotated[int, Query(ge=0, le=5000, description="How many of the last lines.")] = 100,
+    follow: Annotated[bool, Query(description="Plain text, line by line, until the instance is gone.")] = False,
 ) -> Response:
     """The instance's own output, asked from its provider now; secrets are masked."""
     form = await run_in_threadpool(instance_form, parts, caller, key)
-    lines = await parts.asks.logs(form["id"], Place(form["provider"], form["host_id"]), tail)
+    place = Place(form["provider"], form["host_id"])
+    lines = await parts.asks.logs(form["id"], place, tail)
+    if follow:
+        return StreamingResponse(_follow(parts, form["id"], place, lines), media_type="text/plain; charset=utf-8")
     return ok({"instance_id": form["id"], "lines": lines})
+
+
+async def _follow(parts: Parts, instance_id: str, place: Place, shown: list[str]) -> AsyncIterator[str]:
+    """`shown`, then what comes after it. Providers give last lines only: what overlaps was there before."""
+    yield "".join(f"{line}\n" for line in shown)
+    while not parts.wakeups.closing:
+        await asyncio.sleep(_FOLLOW_SECONDS)
+        try:
+            now = await parts.asks.logs(instance_id, place, _FOLLOW_LINES)
+        except Unavailable:
+            continue
+        except Refused:
+            return
+        news = after_overlap(shown, now)
+        if news:
+            yield "".join(f"{line}\n" for line in news)
+            shown = now
+
+
+def after_overlap(before: list[str], now: list[str]) -> list[str]:
+    """The new lines of `now`, the last lines there are; `before` were the last ones a moment ago."""
+    for new in range(len(now) + 1):
+        old = now[: len(now) - new]
+        overlap = min(len(old), len(before))
+        if old[len(old) - overlap :] == before[len(before) - overlap :]:
+            return now[len(now) - new :]
+    return now
 
 
 @router.post(

@@ -227,6 +227,7 @@ def upgrade() -> None:
         "ix_operations_instances", "operations", ["instance_ids"], unique=False, postgresql_using="gin"
     )
     op.create_index("ix_operations_page", "operations", ["project", "created_at", "id"], unique=False)
+    op.create_index("ix_operations_status", "operations", ["project", "status"], unique=False)
     op.create_index(
         "ix_operations_parked",
         "operations",
