@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,15 +18,9 @@ from providers.process.locks import try_lock
 from system import processes
 from tests.support.calls import RecordingCall
 from tests.support.instances import Workshop, another_provider, changed, free_port
-from tests.support.works import a_work, signed
+from tests.support.works import a_work
 
 pytestmark = pytest.mark.processes
-
-
-def create(workshop: Workshop, work: Work) -> int:
-    workshop.provider.create(work, RecordingCall())
-    (pid,) = workshop.pids(work)
-    return pid
 
 
 def wait_for(workshop: Workshop, work: Work, seen: Seen) -> None:
@@ -69,7 +62,7 @@ def test_every_verb_twice_is_the_same_as_once(workshop: Workshop) -> None:
 
 def test_a_new_worker_finds_what_the_old_one_started(workshop: Workshop) -> None:
     work = workshop.work()
-    pid = create(workshop, work)
+    pid = workshop.create(work)
     later = another_provider(workshop)
     assert later.observe(work).detail == f"pid {pid}"
     later.create(work, RecordingCall())
@@ -80,7 +73,7 @@ def test_a_new_worker_finds_what_the_old_one_started(workshop: Workshop) -> None
 
 def test_a_process_without_its_record_is_found_by_its_environment(workshop: Workshop) -> None:
     work = workshop.work()
-    pid = create(workshop, work)
+    pid = workshop.create(work)
     (workshop.root / work.instance_id / "process.json").unlink()
     later = another_provider(workshop)
     assert later.observe(work).seen is Seen.UP
@@ -110,7 +103,7 @@ def test_nothing_starts_after_the_fence_is_lost_and_the_next_owner_makes_one(
     with pytest.raises(FenceLost):
         workshop.provider.create(work, RecordingCall(lose_fence_at_guard=guard))
     assert workshop.pids(work) == []
-    create(workshop, work)
+    workshop.create(work)
 
 
 def test_a_port_that_another_process_holds_is_told_apart(workshop: Workshop) -> None:
@@ -126,7 +119,7 @@ def test_a_port_that_another_process_holds_is_told_apart(workshop: Workshop) -> 
 
 def test_a_killed_process_reads_as_down_with_its_exit_code(workshop: Workshop) -> None:
     work = workshop.work()
-    os.kill(create(workshop, work), signal.SIGKILL)
+    os.kill(workshop.create(work), signal.SIGKILL)
     wait_for(workshop, work, Seen.DOWN)
     seen = workshop.provider.observe(work)
     assert "exit code 137" in str(seen.detail)
@@ -135,7 +128,7 @@ def test_a_killed_process_reads_as_down_with_its_exit_code(workshop: Workshop) -
 
 def test_a_process_that_died_of_an_error_reads_as_crashed(workshop: Workshop) -> None:
     work = workshop.work()
-    os.kill(create(workshop, work), signal.SIGABRT)
+    os.kill(workshop.create(work), signal.SIGABRT)
     wait_for(workshop, work, Seen.CRASHED)
     assert "exit code 134" in str(workshop.provider.observe(work).detail)
     workshop.provider.start(work, RecordingCall())
@@ -144,7 +137,7 @@ def test_a_process_that_died_of_an_error_reads_as_crashed(workshop: Workshop) ->
 
 def test_a_process_of_an_earlier_boot_reads_as_down(workshop: Workshop) -> None:
     work = workshop.work()
-    pid = create(workshop, work)
+    pid = workshop.create(work)
     record = workshop.root / work.instance_id / "process.json"
     record.write_text(record.read_text().replace(processes.boot_id(), "an-earlier-boot"))
     os.kill(pid, signal.SIGKILL)
@@ -154,7 +147,7 @@ def test_a_process_of_an_earlier_boot_reads_as_down(workshop: Workshop) -> None:
 
 def test_a_paused_process_is_transient_and_start_lets_it_go_on(workshop: Workshop) -> None:
     work = workshop.work()
-    pid = create(workshop, work)
+    pid = workshop.create(work)
     os.kill(pid, signal.SIGSTOP)
     wait_for(workshop, work, Seen.TRANSIENT)
     assert workshop.provider.observe(work).provider_state == "paused"
@@ -239,7 +232,7 @@ def test_a_program_that_ends_at_once_fails_with_its_last_words(workshop: Worksho
 
 def test_a_change_reaches_the_running_process_without_a_restart(workshop: Workshop) -> None:
     work = workshop.work(params={"greeting": "Hello"})
-    pid = create(workshop, work)
+    pid = workshop.create(work)
     workshop.ready(work)
     workshop.provider.modify(changed(work, greeting="Moin"), RecordingCall())
     assert workshop.pids(work) == [pid]
@@ -248,7 +241,7 @@ def test_a_change_reaches_the_running_process_without_a_restart(workshop: Worksh
 
 def test_a_change_of_a_stopped_instance_waits_for_its_start(workshop: Workshop) -> None:
     work = workshop.work()
-    create(workshop, work)
+    workshop.create(work)
     workshop.provider.stop(work, RecordingCall())
     changed_now = workshop.provider.modify(changed(work, greeting="Moin"), RecordingCall())
     assert changed_now.provider_state == "stopped"
@@ -268,79 +261,6 @@ def test_verbs_on_what_never_existed(workshop: Workshop) -> None:
     assert workshop.provider.delete(workshop.work(), RecordingCall()).confirmed
 
 
-def test_another_generation_is_foreign_and_left_alone(workshop: Workshop) -> None:
-    old = workshop.work()
-    pid = create(workshop, old)
-    new = replace(old, identity=signed(replace(old.identity, generation=2)))
-    assert workshop.provider.observe(new).seen is Seen.FOREIGN
-    for verb in ("create", "start", "stop", "restart", "modify"):
-        with pytest.raises(ProviderError, match="left untouched"):
-            getattr(workshop.provider, verb)(new, RecordingCall())
-    assert workshop.pids(old) == [pid]
-    assert workshop.provider.delete(new, RecordingCall()).confirmed
-    assert workshop.pids(old) == []
-
-
-def test_a_link_in_the_place_of_a_home_is_never_followed(workshop: Workshop, tmp_path: Path) -> None:
-    work = workshop.work()
-    create(workshop, work)
-    workshop.provider.delete(work, RecordingCall())
-    (tmp_path / "precious").write_text("x")
-    (workshop.root / work.instance_id).symlink_to(tmp_path)
-    assert workshop.provider.observe(work).seen is Seen.FOREIGN
-    for verb in ("create", "start", "delete"):
-        with pytest.raises(ProviderError, match="not a directory of ours"):
-            getattr(workshop.provider, verb)(work, RecordingCall())
-    assert (tmp_path / "precious").read_text() == "x"
-
-
-@pytest.mark.parametrize("instance_id", ["../etc", "ins_/x", "", ".locks", "INS_A"])
-def test_an_id_that_is_no_id_reaches_no_path(workshop: Workshop, instance_id: str) -> None:
-    with pytest.raises(ProviderError, match="not an instance id"):
-        workshop.provider.create(workshop.work(instance_id=instance_id), RecordingCall())
-
-
-def test_a_half_removed_home_is_rubbish_that_delete_and_create_finish(workshop: Workshop) -> None:
-    work = workshop.work()
-    create(workshop, work)
-    workshop.provider.stop(work, RecordingCall())
-    home, rubbish = workshop.root / work.instance_id, workshop.root / f".deleting-{work.instance_id}"
-    home.rename(rubbish)
-    (item,) = workshop.provider.inventory()
-    assert (item.state, item.owned) == ("deleting", True)
-    assert workshop.provider.observe(work).seen is Seen.ABSENT
-    workshop.provider.delete(work, RecordingCall())
-    assert not rubbish.exists()
-
-
-def test_the_inventory_tells_ours_from_others(workshop: Workshop) -> None:
-    ours = workshop.work()
-    pid = create(workshop, ours)
-    forged = workshop.work()
-    forged = replace(forged, identity=replace(forged.identity, signature="00"))
-    workshop.provider.create(forged, RecordingCall())
-    items = {item.instance_id: item for item in workshop.provider.inventory()}
-    assert items[ours.instance_id].owned
-    assert items[ours.instance_id].pid == pid
-    assert items[ours.instance_id].data_dir == str(workshop.root / ours.instance_id / "data")
-    assert not items[forged.instance_id].owned
-    with pytest.raises(ProviderError, match="not signed"):
-        workshop.provider.remove(items[forged.instance_id].provider_id, RecordingCall())
-    workshop.provider.remove(items[ours.instance_id].provider_id, RecordingCall())
-    assert workshop.pids(ours) == []
-    assert workshop.provider.observe(ours).seen is Seen.ABSENT
-
-
-def test_a_process_whose_home_is_gone_is_a_stray_that_can_be_removed(workshop: Workshop) -> None:
-    work = workshop.work()
-    pid = create(workshop, work)
-    (workshop.root / work.instance_id).rename(workshop.base / "elsewhere")
-    (item,) = workshop.provider.inventory()
-    assert (item.state, item.pid, item.owned) == ("stray", pid, True)
-    workshop.provider.remove(item.provider_id, RecordingCall())
-    assert workshop.pids(work) == []
-
-
 def test_a_blueprint_without_a_recipe_is_refused(workshop: Workshop) -> None:
     with pytest.raises(ProviderError, match="cannot run as a plain process"):
         workshop.provider.create(a_work(server_id=workshop.server_id), RecordingCall())
@@ -348,7 +268,7 @@ def test_a_blueprint_without_a_recipe_is_refused(workshop: Workshop) -> None:
 
 def test_the_longest_wait_for_another_attempt_is_cut_short_by_a_cancel(workshop: Workshop) -> None:
     work = workshop.work()
-    create(workshop, work)
+    workshop.create(work)
     handle = try_lock(workshop.root / ".locks" / f"{work.instance_id}.verb")
     assert handle is not None
     try:

@@ -281,7 +281,7 @@ def test_the_password_is_in_no_file_argument_environment_or_log(workshop: Worksh
 
 
 def test_a_life_is_quick(workshop: Workshop) -> None:
-    """Generous bounds for a busy machine; the figures of a quiet one stand in the docs."""
+    """Generous bounds, for a busy machine: a quiet one takes 0.6 s, 0.05 s and 0.06 s."""
     running(workshop)  # copies the programs
     work, call = workshop.work("postgres"), RecordingCall()
     started = time.monotonic()

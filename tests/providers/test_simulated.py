@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import CallCancelled, FenceLost, InvalidInput, ProviderError, ProviderErrorKind
+from domain.errors import CallCancelled, FenceLost, ProviderError, ProviderErrorKind
 from domain.work import Outcome, Seen, Work
 from providers.simulated import SimulatedProvider
-from providers.simulated_faults import Fault, FaultKind, Verb, fault_from, split_simulate, validate_simulate
+from providers.simulated_faults import Fault, FaultKind, Verb
 from tests.support.calls import RecordingCall
 from tests.support.works import SERVER_ID, a_work, signed, verify
 
@@ -285,37 +285,3 @@ def test_an_instant_verb_costs_less_than_a_millisecond(tmp_path: Path) -> None:
         costs.append(time.perf_counter() - started)
     provider.close()
     assert sorted(costs)[50] < 0.001
-
-
-@pytest.mark.parametrize(
-    ("script", "pointer"),
-    [
-        ("slow", "/params/simulate"),
-        ({"explode": {"fault": "error"}}, "/params/simulate/explode"),
-        ({"create": "error"}, "/params/simulate/create"),
-        ({"create": {}}, "/params/simulate/create/fault"),
-        ({"create": {"fault": "boom"}}, "/params/simulate/create/fault"),
-        ({"create": {"fault": "error", "times": 0}}, "/params/simulate/create/times"),
-        ({"create": {"fault": "error", "times": True}}, "/params/simulate/create/times"),
-        ({"create": {"fault": "slow", "seconds": -1}}, "/params/simulate/create/seconds"),
-        ({"create": {"fault": "slow", "often": 1}}, "/params/simulate/create/often"),
-    ],
-)
-def test_a_bad_script_is_refused_with_a_pointer(script: object, pointer: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        validate_simulate({"simulate": script})
-    assert [error.pointer for error in refused.value.errors] == [pointer]
-
-
-def test_the_script_is_split_from_the_blueprints_own_parameters() -> None:
-    params = {"greeting": "hi", **simulate("stop", "slow", seconds=1)}
-    assert split_simulate(params) == ({"greeting": "hi"}, simulate("stop", "slow", seconds=1))
-    assert split_simulate({"greeting": "hi"}) == ({"greeting": "hi"}, {})
-
-
-def test_a_request_body_becomes_a_fault() -> None:
-    body = {"verb": "start", "fault": "slow", "seconds": 2, "instance": "shop"}
-    assert fault_from(body) == Fault(Verb.START, FaultKind.SLOW, 1, 2.0, "shop")
-    with pytest.raises(InvalidInput) as refused:
-        fault_from({"verb": "fly", "fault": "error", "instance": ""})
-    assert {error.pointer for error in refused.value.errors} == {"/verb", "/instance"}

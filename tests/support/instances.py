@@ -56,6 +56,12 @@ class Workshop:
         assert made.identity.project in PROJECTS, "its OS user would stay behind"
         return made
 
+    def create(self, work: Work) -> int:
+        """Create it; returns the pid of its one process."""
+        self.provider.create(work, RecordingCall())
+        (pid,) = self.pids(work)
+        return pid
+
     def ready(self, work: Work, seconds: float = 20.0) -> float:
         """Wait as an activity does: prepare, then probe, until it serves."""
         blueprint: Blueprint = BLUEPRINTS[work.blueprint]
