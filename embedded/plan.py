@@ -22,6 +22,7 @@ from embedded.temporal import TemporalPorts
 from settings import Settings
 
 API_PORT, TEMPORAL_PORT, UI_PORT, HTTP_PORT = 8000, 7233, 8233, 9233
+_USUAL = {"api": API_PORT, "temporal": TEMPORAL_PORT, "temporal_ui": UI_PORT, "temporal_http": HTTP_PORT}
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # The standard credential chains of the providers' SDKs, and how the network is reached.
 _PASSED_PREFIXES = ("BERTH_", "AWS_", "DOCKER_", "KUBE")
@@ -94,6 +95,13 @@ def make_plan(
         wants.append(Want("temporal_http", HTTP_PORT))
     ports = {want.name: hold(want, remembered.get(want.name)) for want in wants}
     return Plan(installation, settings, ports, own_records, own_temporal)
+
+
+def ports_text(plan: Plan) -> str:
+    """The ports in use, and which usual ones somebody else has."""
+    taken = [str(usual) for name, usual in _USUAL.items() if name in plan.ports and plan.ports[name].port != usual]
+    text = " ".join(str(held.port) for held in plan.ports.values())
+    return f"{text} (not {' '.join(taken)}: taken, or other ones were used before)" if taken else text
 
 
 def save_ports(plan: Plan) -> None:

@@ -22,8 +22,20 @@ def complaint(url: str) -> str | None:
     return f"/readyz says {status}: {' '.join(body.split())[:600]}"
 
 
-def login_url(url: str, token_file: Path) -> str:
-    """The page to open, with a one-time code in the fragment: it reaches no server log."""
+def pages(url: str, token_file: Path) -> dict[str, str]:
+    """What a browser can open here, by its title; the API itself where there is no page."""
+    found = {}
+    if _ask(url, "GET", "/ui/")[0] == http.client.OK:
+        found["Open"] = _login_url(url, token_file)
+    else:
+        found["API"] = f"{url}/api/v1"
+    if _ask(url, "GET", "/docs")[0] == http.client.OK:
+        found["API docs"] = f"{url}/docs"
+    return found
+
+
+def _login_url(url: str, token_file: Path) -> str:
+    """The UI, with a one-time code in the fragment: a fragment reaches no server and no log."""
     headers = {"Authorization": f"Bearer {token_file.read_text().strip()}", "Content-Type": "application/json"}
     status, body = _ask(url, "POST", "/api/v1/login-codes", headers)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,19 +71,16 @@ class Report:
     def warn(self, text: str) -> None:
         self._progress.print(f"! {text}", style="yellow", markup=False)
 
-    def ready(self, facts: Ready, login_url: str) -> None:
+    def ready(self, facts: Ready, pages: Mapping[str, str]) -> None:
+        """`pages`: what a browser can open, by its title."""
         if self.as_json:
             self._line(facts.as_record())
             return
-        text = (
-            f"Open  {login_url}\n"
-            f"API docs  {facts.url}/docs\n"
-            f"Temporal  {facts.temporal_ui or facts.temporal_address}\n"
-            "Next: berth create demo --blueprint postgres --wait\n"
-            "Ctrl-C stops Berth; instances go on and data is kept"
-        )
+        lines = [f"{title:<9} {address}" for title, address in pages.items()]
+        lines.append("Next      berth create demo --blueprint postgres --wait")
+        lines.append("Ctrl-C stops Berth; instances go on and data is kept")
         title = f"Berth is ready in {facts.seconds:.1f} s"
-        self._out.print(Panel(text, title=title, title_align="left", expand=False))
+        self._out.print(Panel(escape("\n".join(lines)), title=title, title_align="left", expand=False))
 
     def child_restarted(self, name: str, pid: int | None, why: str) -> None:
         if self.as_json:

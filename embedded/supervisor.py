@@ -18,7 +18,7 @@ from embedded import lives, postgres, probe, temporal
 from embedded.children import Child, last_lines
 from embedded.errors import ChildFailedError, NotReadyError
 from embedded.installation import open_installation, prepare_directory, read_record
-from embedded.plan import Plan, make_plan, python_child, save_ports, temporal_child
+from embedded.plan import Plan, make_plan, ports_text, python_child, save_ports, temporal_child
 from embedded.records import Records
 from embedded.report import Ready, Report
 from embedded.shell import link_programs
@@ -60,7 +60,7 @@ def up(settings: Settings, options: Options, report: Report) -> None:
         end_remains(installation)
         plan = make_plan(settings, installation, options.port, read_record(installation.ports_file))
         save_ports(plan)
-        report.step("ports", " ".join(str(held.port) for held in plan.ports.values()))
+        report.step("ports", ports_text(plan))
         try:
             save_state(installation, _state(plan, {}, None))
             program = None
@@ -143,7 +143,10 @@ class Supervisor:
             pids=self._pids(),
         )
         self._save()
-        self._report.ready(self._facts, probe.login_url(self._plan.url, self._plan.installation.token_file))
+        pages = probe.pages(self._plan.url, self._plan.installation.token_file)
+        if self._plan.temporal_ui:
+            pages["Temporal"] = self._plan.temporal_ui
+        self._report.ready(self._facts, pages)
 
     def _attend(self) -> None:
         next_log_look = time.monotonic() + _LOG_LOOK_SECONDS
