@@ -87,12 +87,9 @@ class Unreachable(CliError):
 class WaitTimedOut(CliError):
     """The wait is over; the operation is not."""
 
-    def __init__(self, operation_id: str, seconds: float) -> None:
-        super().__init__(
-            f"Not finished after {seconds:g} s; the operation continues.",
-            code=ExitCode.TIMED_OUT,
-            hints=(f"berth wait {operation_id}",),
-        )
+    def __init__(self, seconds: float, resume: str) -> None:
+        title = f"Not finished after {seconds:g} s; the operation continues."
+        super().__init__(title, code=ExitCode.TIMED_OUT, hints=(resume,))
 
 
 class ApiProblem(CliError):
@@ -118,20 +115,21 @@ class ApiProblem(CliError):
 
     def lines(self) -> list[str]:
         problem = self.problem
-        lines = super().lines()
+        # The detail of bad fields repeats them, and that of a refused action what is allowed.
+        lines = [] if problem.get("errors") else super().lines()
         lines += [f"{e.get('pointer') or '(body)'}: {e.get('detail')}" for e in problem.get("errors") or ()]
         if problem.get("current_status"):
             lines.append(f"current status: {problem['current_status']}")
-        if "allowed_actions" in problem:
+        if "allowed_actions" in problem and "allowed now" not in self.detail:
             lines.append("allowed now: " + (", ".join(map(_action_name, problem["allowed_actions"])) or "nothing"))
         holder = holder_of(problem)
         if holder:
             lines.append(f"held by: {holder}")
-        if problem.get("help"):
-            lines.append(f"help: {problem['help']}")
         if problem.get("run_url"):
             lines.append(f"its finished life: {problem['run_url']}")
-        if problem.get("trace_id"):
+        if problem.get("help"):
+            lines.append(f"help: {problem['help']}")
+        if problem.get("trace_id") and self.status >= 500:
             lines.append(f"trace: {problem['trace_id']}")
         return lines
 

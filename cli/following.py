@@ -35,14 +35,15 @@ def finish(session: Session, answer: Answer, name: str, wanted: str = "succeeded
     if session.wait and not operation.get("done"):
         try:
             operation = wait_until_done(session, operation, name)
-        except (WaitTimedOut, Unreachable) as error:
+            instance = _instance_now(session, instance, name, operation)
+        except Unreachable as error:
             failure = error
         except KeyboardInterrupt:
-            session.screen.note(
-                "", f"detached; the operation continues: {session.berth('wait ' + operation['id'])}"
-            )
+            resume = session.berth(f"wait {operation['id']}")
+            session.screen.note("", f"detached; the operation continues: {resume}")
             return ExitCode.INTERRUPTED
-        instance = _instance_now(session, instance, name, operation)
+        if not operation.get("done") and failure is None:
+            failure = WaitTimedOut(session.timeout, session.berth(f"wait {operation['id']}"))
     code = _conclude(session, instance, operation, name, wanted)
     if failure:
         raise failure
@@ -50,30 +51,23 @@ def finish(session: Session, answer: Answer, name: str, wanted: str = "succeeded
 
 
 def wait_until_done(session: Session, operation: Record, name: str) -> Record:
-    """Long-poll until the operation is done. Outages of the API are waited out, within limits."""
+    """Long-poll until the operation is done, or the time is over. Outages of the API are waited out."""
     operation_id = str(operation["id"])
     title = f"{operation_id} {operation.get('kind', '')} {name}".strip()
     deadline = time.monotonic() + session.timeout
     with progress_for(session.screen, title) as progress:
         progress.update(operation)
-        while not operation.get("done"):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise WaitTimedOut(operation_id, session.timeout)
-            operation = _look(session, operation_id, left, progress)
+        while not operation.get("done") and (left := deadline - time.monotonic()) > 0:
+            operation = _look(session, operation, left, progress)
             progress.update(operation)
     return operation
 
 
-def _look(session: Session, operation_id: str, left: float, progress: Progress) -> Record:
+def _look(session: Session, operation: Record, left: float, progress: Progress) -> Record:
+    """The operation a little later; as it was when no answer came in the time that is left."""
     wait = round(min(LIVE_POLL_SECONDS if session.screen.is_live else LONG_POLL_SECONDS, left), 2)
-    call = Call(
-        "GET",
-        f"/operations/{operation_id}",
-        params={"wait": wait},
-        read_seconds=wait + 10.0,
-        patience=0,
-    )
+    path = f"/operations/{operation['id']}"
+    call = Call("GET", path, params={"wait": wait}, read_seconds=wait + 10.0, patience=0)
     silent_since = time.monotonic()
     while True:
         try:
@@ -84,9 +78,9 @@ def _look(session: Session, operation_id: str, left: float, progress: Progress) 
             silent = time.monotonic() - silent_since
             progress.silence(silent)
             if silent > left:
-                raise WaitTimedOut(operation_id, session.timeout) from None
+                return operation
             if silent > OUTAGE_SECONDS:
-                resume = (session.target.how_to_start, session.berth(f"wait {operation_id}"))
+                resume = (session.target.how_to_start, session.berth(f"wait {operation['id']}"))
                 raise Unreachable(error.title, detail=error.detail, hints=resume) from None
             time.sleep(0.5)
 
@@ -123,7 +117,7 @@ def _result_line(session: Session, instance: Record, operation: Record, name: st
         f"● {text.clean(name)} {status}", text.STATUS_COLOURS.get(status, ""), session.screen.colour
     )
     took = _took(operation)
-    endpoint = instance.get("endpoint") or ""
+    endpoint = instance.get("endpoint") or "" if status == "running" else ""
     return f"{shown}{f' in {took}' if took else ''}  {text.clean(endpoint)}".rstrip()
 
 
@@ -147,17 +141,18 @@ def failure_card(session: Session, operation: Record, name: str) -> list[str]:
         ("cause", cause),
         ("kept", "; ".join(map(str, error.get("kept") or ()))),
         ("cleaned up", "; ".join(map(str, error.get("cleaned") or ()))),
-        ("help", _help(error.get("help"))),
+        ("help", _help(session, error.get("help"))),
         ("next", " | ".join(_after_failure(session, operation, name))),
     ]
     colour = session.screen.error_colour
     return [text.paint(text.clean(head), "red", colour), *("  " + line for line in text.fields(rows, colour))]
 
 
-def _help(given: Any) -> str:
-    if isinstance(given, Mapping):
-        return " ".join(str(v) for v in given.values() if v)
-    return str(given or "")
+def _help(session: Session, given: Any) -> str:
+    if not isinstance(given, Mapping):
+        return str(given or "")
+    url = str(given.get("url") or "")
+    return f"{given.get('text') or ''} {session.target.url if url.startswith('/') else ''}{url}".strip()
 
 
 def _after_failure(session: Session, operation: Record, name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -121,4 +122,5 @@ def pairs_text(mapping: object) -> str:
     """A mapping on one line: `a=1 b=2`."""
     if not isinstance(mapping, dict):
         return ""
-    return " ".join(f"{k}={v}" for k, v in mapping.items() if v is not None)
+    shown = ((k, v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)) for k, v in mapping.items())
+    return " ".join(f"{k}={v}" for k, v in shown if v != "null")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cli import names, text
 from cli.calls import Call
-from cli.commands.looking import EVENTS
+from cli.events import EVENTS, named
 from cli.lists import show
 from cli.screen import Format
 from cli.session import Session, reads
@@ -40,16 +41,27 @@ def events(
     instance_id = session.client.get(f"/instances/{name}").body["id"] if name else None
     query = {"instance_id": instance_id, "limit": limit}
     page = session.client.get("/events", {**query, "after": after}).body
-    if not follow:
-        show(session, page, EVENTS, name="cursor")
-        session.screen.next(session.berth("events --follow"))
-        return
+    if follow:
+        _follow(session, query, page)
+    if not session.screen.is_machine:
+        page = {"items": [*named(session, page["items"])]}
+    show(session, page, EVENTS, name="cursor")
+    session.screen.next(session.berth("events --follow"))
+
+
+def _follow(session: Session, query: dict[str, Any], page: dict[str, Any]) -> NoReturn:
+    events = _endless(session, query, page)
+    for event in events if session.screen.is_machine else named(session, events):
+        _print_event(session, event)
+    raise AssertionError("the feed has no end")
+
+
+def _endless(session: Session, query: dict[str, Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
     while True:
         if page.get("snapshot_required"):
             session.screen.note("older events are not kept any more; going on from here")
-        for event in page.get("items") or ():
-            _print_event(session, event)
-        page = _wait_for_more(session, {**query, "after": page.get("next")})
+        yield from page["items"]
+        page = _wait_for_more(session, {**query, "after": page["next"]})
 
 
 def _wait_for_more(session: Session, query: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +76,7 @@ def _wait_for_more(session: Session, query: dict[str, Any]) -> dict[str, Any]:
     return session.client.send(call).body
 
 
-def _print_event(session: Session, event: dict[str, Any]) -> None:
+def _print_event(session: Session, event: Mapping[str, Any]) -> None:
     screen = session.screen
     if screen.format is Format.JSON:
         screen.lines([json.dumps(event, ensure_ascii=False)])

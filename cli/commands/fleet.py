@@ -44,7 +44,13 @@ _OBJECTS = (
     Column("CALLS", lambda o: text.pairs_text(o.get("calls")), wide=True),
 )
 
-_FAULTS = tuple(Column(key.upper(), key) for key in ("instance", "verb", "fault", "times", "seconds"))
+_FAULTS = (
+    Column("INSTANCE", "instance"),
+    Column("VERB", "verb"),
+    Column("FAULT", lambda f: f.get("fault") or f.get("kind")),
+    Column("TIMES", "times"),
+    Column("SECONDS", "seconds"),
+)
 _HOSTS = (
     Column("NAME", "name"),
     Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),

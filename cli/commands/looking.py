@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import documents, names, text
+from cli.events import EVENTS, named
 from cli.lists import Column, show, since, spent
 from cli.screen import Format
 from cli.session import Session, reads
@@ -178,20 +179,9 @@ def _remarks(session: Session, name: str, instance: Record) -> None:
 def history(session: Session, name: names.Name, limit: Limit = 50) -> None:
     """Show what happened to one instance, finished lives of that name included."""
     page = session.client.everything(f"/instances/{name}/history", limit=limit)
+    if not session.screen.is_machine:
+        page = {"items": [*named(session, page["items"])]}
     show(session, page, EVENTS, name="cursor")
-
-
-EVENTS = (
-    Column("TIME", lambda e: str(e.get("time") or "")[:19].replace("T", " ")),
-    Column("EVENT", lambda e: e.get("event_type") or e.get("type")),
-    Column("INSTANCE", lambda e: (e.get("data") or {}).get("name") or e.get("instance_id")),
-    Column("CHANGE", lambda e: f"{e.get('from') or '-'} → {e['to']}" if e.get("to") != e.get("from") else ""),
-    Column("SOURCE", "source"),
-    Column("ACTOR", "actor"),
-    Column("REASON", "reason", wide=True),
-    Column("CONFIRMED BY", "confirmation_method", wide=True),
-    Column("OPERATION", "operation_id", wide=True),
-)
 
 
 @app.command("runs", rich_help_panel=PANEL)

@@ -72,7 +72,7 @@ def test_waiting_in_a_log_says_each_step_once(canned: CannedBerth, berth: Run) -
     canned.on("GET", "/instances/ins_01", Reply(200, instance(status="stopped")))
     ran = berth("stop", "demo", "--wait")
     assert ran.err == "✓ stop the server  1.0s\n"
-    assert ran.out == "● demo stopped in 2.0s  http://127.0.0.1:15001\n"
+    assert ran.out == "● demo stopped in 2.0s\n"
 
 
 def test_waiting_survives_a_restart_of_the_api(canned: CannedBerth, berth: Run) -> None:

@@ -71,8 +71,11 @@ def test_events_of_one_instance_are_asked_for_by_its_id(canned: CannedBerth, ber
         "to": "stopping",
     }
     canned.on("GET", "/instances/demo", Reply(200, instance()))
+    canned.on("GET", "/instances", Reply(200, {"items": [instance()]}))
     canned.on("GET", "/events", Reply(200, {"items": [event], "next": "1", "snapshot_required": False}))
-    assert "running → stopping" in berth("events", "demo").out
+    out = berth("events", "demo").out
+    assert "running → stopping" in out
+    assert "demo" in out
     assert "instance_id=ins_01" in canned.requests("GET", "/events")[0].query
 
 
