@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.errors import CliError, ExitCode
+
 PATIENCE_SECONDS = 10.0
 READ_SECONDS = 30.0
 PREFIX = "/api/v1"
+_PART = re.compile(r"[A-Za-z0-9_:-]+")
 
 Body = Mapping[str, Any]
+
+
+def at(*parts: str) -> str:
+    """The path of one resource. Raises `CliError` for a name that would lead elsewhere: no living thing has it."""
+    for part in parts:
+        if not _PART.fullmatch(part):
+            raise CliError(
+                f"There is no {part!r}.",
+                code=ExitCode.NOT_FOUND,
+                detail="Names consist of a-z, 0-9 and -, ids have an underscore besides.",
+            )
+    return "/" + "/".join(parts)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class ApiProblem(CliError):
     def lines(self) -> list[str]:
         problem = self.problem
         # The detail of bad fields repeats them, and that of a refused action what is allowed.
-        lines = [] if problem.get("errors") else super().lines()
+        lines = [] if problem.get("errors") and self.status == 422 else super().lines()
         lines += [f"{e.get('pointer') or '(body)'}: {e.get('detail')}" for e in problem.get("errors") or ()]
         if problem.get("current_status"):
             lines.append(f"current status: {problem['current_status']}")

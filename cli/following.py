@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli import text
-from cli.calls import Answer, Call
+from cli.calls import Answer, Call, at
 from cli.errors import ApiProblem, CliError, ExitCode, Unreachable, WaitTimedOut
 from cli.progress import Progress, progress_for
 from cli.screen import Format
@@ -66,7 +66,7 @@ def wait_until_done(session: Session, operation: Record, name: str) -> Record:
 def _look(session: Session, operation: Record, left: float, progress: Progress) -> Record:
     """The operation a little later; as it was when no answer came in the time that is left."""
     wait = round(min(LIVE_POLL_SECONDS if session.screen.is_live else LONG_POLL_SECONDS, left), 2)
-    path = f"/operations/{operation['id']}"
+    path = at("operations", operation["id"])
     call = Call("GET", path, params={"wait": wait}, read_seconds=wait + 10.0, patience=0)
     silent_since = time.monotonic()
     while True:
@@ -186,7 +186,7 @@ def _instance_now(session: Session, instance: Record, name: str, operation: Reco
     """The record after the operation. Gone after a delete is what was asked for."""
     key = instance.get("id") or next(iter(operation.get("instance_ids") or ()), name)
     try:
-        return session.client.get(f"/instances/{key}").body
+        return session.client.get(at("instances", key)).body
     except ApiProblem as problem:
         if problem.code is not ExitCode.NOT_FOUND:
             raise

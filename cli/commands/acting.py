@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import names
+from cli.calls import at
 from cli.errors import ApiProblem, ExitCode
 from cli.following import finish
 from cli.session import Session, changes
@@ -15,7 +16,10 @@ app = typer.Typer()
 maintenance_app = typer.Typer(no_args_is_help=True, help="Take an instance out of Berth's care for a while.")
 PANEL = "Change"
 
-Reason = Annotated[str | None, typer.Option("--reason", help="Recorded with the operation.")]
+Reason = Annotated[
+    str | None,
+    typer.Option("--reason", help="manual, emergency, cleanup, cost_optimization or auto_switch; recorded."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -23,7 +27,7 @@ def _act(
     session: Session, name: str, action: str, reason: str | None, params: dict[str, Any] | None = None
 ) -> int:
     body = {"action": action, **({"reason": reason} if reason else {}), **({"params": params} if params else {})}
-    return finish(session, session.client.post(f"/instances/{name}/actions", body), name)
+    return finish(session, session.client.post(at("instances", name, "actions"), body), name)
 
 
 @app.command("start", rich_help_panel=PANEL)
@@ -53,7 +57,7 @@ def retry(session: Session, target: names.Target, reason: Reason = None) -> int:
     """Repeat the last failed operation of an instance, or the failed operation named."""
     if not target.startswith("op_"):
         return _act(session, target, "retry", reason)
-    return finish(session, session.client.post(f"/operations/{target}/retry"), target)
+    return finish(session, session.client.post(at("operations", target, "retry")), target)
 
 
 @maintenance_app.command("on")
@@ -87,14 +91,14 @@ def delete(
     if kind == "deployments":
         consequence = f"This deletes all {members} members of {name} with their data and secrets, for good."
     session.screen.confirm_by_name(name, consequence, yes)
-    answer = session.client.delete(f"/{kind}/{name}", {"force": "true" if force else None})
+    answer = session.client.delete(at(kind, name), {"force": "true" if force else None})
     return finish(session, answer, name)
 
 
 def _what_goes(session: Session, name: str) -> tuple[str, int]:
     """A deployment of several is deleted whole; everything else is one instance."""
     try:
-        deployment = session.client.get(f"/deployments/{name}").body
+        deployment = session.client.get(at("deployments", name)).body
     except ApiProblem as problem:
         if problem.code is not ExitCode.NOT_FOUND:
             raise

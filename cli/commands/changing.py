@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import documents, names, plans
-from cli.calls import Answer
+from cli.calls import Answer, at
 from cli.commands.acting import Yes
 from cli.commands.making import PANEL
 from cli.errors import ApiProblem, CliError, ExitCode, UsageProblem
@@ -51,7 +51,7 @@ def plan(
         name, found, patch = _planned_document(session, file, name)
     elif name:
         patch = _patch(wish)
-        found = session.client.get(f"/deployments/{name}")
+        found = session.client.get(at("deployments", name))
     else:
         raise UsageProblem("Name a deployment, or a document with -f.")
     what = _plan(session, name, patch, found)
@@ -83,7 +83,7 @@ def apply(session: Session, file: File = None, yes: Yes = False) -> int:
     quoted = {**body, "plan_id": what["id"]}
     if found is None:
         return finish(session, session.client.post("/instances", quoted), name)
-    return finish(session, _send(session, f"/deployments/{name}", quoted, found), name)
+    return finish(session, _send(session, at("deployments", name), quoted, found), name)
 
 
 def _patch(wish: Wish) -> Record:
@@ -100,7 +100,7 @@ def _planned_document(session: Session, file: str, name: str | None) -> tuple[st
         raise UsageProblem(f"{file} describes {document['name']}, not {name}.")
     name = str(document["name"])
     try:
-        found = session.client.get(f"/deployments/{name}")
+        found = session.client.get(at("deployments", name))
     except ApiProblem as problem:
         if problem.code is not ExitCode.NOT_FOUND:
             raise
@@ -109,18 +109,18 @@ def _planned_document(session: Session, file: str, name: str | None) -> tuple[st
 
 
 def _plan(session: Session, name: str, body: Record, found: Answer | None) -> Record:
-    path = f"/deployments/{name}/plan" if found else "/deployments:plan"
+    path = at("deployments", name, "plan") if found else "/deployments:plan"
     return session.client.post(path, body).body
 
 
 def _current(session: Session, name: str) -> tuple[str, Answer]:
     """The deployment of that name, else the member of one."""
     try:
-        return f"/deployments/{name}", session.client.get(f"/deployments/{name}")
+        return at("deployments", name), session.client.get(at("deployments", name))
     except ApiProblem as problem:
         if problem.code is not ExitCode.NOT_FOUND:
             raise
-    return f"/instances/{name}", session.client.get(f"/instances/{name}")
+    return at("instances", name), session.client.get(at("instances", name))
 
 
 def _send(session: Session, path: str, patch: Record, before: Answer) -> Answer:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import typer
 
 from cli import names
+from cli.calls import at
 from cli.errors import CliError, ExitCode, UsageProblem
 from cli.session import Session, reads
 
@@ -48,7 +49,7 @@ def open_page(
     """Open an instance's own page, or Berth's page about it; prints the address where there is no browser."""
     url = f"{session.target.url}/ui/"
     if name:
-        instance = session.client.get(f"/instances/{name}").body
+        instance = session.client.get(at("instances", name)).body
         endpoint = str(instance.get("endpoint") or "")
         own = endpoint if endpoint.startswith(("http://", "https://")) and not ui else ""
         url = own or f"{url}instances/{instance['name']}"
@@ -69,7 +70,7 @@ def psql(
     ] = None,
 ) -> None:
     """Open a PostgreSQL shell. The password goes through the environment, never through arguments."""
-    revealed = session.client.post(f"/instances/{name}/secrets:reveal").body
+    revealed = session.client.post(at("instances", name, "secrets:reveal")).body
     uri = revealed.get("connection_uri")
     if not uri:
         raise UsageProblem(f"{name} is no PostgreSQL server: it has no connection URI.")

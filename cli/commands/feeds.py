@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cli import names, text
-from cli.calls import Call
+from cli.calls import Call, at
 from cli.events import EVENTS, named
 from cli.lists import show
 from cli.screen import Format
@@ -38,7 +38,7 @@ def events(
     follow: Follow = False,
 ) -> None:
     """Show the one feed of everything that changes; with --json --follow one object a line."""
-    instance_id = session.client.get(f"/instances/{name}").body["id"] if name else None
+    instance_id = session.client.get(at("instances", name)).body["id"] if name else None
     query = {"instance_id": instance_id, "limit": limit}
     page = session.client.get("/events", {**query, "after": after}).body
     if follow:
@@ -97,7 +97,7 @@ def logs(
     follow: Follow = False,
 ) -> None:
     """Show an instance's own output."""
-    path = f"/instances/{name}/logs"
+    path = at("instances", name, "logs")
     answer = session.client.get(path, {"tail": max(tail, MARK_LINES) if follow else tail}).body
     if session.screen.format in (Format.JSON, Format.YAML) and not follow:
         session.screen.document(answer)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from cli import names, text, values
-from cli.calls import Answer
+from cli.calls import Answer, at
 from cli.errors import ApiProblem, ExitCode, UsageProblem
 from cli.lists import Column, show, since
 from cli.screen import Format
@@ -122,7 +122,7 @@ def _answers(session: Session, provider: str | None, part: str) -> list[dict[str
 
 
 def _held_by(session: Session, provider: str, part: str) -> list[dict[str, Any]]:
-    answer = session.client.get(f"/providers/{provider}/inventory").body
+    answer = session.client.get(at("providers", provider, "inventory")).body
     return [{"provider": provider, **item} for item in answer.get(part) or ()]
 
 
@@ -134,17 +134,22 @@ def stats(session: Session) -> None:
     if session.screen.format in (Format.JSON, Format.YAML):
         session.screen.document(figures)
         return
-    session.screen.lines(text.fields(_flat(figures), session.screen.colour))
+    session.screen.lines(text.fields(_figures(figures), session.screen.colour))
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
+def _figures(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """One row per group of numbers, zeros left out; JSON has them all."""
+    numbers = {k: v for k, v in value.items() if isinstance(v, int | float)}
+    if prefix and numbers:
+        yield prefix, ", ".join(f"{k} {round(v, 3):g}" for k, v in numbers.items() if v) or "0"
+    elif not prefix:
+        yield from numbers.items()
     for key, inner in value.items():
+        where = f"{prefix} {key}".strip()
         if isinstance(inner, Mapping):
-            rows += _flat(inner, f"{prefix}{key}.")
-        elif not isinstance(inner, list):
-            rows.append((f"{prefix}{key}", inner))
-    return rows
+            yield from _figures(inner, where)
+        elif isinstance(inner, list):
+            yield from ((where, " ".join(map(str, row.values()))) for row in inner if isinstance(row, Mapping))
 
 
 @app.command("lifecycle", rich_help_panel=PANEL)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import documents, names, text
+from cli.calls import at
 from cli.events import EVENTS, named
 from cli.lists import Column, show, since, spent
 from cli.screen import Format
@@ -100,10 +101,10 @@ def get(
 ) -> None:
     """Show one instance. -o yaml prints the document that `apply -f` takes."""
     screen = session.screen
-    instance = session.client.get(f"/instances/{name}").body
-    secrets = session.client.post(f"/instances/{name}/secrets:reveal").body if show_secret else {}
+    instance = session.client.get(at("instances", name)).body
+    secrets = session.client.post(at("instances", name, "secrets:reveal")).body if show_secret else {}
     if screen.format is Format.YAML:
-        deployment = session.client.get(f"/deployments/{instance['deployment_id']}").body
+        deployment = session.client.get(at("deployments", instance["deployment_id"])).body
         screen.document(documents.from_deployment(deployment))
         return
     if screen.format is Format.JSON:
@@ -178,7 +179,7 @@ def _remarks(session: Session, name: str, instance: Record) -> None:
 @reads
 def history(session: Session, name: names.Name, limit: Limit = 50) -> None:
     """Show what happened to one instance, finished lives of that name included."""
-    page = session.client.everything(f"/instances/{name}/history", limit=limit)
+    page = session.client.everything(at("instances", name, "history"), limit=limit)
     if not session.screen.is_machine:
         page = {"items": [*named(session, page["items"])]}
     show(session, page, EVENTS, name="cursor")

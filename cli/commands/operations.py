@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import names, text
-from cli.calls import Answer
+from cli.calls import Answer, at
 from cli.errors import CliError, ExitCode
 from cli.following import failure_card, finish
 from cli.lists import Column, show, since
@@ -63,7 +63,7 @@ def list_operations(
 @reads
 def get_operation(session: Session, operation_id: Annotated[str, typer.Argument(metavar="OP")]) -> None:
     """Show one operation with its steps."""
-    operation = session.client.get(f"/operations/{operation_id}").body
+    operation = session.client.get(at("operations", operation_id)).body
     screen = session.screen
     if screen.format in (Format.JSON, Format.YAML):
         screen.document(operation)
@@ -100,11 +100,11 @@ def wait(session: Session, target: names.Target) -> int:
     """Wait until an operation, or what an instance is doing now, has ended. Exits 1 when it failed."""
     session.wait = True
     if target.startswith("op_"):
-        operation = session.client.get(f"/operations/{target}").body
+        operation = session.client.get(at("operations", target)).body
         return finish(session, Answer(200, {"operation": operation, **_instance_of(session, operation)}), target)
-    instance = session.client.get(f"/instances/{target}").body
+    instance = session.client.get(at("instances", target)).body
     held = instance.get("current_operation")
-    operation = session.client.get(f"/operations/{held['id']}").body if held else {}
+    operation = session.client.get(at("operations", held["id"])).body if held else {}
     code = finish(session, Answer(200, {"instance": instance, "operation": operation}), target)
     if not operation and instance.get("status") == "error":
         session.screen.note(f"  {text.clean(instance.get('error_message') or 'in error')}")
@@ -115,7 +115,7 @@ def wait(session: Session, target: names.Target) -> int:
 def _instance_of(session: Session, operation: dict[str, Any]) -> dict[str, Any]:
     for instance_id in operation.get("instance_ids") or ():
         try:
-            return {"instance": session.client.get(f"/instances/{instance_id}").body}
+            return {"instance": session.client.get(at("instances", instance_id)).body}
         except CliError as error:
             if error.code is not ExitCode.NOT_FOUND:
                 raise
@@ -127,9 +127,9 @@ def _instance_of(session: Session, operation: dict[str, Any]) -> dict[str, Any]:
 def cancel(session: Session, target: names.Target) -> int:
     """Cancel an operation, or what an instance is doing now. A delete cannot be cancelled once it has begun."""
     if target.startswith("op_"):
-        answer = session.client.post(f"/operations/{target}/cancel")
+        answer = session.client.post(at("operations", target, "cancel"))
     else:
-        answer = session.client.post(f"/instances/{target}/actions", {"action": "cancel"})
+        answer = session.client.post(at("instances", target, "actions"), {"action": "cancel"})
     return finish(session, _enveloped(answer), target, wanted="cancelled")
 
 
@@ -138,7 +138,7 @@ def cancel(session: Session, target: names.Target) -> int:
 def abort(session: Session, target: names.Target) -> None:
     """Stop a failed operation from listening for a retry."""
     operation_id = target if target.startswith("op_") else _listening(session, target)
-    operation = _enveloped(session.client.post(f"/operations/{operation_id}/abort")).body["operation"]
+    operation = _enveloped(session.client.post(at("operations", operation_id, "abort"))).body["operation"]
     if session.screen.format in (Format.JSON, Format.YAML):
         session.screen.document({"operation": operation})
     else:
@@ -156,7 +156,7 @@ def confirm(
 ) -> None:
     """Report from outside that a change really happened; Berth looks at once, and the provider's word decides."""
     body = {"operation_id": operation, "kind": kind, "generation": generation}
-    answer = session.client.post(f"/instances/{name}/confirmations", body).body
+    answer = session.client.post(at("instances", name, "confirmations"), body).body
     if session.screen.format in (Format.JSON, Format.YAML):
         session.screen.document(answer)
     else:

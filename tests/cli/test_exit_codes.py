@@ -121,6 +121,13 @@ def test_a_berth_that_is_not_there_is_named_with_its_variable(berth: Run, monkey
     assert "BERTH_URL=http://127.0.0.1:9" in ran.err
 
 
+@pytest.mark.parametrize("name", ["demo/history", "..", "", "a?b=1", "a%2Fb", "a b"])
+def test_a_name_cannot_lead_to_another_address(canned: CannedBerth, berth: Run, name: str) -> None:
+    assert berth("get", name).code == 4
+    assert berth("delete", "--yes", name).code == 4
+    assert canned.seen == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
