@@ -88,8 +88,8 @@ def _picture() -> list[str]:
         start = origin.value if origin is not None else "[*]"
         arrows.setdefault((start, target.value), []).append(label)
     arrows[("every_status", Status.DELETING.value)] = ["delete"]
-    for (start, target), labels in arrows.items():
-        lines.append(f"    {start} --> {target}: {', '.join(dict.fromkeys(labels))}")
+    for (begin, end), labels in arrows.items():
+        lines.append(f"    {begin} --> {end}: {', '.join(dict.fromkeys(labels))}")
     lines.append(f"    {Status.TERMINATED} --> [*]")
     settled = ", ".join(s for s in Status if s not in IN_PROGRESS)
     return [*lines, "    classDef settled font-weight:bold", f"    class {settled} settled"]
@@ -111,8 +111,8 @@ def errors() -> str:
     lines = [
         "# Errors",
         "",
-        "Made from `domain/help.py` by `make docs`. Every error answer is a problem (RFC 9457) whose `code` is one",
-        "of these and whose `type` leads to its section; a failed operation has the same codes in `error.code`.",
+        "Made from `domain/help.py` by `make docs`. Every error answer is a problem (RFC 9457) whose `code` is",
+        "one of these and whose `type` leads to its section; a failed operation has them in `error.code`.",
     ]
     for code, known in HELP.items():
         lines += ["", f'## <a id="{code}"></a>{code}', "", f"**{known.title}.** {known.means}", ""]
