@@ -48,6 +48,8 @@ log = structlog.get_logger("worker")
 _THREADS = 64
 _ACTIVITIES_AT_ONCE = 40
 _DRAIN = timedelta(seconds=20)
+_HEARTBEAT_EVERY = timedelta(seconds=1)
+"""The answer to a heartbeat is how an activity hears of a cancel: by default it waits four seconds for it."""
 _HOST_SEEN_EVERY = 5.0
 
 
@@ -146,6 +148,7 @@ def workers(client: Client, parts: Parts) -> list[Worker]:
                 task_queue=queue,
                 activities=acting,
                 max_concurrent_activities=_ACTIVITIES_AT_ONCE,
+                max_heartbeat_throttle_interval=_HEARTBEAT_EVERY,
                 graceful_shutdown_timeout=_DRAIN,
                 build_id="berth",
             )

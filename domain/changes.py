@@ -145,7 +145,7 @@ def member_name(deployment: str, ordinal: int) -> str:
 
 
 def modify_verb(member: Member, desired: Mapping[str, Any]) -> Operation | None:
-    """What brings a kept member to `desired`: nothing, a change (or a rollback), or the create that never succeeded."""
+    """What brings a kept member to `desired`: nothing, a change, or the create that never succeeded."""
     if member.applied is None:
         return Operation.CREATE
     same = dict(member.applied) == dict(desired) and not member.half_done

@@ -38,8 +38,11 @@ INSTANCE_NAME = SearchAttributeKey.for_keyword("InstanceName")
 SEARCH_ATTRIBUTES = (DEPLOYMENT_ID, OP_KIND, OP_ID, OP_PHASE, PROVIDER, INSTANCE_NAME)
 
 
-async def dispatch(database: Database, client: Client, found: Unfinished) -> None:
-    """Start `found`, making room for it where an earlier run of the deployment has not closed."""
+async def dispatch(database: Database, client: Client, found: Unfinished) -> bool:
+    """Start `found`, making room for it where an earlier run of the deployment has not closed.
+
+    False when it has to wait: a pre-empted holder still cleans up, and its end wakes the keeper.
+    """
     give_up = time.monotonic() + HANDOVER_SECONDS
     asked_to_close: str | None = None
     while True:
@@ -51,9 +54,9 @@ async def dispatch(database: Database, client: Client, found: Unfinished) -> Non
                 continue
             run_id, operation_id = holder
             if operation_id == found.id:
-                return
+                return True
             if not await asyncio.to_thread(_may_displace, database, operation_id):
-                return  # a pre-empted holder still cleans up; the next round comes back
+                return False
             if asked_to_close != run_id:
                 await _ask_to_close(client, found.workflow_id, run_id, operation_id)
                 asked_to_close = run_id
@@ -61,7 +64,7 @@ async def dispatch(database: Database, client: Client, found: Unfinished) -> Non
                 await _remove(client, found.workflow_id, run_id)
             await asyncio.sleep(_LOOK_AGAIN)
         else:
-            return
+            return True
 
 
 async def _start(client: Client, found: Unfinished) -> None:

@@ -92,8 +92,8 @@ class Keeper:
         """Bring one operation one move forward. What fails is tried again by the next round."""
         try:
             if found.status == "pending":
-                if self._may_start(found.id):
-                    await dispatch(self.database, self.client, found)
+                if self._may_start(found.id) and not await dispatch(self.database, self.client, found):
+                    self._started_at.pop(found.id, None)
             elif found.cancel_requested:
                 await stopper.stop(found)
                 await reconciler.look(found)

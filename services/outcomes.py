@@ -184,8 +184,8 @@ def _left_over(move: OperationInstance, cause: Mapping[str, Any], *, attempted: 
     if move.outcome == "confirmed":
         return {
             "code": "delete-unfinished",
-            "message": f"{move.instance_name} is gone at its provider, but the operation failed elsewhere; "
-            "a retry removes the record.",
+            "message": f"{move.instance_name} is gone at its provider, but the operation ended early; "
+            "a retry or another delete removes the record.",
         }
     if attempted:
         return {"code": cause["code"], "message": cause["message"]}
@@ -217,9 +217,12 @@ def _cancelled(
 
 
 def _cancel_cause(move: OperationInstance, seen: str | None) -> dict[str, Any]:
+    if move.outcome == "confirmed":
+        return _left_over(move, {}, attempted=True)
     if move.verb == Operation.CREATE:
         return {"code": "cancelled", "message": "The create was cancelled; what it had made was removed."}
-    found = f"the provider says {seen}" if seen else "the provider gave no answer"
+    known = seen if seen != Seen.NO_EVIDENCE else None
+    found = f"the provider says {known}" if known else "the provider gave no answer"
     return {"code": "cancelled", "message": f"The {move.verb} was cancelled and {found}."}
 
 

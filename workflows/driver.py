@@ -62,6 +62,8 @@ class OperationRun:
         self._close = False
         self._confirmations: list[ConfirmationInput] = []
         self._failures: list[dict[str, object]] = []
+        self._begun: set[str] = set()
+        self._done: set[str] = set()
         self._fence_lost = False
         self._told_to_stop = False
 
@@ -144,10 +146,12 @@ class OperationRun:
 
     async def _step(self, step: PlannedStepResult) -> None:
         """One instance: its verb, and the poll for its confirmation where the provider only accepted."""
+        self._begun.add(step.instance_id)
         try:
             result = await self._verb(step)
             if not result.confirmed:
                 await self._confirmation(step)
+            self._done.add(step.instance_id)
         except ActivityError as error:
             if is_cancelled_exception(error) or self._cancelled():
                 return
@@ -215,10 +219,11 @@ class OperationRun:
         verdict, park = "succeeded", 0.0
         error: dict[str, object] | None = None
         looks: dict[str, str] = {}
-        if self._stopping() and plan.kind == "delete":
+        stopped = self._stopping() and bool(self._unsettled(plan))
+        if stopped and plan.kind == "delete":
             verdict = "failed"
             error = {"code": "interrupted", "message": "The delete was interrupted; a retry finishes it."}
-        elif self._stopping():
+        elif stopped:
             verdict, looks = "cancelled", await self._recorded(self._after_cancel(plan))
         elif self._failures:
             verdict, park = "failed", plan.park_seconds
@@ -232,15 +237,26 @@ class OperationRun:
         )
 
     async def _after_cancel(self, plan: PlanResult) -> dict[str, str]:
-        """Remove the compute of creates; of everything else, one look at what is there now."""
+        """Remove the compute of creates that did not end; of everything else, one look at what is there now."""
         looks: dict[str, str] = {}
-        for phase in plan.phases:
-            for step in phase:
+        places = asyncio.Semaphore(PARALLEL_INSTANCES)
+
+        async def see(step: PlannedStepResult) -> None:
+            async with places:
                 if step.verb == "create":
                     await self._clean_up(step)
                 elif (seen := await self._look(step)) is not None:
                     looks[step.instance_id] = seen
+
+        await asyncio.gather(*(see(step) for step in self._unsettled(plan)))
         return looks
+
+    def _unsettled(self, plan: PlanResult) -> list[PlannedStepResult]:
+        """What a cancel leaves open. The later members of a roll that nobody began on still are what they were."""
+        steps = [step for phase in plan.phases for step in phase]
+        rolled = [step.instance_id for step in steps if step.verb == "modify"] if plan.rolling else []
+        untouched = set(rolled[1:]) - self._begun
+        return [step for step in steps if step.instance_id not in self._done | untouched]
 
     async def _look(self, step: PlannedStepResult) -> str | None:
         try:
