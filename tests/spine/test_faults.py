@@ -1,4 +1,4 @@
-"""What a provider can do to an operation, and where each ends: retried, failed with its cause, one object at most."""
+"""What a provider can do to an operation, and where each ends: retried, or failed with its cause."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_failing_change_stops_the_roll_and_says_who_was_not_attempted(spine: S
 
 def test_going_back_to_the_applied_spec_is_the_rollback(spine: Spine) -> None:
     made = spine.create_done(members=2, greeting="one")
-    first, second = spine.instances(made.deployment_id)
+    _, second = spine.instances(made.deployment_id)
     spine.fault("modify", "invalid", FOR_EVER, instance=second.id)
     spine.failed(spine.modify(made.deployment_id, members=2, greeting="two"))
     spine.provider.clear_faults()
@@ -171,7 +171,9 @@ def test_going_back_to_the_applied_spec_is_the_rollback(spine: Spine) -> None:
 
 
 @pytest.mark.parametrize("by", ["service", "temporal signal"])
-def test_a_scale_in_that_fails_keeps_the_row_with_its_reason_and_a_retry_finishes_it(spine: Spine, by: str) -> None:
+def test_a_scale_in_that_fails_keeps_the_row_with_its_reason_and_a_retry_finishes_it(
+    spine: Spine, by: str
+) -> None:
     made = spine.create_done(members=3)
     first, second, third = spine.instances(made.deployment_id)
     calls = [spine.calls(row.id) for row in (first, second)]
