@@ -54,7 +54,7 @@ docs: $(READY) ## Write the generated documents again: lifecycle and OpenAPI
 
 .PHONY: bench
 bench: $(READY) temporal ## Measure operations against the bare engine (ARGS are passed on)
-	$(PY) -m bench $(ARGS)
+	$(PY) -m bench.run $(ARGS)
 
 .PHONY: temporal
 temporal: $(READY) ## Get the Temporal CLI into ~/.cache/berth unless it is there
