@@ -69,13 +69,15 @@ async def in_thread(pool: ThreadPoolExecutor, call: ActivityCall, work: Callable
     loop = asyncio.get_running_loop()
     running = loop.run_in_executor(pool, work)
     cancelled = False
-    while not running.done():
-        activity.heartbeat()
+    while True:
         try:
             await asyncio.wait([running], timeout=_HEARTBEAT_EVERY)
         except asyncio.CancelledError:
             cancelled = True
             call.cancel()
+        if running.done():
+            break
+        activity.heartbeat()
     if cancelled and running.exception() is not None:
         raise asyncio.CancelledError
     return running.result()

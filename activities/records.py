@@ -16,7 +16,7 @@ from activities.contracts import (
 )
 from activities.failures import as_temporal_failures
 from db.models import OperationRow
-from db.session import CHANNEL_OPERATIONS, Database
+from db.session import Database
 from domain.errors import Refused
 from domain.operations import OperationStatus, Source
 from domain.specs import Ask, Caller, Idempotency
@@ -61,7 +61,6 @@ class RecordActivities:
                 looks=given.looks,
                 park_seconds=given.park_seconds,
             )
-            tx.wake(CHANNEL_OPERATIONS)
         return FinishResult(recorded["status"], recorded["error"], recorded["parked"])
 
     @activity.defn

@@ -257,6 +257,7 @@ class OperationRow(Base):
         ),
         Index("ix_operations_unfinished", "created_at", postgresql_where=text("status in ('pending', 'running')")),
         Index("ix_operations_parked", "parked_until", postgresql_where=text("parked_until is not null")),
+        Index("ix_operations_closing", "id", postgresql_where=text("phase = 'closing'")),
         Index("ix_operations_page", "project", "created_at", "id"),
         Index("ix_operations_status", "project", "status"),
         Index("ix_operations_deployment", "deployment_id", "created_at"),

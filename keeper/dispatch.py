@@ -58,7 +58,7 @@ async def dispatch(database: Database, client: Client, found: Unfinished) -> boo
             if not await asyncio.to_thread(_may_displace, database, operation_id):
                 return False
             if asked_to_close != run_id:
-                await _ask_to_close(client, found.workflow_id, run_id, operation_id)
+                await ask_to_close(client, found.workflow_id, run_id, operation_id)
                 asked_to_close = run_id
             if time.monotonic() > give_up:
                 await _remove(client, found.workflow_id, run_id)
@@ -112,7 +112,7 @@ def _may_displace(database: Database, operation_id: str) -> bool:
     return status not in {"pending", "running"}
 
 
-async def _ask_to_close(client: Client, workflow_id: str, run_id: str, operation_id: str) -> None:
+async def ask_to_close(client: Client, workflow_id: str, run_id: str, operation_id: str) -> None:
     """A listener closes on `abort`; a run that is just closing does not mind."""
     try:
         handle = client.get_workflow_handle(workflow_id, run_id=run_id)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, or_, select, true, update
+from sqlalchemy.orm import aliased
 
 from db.models import OperationRow
 from db.session import Tx
@@ -42,8 +43,12 @@ class Unfinished:
     running_seconds: float
 
 
-def unfinished(tx: Tx) -> list[Unfinished]:
-    """Every pending or running operation, oldest first, a bounded number."""
+def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
+    """Every pending or running operation, oldest first, a bounded number.
+
+    `urgent_only`: those that somebody waits for the keeper to move, pending or asked to stop.
+    """
+    urgent = or_(OperationRow.status == OperationStatus.PENDING, OperationRow.cancel_requested_at.is_not(None))
     rows = tx.session.execute(
         select(
             OperationRow.id,
@@ -60,7 +65,10 @@ def unfinished(tx: Tx) -> list[Unfinished]:
             OperationRow.started_at,
             tx.now.label("now"),
         )
-        .where(OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING]))
+        .where(
+            OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING]),
+            urgent if urgent_only else true(),
+        )
         .order_by(OperationRow.created_at)
         .limit(_ROUND)
     )
@@ -105,8 +113,45 @@ def is_holding_or_listening(tx: Tx, operation_id: str) -> tuple[str | None, bool
     return (row.status.value, row.parked_until is not None) if row else (None, False)
 
 
-def close_expired_listeners(tx: Tx) -> None:
-    """A run that was ended from outside cannot say that it stopped listening."""
+def close_dead_listeners(tx: Tx) -> None:
+    """A run that was ended from outside cannot say that it stopped listening; its time or a newer operation can."""
+    newer = aliased(OperationRow)
+    superseded = exists().where(
+        newer.deployment_id == OperationRow.deployment_id,
+        newer.created_at > OperationRow.finished_at,
+        newer.started_at.is_not(None),
+    )
     tx.session.execute(
-        update(OperationRow).where(OperationRow.parked_until < tx.now).values(parked_until=None, phase="done")
+        update(OperationRow)
+        .where(OperationRow.parked_until.is_not(None), or_(OperationRow.parked_until < tx.now, superseded))
+        .values(parked_until=None, phase="done")
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A run that a person no longer wants to listen."""
+
+    operation_id: str
+    workflow_id: str
+    run_id: str
+
+
+def closing_listeners(tx: Tx) -> list[Listener]:
+    """Listeners that were aborted in the records and still have to be told."""
+    rows = tx.session.execute(
+        select(OperationRow.id, OperationRow.workflow_id, OperationRow.run_id).where(
+            OperationRow.phase == "closing", OperationRow.run_id.is_not(None)
+        )
+    )
+    return [Listener(r.id, r.workflow_id, r.run_id) for r in rows]
+
+
+def listener_closed(tx: Tx, operation_id: str) -> None:
+    """It was told, or its run is gone."""
+    tx.session.execute(
+        update(OperationRow)
+        .where(OperationRow.id == operation_id, OperationRow.phase == "closing")
+        .values(phase="done")
     )

@@ -19,10 +19,20 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from db.session import CHANNEL_OPERATIONS, KEEPER_LOCK, Database
-from keeper.dispatch import dispatch
-from keeper.facts import KeeperLimits, Unfinished, close_expired_listeners, overdue_to_cancel, unfinished
+from keeper.dispatch import ask_to_close, dispatch
+from keeper.facts import (
+    KeeperLimits,
+    Listener,
+    Unfinished,
+    close_dead_listeners,
+    closing_listeners,
+    listener_closed,
+    overdue_to_cancel,
+    unfinished,
+)
 from keeper.namespace import NamespaceCheck
 from keeper.reconcile import Reconciler
 from keeper.stop import Stopper
@@ -69,24 +79,52 @@ class Keeper:
     async def _act_until_stopped(self, connection: Connection, stopper: Stopper, reconciler: Reconciler) -> None:
         log.info("keeper acts")
         tasks: set[asyncio.Task[None]] = set()
+        next_round = 0.0
         while not self.stopping.is_set():
+            now = time.monotonic()
+            whole = now >= next_round
+            if whole:
+                next_round = now + self.limits.interval_seconds
             if await self.namespace.holds():
-                for found in await asyncio.to_thread(self._collect):
+                for found in await asyncio.to_thread(self._collect, whole):
                     if found.id not in self._busy and len(tasks) < 4 * _AT_ONCE:
                         self._busy.add(found.id)
                         task = asyncio.create_task(self._forward(found, stopper, reconciler))
                         tasks.add(task)
                         task.add_done_callback(tasks.discard)
-                if self.restarts is not None:
-                    await self.restarts()
-            await asyncio.to_thread(_wait_for_wake, connection, self.limits.interval_seconds)
+                if whole:
+                    await self._tell_listeners()
+                    if self.restarts is not None:
+                        await self.restarts()
+            left = max(0.0, next_round - time.monotonic())
+            await asyncio.to_thread(_wait_for_wake, connection, left)
         await asyncio.gather(*tasks)
 
-    def _collect(self) -> list[Unfinished]:
+    def _collect(self, whole: bool) -> list[Unfinished]:
+        """A wake-up brings what waits for the keeper; once in an interval everything is looked at."""
         with self.database.begin() as tx:
-            overdue_to_cancel(tx)
-            close_expired_listeners(tx)
-            return unfinished(tx)
+            if whole:
+                overdue_to_cancel(tx)
+                close_dead_listeners(tx)
+            return unfinished(tx, urgent_only=not whole)
+
+    async def _tell_listeners(self) -> None:
+        """Close the runs whose listening was aborted in the records."""
+        for listener in await asyncio.to_thread(self._closing):
+            try:
+                await ask_to_close(self.client, listener.workflow_id, listener.run_id, listener.operation_id)
+            except RPCError as error:
+                log.warning("listener not told", operation=listener.operation_id, error=str(error.status))
+            else:
+                await asyncio.to_thread(self._closed, listener.operation_id)
+
+    def _closing(self) -> list[Listener]:
+        with self.database.begin() as tx:
+            return closing_listeners(tx)
+
+    def _closed(self, operation_id: str) -> None:
+        with self.database.begin() as tx:
+            listener_closed(tx, operation_id)
 
     async def _forward(self, found: Unfinished, stopper: Stopper, reconciler: Reconciler) -> None:
         """Bring one operation one move forward. What fails is tried again by the next round."""

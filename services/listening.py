@@ -19,7 +19,7 @@ def abort(tx: Tx, ask: Ask, operation_id: str) -> None:
     operation = tx.session.get(OperationRow, operation_id)
     if operation is None or operation.project != ask.caller.project:
         raise NotFound("operation", operation_id)
-    if not end_listening(tx, operation_id):
+    if not end_listening(tx, operation_id, phase="closing"):
         raise OperationNotAllowed(
             "abort",
             operation.status.value,

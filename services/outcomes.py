@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, extract, func, insert, select, update
 
 from db.models import Deployment, Instance, InstanceRun, OperationInstance, OperationRow, OperationStep
-from db.session import Tx
+from db.session import CHANNEL_OPERATIONS, Tx
 from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Ending, Operation, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, OperationStatus, Source, StepStatus
@@ -85,6 +85,8 @@ def conclude(
             parked_until=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, park_seconds) if parked else None,
         )
     )
+    if operation.pre_empted_by is not None:
+        tx.wake(CHANNEL_OPERATIONS, operation.pre_empted_by)
     instance_event(
         tx, operation, None, verdict.value.upper(), event="OPERATION", source=Source.BERTH, data={"error": error}
     )
@@ -280,12 +282,12 @@ def end_lost(tx: Tx, operation_id: str, error: dict[str, Any]) -> bool:
     return True
 
 
-def end_listening(tx: Tx, operation_id: str) -> bool:
-    """The listener of a failed operation has closed; False when it was closed already."""
+def end_listening(tx: Tx, operation_id: str, *, phase: str = "done") -> bool:
+    """The listener of a failed operation has closed (`closing`: is to be told so); False when it had already."""
     changed = tx.session.execute(
         update(OperationRow)
         .where(OperationRow.id == operation_id, OperationRow.parked_until.is_not(None))
-        .values(parked_until=None, phase="done")
+        .values(parked_until=None, phase=phase)
         .returning(OperationRow.id)
     ).one_or_none()
     return changed is not None

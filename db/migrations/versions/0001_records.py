@@ -35,10 +35,10 @@ def upgrade() -> None:
         sa.Column("blueprint", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("host_id", sa.Text(), nullable=True),
-        sa.Column("params", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("resources", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("params", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("resources", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("members", sa.Integer(), nullable=False),
-        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("labels", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column(
             "restart_policy",
             sa.Enum(
@@ -52,8 +52,8 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("timeouts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("database", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("timeouts", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("database", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("generation", sa.Integer(), server_default="1", nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("operation_id", sa.Text(), nullable=True),
@@ -68,7 +68,7 @@ def upgrade() -> None:
         "hosts",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("providers", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("providers", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("boot_id", sa.Text(), nullable=True),
         sa.Column("cordoned", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("cloud_instance_id", sa.Text(), nullable=True),
         sa.Column("time", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("data", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_instance_lifecycle_events")),
     )
     op.create_index("ix_events_deployment", "instance_lifecycle_events", ["deployment_id", "seq"], unique=False)
@@ -172,7 +172,7 @@ def upgrade() -> None:
         sa.Column("deployment_name", sa.Text(), nullable=False),
         sa.Column("blueprint", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
-        sa.Column("instance_ids", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("instance_ids", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column(
             "status",
             sa.Enum(
@@ -198,9 +198,9 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("plan", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("spec", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("plan", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("workflow_id", sa.Text(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=True),
         sa.Column("original_run_id", sa.Text(), nullable=True),
@@ -222,12 +222,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operations")),
     )
+    op.create_index(
+        "ix_operations_closing", "operations", ["id"], unique=False, postgresql_where=sa.text("phase = 'closing'")
+    )
     op.create_index("ix_operations_deployment", "operations", ["deployment_id", "created_at"], unique=False)
     op.create_index(
         "ix_operations_instances", "operations", ["instance_ids"], unique=False, postgresql_using="gin"
     )
     op.create_index("ix_operations_page", "operations", ["project", "created_at", "id"], unique=False)
-    op.create_index("ix_operations_status", "operations", ["project", "status"], unique=False)
     op.create_index(
         "ix_operations_parked",
         "operations",
@@ -235,6 +237,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("parked_until is not null"),
     )
+    op.create_index("ix_operations_status", "operations", ["project", "status"], unique=False)
     op.create_index(
         "ix_operations_unfinished",
         "operations",
@@ -282,7 +285,7 @@ def upgrade() -> None:
         sa.Column("blueprint", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("host_id", sa.Text(), nullable=True),
-        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("labels", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column(
             "status",
             sa.Enum(
@@ -350,7 +353,7 @@ def upgrade() -> None:
         sa.Column("port", sa.Integer(), nullable=True),
         sa.Column("port_fixed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("object_generation", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("applied_spec", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("applied_spec", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("customer_id", sa.Text(), nullable=True),
         sa.Column("db_type", sa.Text(), nullable=True),
         sa.Column("db_server_id", sa.Text(), nullable=True),
@@ -417,7 +420,7 @@ def upgrade() -> None:
         sa.Column("failed", sa.Text(), nullable=False),
         sa.Column("cancelled", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
-        sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.ForeignKeyConstraint(
             ["operation_id"], ["operations.id"], name=op.f("fk_operation_instances_operation_id")
         ),
@@ -446,7 +449,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("message", sa.Text(), nullable=True),
-        sa.Column("attempts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("attempts", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.ForeignKeyConstraint(["operation_id"], ["operations.id"], name=op.f("fk_operation_steps_operation_id")),
         sa.PrimaryKeyConstraint("operation_id", "position", name=op.f("pk_operation_steps")),
         sa.UniqueConstraint(
@@ -498,12 +501,14 @@ def downgrade() -> None:
         table_name="operations",
         postgresql_where=sa.text("status in ('pending', 'running')"),
     )
+    op.drop_index("ix_operations_status", table_name="operations")
     op.drop_index(
         "ix_operations_parked", table_name="operations", postgresql_where=sa.text("parked_until is not null")
     )
     op.drop_index("ix_operations_page", table_name="operations")
     op.drop_index("ix_operations_instances", table_name="operations", postgresql_using="gin")
     op.drop_index("ix_operations_deployment", table_name="operations")
+    op.drop_index("ix_operations_closing", table_name="operations", postgresql_where=sa.text("phase = 'closing'"))
     op.drop_table("operations")
     op.drop_table("meta")
     op.drop_index("ix_runs_terminated", table_name="instance_runs")
