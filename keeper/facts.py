@@ -114,7 +114,7 @@ def is_holding_or_listening(tx: Tx, operation_id: str) -> tuple[str | None, bool
 
 
 def close_dead_listeners(tx: Tx) -> None:
-    """A run that was ended from outside cannot say that it stopped listening; its time or a newer operation can."""
+    """A run that was ended from outside cannot say that it stopped listening: time or a newer operation tells."""
     newer = aliased(OperationRow)
     superseded = exists().where(
         newer.deployment_id == OperationRow.deployment_id,

@@ -11,8 +11,15 @@ from sqlalchemy.dialects.postgresql import insert
 from db.models import Confirmation, Instance, OperationInstance, OperationRow
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.errors import FieldError, InvalidInput, NotFound, OperationNotAllowed
+from domain.lifecycle import Operation
 from domain.operations import ConfirmationKind, ConfirmationMethod, OperationStatus, Source
 from domain.specs import Caller
+
+_CONFIRMED_BY = {
+    Operation.STOP: ConfirmationKind.STOPPED,
+    Operation.DELETE: ConfirmationKind.TERMINATED,
+    Operation.PROMOTE: ConfirmationKind.PROMOTED,
+}
 
 
 def record_confirmation(
@@ -25,18 +32,20 @@ def record_confirmation(
     if kind not in set(ConfirmationKind):
         raise InvalidInput(FieldError("/kind", f"is not one of {', '.join(ConfirmationKind)}"))
     found = tx.session.execute(
-        select(OperationRow, Instance.object_generation)
+        select(OperationRow, Instance.object_generation, OperationInstance.verb)
         .join(OperationInstance, OperationInstance.operation_id == OperationRow.id)
         .join(Instance, Instance.id == OperationInstance.instance_id)
         .where(OperationRow.id == operation_id, OperationInstance.instance_id == instance_id)
     ).one_or_none()
     if found is None:
         raise NotFound("operation on this instance", operation_id)
-    operation, current = found
+    operation, current, verb = found
     if operation.status is not OperationStatus.RUNNING:
         raise OperationNotAllowed(
             "confirm", operation.status.value, (), f"operation {operation_id} is {operation.status}"
         )
+    if kind != (wanted := _CONFIRMED_BY.get(verb, ConfirmationKind.LAUNCHED)):
+        raise InvalidInput(FieldError("/kind", f"{verb} is confirmed by {wanted}, not by {kind}"))
     if generation != current:
         raise InvalidInput(FieldError("/generation", f"the object is at generation {current}"))
     source = Source.EXTERNAL if caller.source is Source.USER else caller.source

@@ -80,10 +80,10 @@ class OperationRun:
     @workflow.signal
     def confirm(self, claim: dict[str, object]) -> None:
         """Evidence from elsewhere: `{operation_id, instance_id, kind, generation}`; others are ignored."""
-        if self._is_mine(str(claim.get("operation_id", ""))):
+        generation = str(claim.get("generation", ""))
+        if self._is_mine(str(claim.get("operation_id", ""))) and generation.isdecimal():
             instance_id, kind = str(claim.get("instance_id", "")), str(claim.get("kind", ""))
-            generation = int(str(claim.get("generation", 0)))
-            self._confirmations.append(ConfirmationInput(self._owner, instance_id, kind, generation))
+            self._confirmations.append(ConfirmationInput(self._owner, instance_id, kind, int(generation)))
 
     def _is_mine(self, operation_id: str | None) -> bool:
         return operation_id in {None, self._owner.operation_id}
