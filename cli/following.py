@@ -41,6 +41,8 @@ def finish(session: Session, answer: Answer, name: str, wanted: str = "succeeded
         except KeyboardInterrupt:
             resume = session.berth(f"wait {operation['id']}")
             session.screen.note("", f"detached; the operation continues: {resume}")
+            if session.screen.is_machine:
+                _conclude(session, instance, operation, name, wanted)
             return ExitCode.INTERRUPTED
         if not operation.get("done") and failure is None:
             failure = WaitTimedOut(session.timeout, session.berth(f"wait {operation['id']}"))

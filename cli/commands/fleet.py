@@ -1,4 +1,4 @@
-"""Commands about what Berth works with: providers, blueprints, inventory, orphans, stats, lifecycle, simulate."""
+"""Commands about what Berth works with: providers, hosts, inventory, orphans, stats, simulate."""
 
 from __future__ import annotations
 
@@ -23,13 +23,6 @@ _PROVIDERS = (
     Column("WHY NOT", "reason"),
     Column("HOSTS", lambda p: ", ".join(p.get("hosts") or ())),
     Column("WHAT", "description", wide=True),
-)
-_BLUEPRINTS = (
-    Column("NAME", "name"),
-    Column("TITLE", "title"),
-    Column("PROVIDERS", lambda b: ", ".join(map(str, b.get("providers") or ()))),
-    Column("MEMBERS", "max_members", wide=True),
-    Column("PARAMS", lambda b: ", ".join(_params_of(b)), wide=True),
 )
 _OBJECTS = (
     Column("PROVIDER", "provider"),
@@ -64,10 +57,6 @@ OptionalProvider = Annotated[
 ]
 
 
-def _params_of(blueprint: Mapping[str, Any]) -> list[str]:
-    return list((blueprint.get("params_schema") or {}).get("properties") or ())
-
-
 @app.command("providers", rich_help_panel=PANEL)
 @reads
 def providers(session: Session) -> None:
@@ -80,13 +69,6 @@ def providers(session: Session) -> None:
 def hosts(session: Session) -> None:
     """List the machines that hold instances."""
     show(session, session.client.get("/hosts").body, _HOSTS)
-
-
-@app.command("blueprints", rich_help_panel=PANEL)
-@reads
-def blueprints(session: Session) -> None:
-    """List what can run."""
-    show(session, session.client.get("/blueprints").body, _BLUEPRINTS)
 
 
 @app.command("inventory", rich_help_panel=PANEL)
@@ -150,26 +132,6 @@ def _figures(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _figures(inner, where)
         elif isinstance(inner, list):
             yield from ((where, " ".join(map(str, row.values()))) for row in inner if isinstance(row, Mapping))
-
-
-@app.command("lifecycle", rich_help_panel=PANEL)
-@reads
-def lifecycle(session: Session) -> None:
-    """Show the table of moves: what is legal from which status."""
-    answer = session.client.get("/lifecycle").body
-    columns = (
-        Column("OPERATION", "operation"),
-        Column("LEGAL FROM", lambda m: ", ".join(m.get("legal_from") or ())),
-        Column("WHILE IT RUNS", "during"),
-        Column("IF IT WORKS", "done"),
-        Column("IF IT FAILS", "failed"),
-        Column("IF CANCELLED", "cancelled", wide=True),
-        Column("WHO", "actor", wide=True),
-    )
-    if session.screen.format in (Format.JSON, Format.YAML):
-        session.screen.document(answer)
-    else:
-        show(session, {"items": answer["moves"]}, columns, name="operation")
 
 
 @app.command("simulate", rich_help_panel=PANEL)

@@ -102,11 +102,11 @@ def get(
     """Show one instance. -o yaml prints the document that `apply -f` takes."""
     screen = session.screen
     instance = session.client.get(at("instances", name)).body
-    secrets = session.client.post(at("instances", name, "secrets:reveal")).body if show_secret else {}
     if screen.format is Format.YAML:
         deployment = session.client.get(at("deployments", instance["deployment_id"])).body
         screen.document(documents.from_deployment(deployment))
         return
+    secrets = session.client.post(at("instances", name, "secrets:reveal")).body if show_secret else {}
     if screen.format is Format.JSON:
         revealed = {"secrets": secrets.get("items"), "connection_uri": secrets.get("connection_uri")}
         screen.document({**instance, **(revealed if show_secret else {})})
