@@ -44,7 +44,7 @@ def record_confirmation(
         raise OperationNotAllowed(
             "confirm", operation.status.value, (), f"operation {operation_id} is {operation.status}"
         )
-    if kind != (wanted := _CONFIRMED_BY.get(verb, ConfirmationKind.LAUNCHED)):
+    if kind != (wanted := _CONFIRMED_BY.get(Operation(verb), ConfirmationKind.LAUNCHED)):
         raise InvalidInput(FieldError("/kind", f"{verb} is confirmed by {wanted}, not by {kind}"))
     if generation != current:
         raise InvalidInput(FieldError("/generation", f"the object is at generation {current}"))
