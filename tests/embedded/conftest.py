@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,48 +52,68 @@ class Up:
 
 
 Starter = Callable[..., Up]
+Standing = tuple[Up, dict[str, Any]]
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """Purged afterwards: processes, OS users and folders of this test's installation."""
-    folder = tmp_path / "data"
+@contextmanager
+def purged(folder: Path) -> Iterator[Path]:
+    """Afterwards processes, OS users and folders of the installation in `folder` are gone."""
     yield folder
     installation = find_installation(folder)
     if installation is not None:
         down(installation, purge=True, say=lambda text: None)
 
 
-@pytest.fixture
-def start(data_dir: Path, tmp_path: Path) -> Iterator[Starter]:
-    """Start a supervisor with stand-ins: `start("worker=dying_worker", "timeout=5")`."""
+@contextmanager
+def starting(data_dir: Path, notes: Path) -> Iterator[Starter]:
+    """Start supervisors with stand-ins: `start("worker=dying_worker", "timeout=5")`."""
     started: list[Up] = []
 
-    def starter(*arguments: str, environment: dict[str, str] | None = None) -> Up:
-        progress = tmp_path / f"progress-{len(started)}"
+    def starter(*arguments: str) -> Up:
+        progress = notes / f"progress-{len(started)}"
         passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
+        command = [sys.executable, "-m", "tests.embedded.run_up", str(data_dir), *arguments]
         with progress.open("w") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.embedded.run_up", str(data_dir), *arguments],
-                env=passed | (environment or {}),
-                stdout=subprocess.PIPE,
-                stderr=sink,
-                text=True,
-            )
+            process = subprocess.Popen(command, env=passed, stdout=subprocess.PIPE, stderr=sink, text=True)
         started.append(Up(process, data_dir, progress))
         return started[-1]
 
     yield starter
     for up in started:
-        if up.process.poll() is None:
-            up.process.terminate()
-            try:
-                up.process.wait(60)
-            except subprocess.TimeoutExpired:
-                up.process.kill()
-                up.process.wait(5)
-        assert up.process.stdout is not None
-        up.process.stdout.close()
+        _end(up.process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    with purged(tmp_path / "data") as folder:
+        yield folder
+
+
+@pytest.fixture
+def start(data_dir: Path, tmp_path: Path) -> Iterator[Starter]:
+    with starting(data_dir, tmp_path) as starter:
+        yield starter
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """One running supervisor and its ready line, for tests that only look."""
+    home = tmp_path_factory.mktemp("standing")
+    with purged(home / "data") as folder, starting(folder, home) as starter:
+        up = starter()
+        yield up, up.event()
 
 
 def wait_for(answered: Callable[[], bool], seconds: float = 10.0) -> None:

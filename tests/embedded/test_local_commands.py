@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.conftest import Starter
+from tests.embedded.conftest import Standing, Starter
 
 pytestmark = pytest.mark.servers
 
@@ -29,9 +29,8 @@ def _berth(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_env_makes_psql_and_temporal_work_and_names_the_running_berth(start: Starter) -> None:
-    up = start()
-    ready = up.event()
+def test_env_makes_psql_and_temporal_work_and_names_the_running_berth(standing: Standing) -> None:
+    up, ready = standing
     done = _berth("env", "--data-dir", str(up.data_dir))
     assert done.returncode == 0, done.stderr
     script = (
@@ -55,9 +54,8 @@ def test_env_makes_psql_and_temporal_work_and_names_the_running_berth(start: Sta
     assert path == f"{up.data_dir}/bin/temporal"
 
 
-def test_status_repeats_the_ready_line_with_current_pids(start: Starter) -> None:
-    up = start()
-    ready = up.event()
+def test_status_repeats_the_ready_line_with_current_pids(standing: Standing) -> None:
+    up, ready = standing
     done = _berth("status", "--json", BERTH_DATA_DIR=str(up.data_dir))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ready
@@ -71,9 +69,8 @@ def test_without_a_running_berth_env_and_status_say_how_to_start_one(tmp_path: P
         assert done.stdout == ""
 
 
-def test_the_token_is_shown_on_request_only(start: Starter) -> None:
-    up = start()
-    up.event()
+def test_the_token_is_shown_on_request_only(standing: Standing) -> None:
+    up, _ = standing
     done = _berth("token", "show", "--data-dir", str(up.data_dir))
     assert done.stdout == (up.data_dir / "token").read_text()
 

@@ -11,6 +11,7 @@ import pytest
 from embedded import cluster, postgres
 from embedded.installation import Installation, open_installation, prepare_directory
 from system.users import OsUser, ensure_user, is_root, remove_user
+from tests.embedded.conftest import purged
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(not is_root(), reason="needs root to act as another user")]
 
@@ -22,12 +23,13 @@ def stranger() -> Iterator[OsUser]:
     remove_user(user.name)
 
 
-@pytest.fixture
-def installation(data_dir: Path) -> Installation:
-    prepare_directory(data_dir)
-    made = open_installation(data_dir)
-    postgres.start(cluster.prepare(made))
-    return made
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with purged(tmp_path_factory.mktemp("private") / "data") as folder:
+        prepare_directory(folder)
+        made = open_installation(folder)
+        postgres.start(cluster.prepare(made))
+        yield made
 
 
 def _open_up(folder: Path) -> None:
@@ -62,11 +64,11 @@ def test_a_stranger_cannot_even_reach_the_socket(installation: Installation, str
 def test_a_stranger_who_reaches_the_socket_is_nobody_to_the_server(
     installation: Installation, stranger: OsUser
 ) -> None:
+    psql = cluster.prepare(installation).runtime.program("psql")
     sockets = cluster.socket_folder(installation)
     sockets.chmod(0o755)
-    psql = cluster.prepare(installation).runtime.program("psql")
-    sockets.chmod(0o755)
     done = _as(stranger, str(psql), cluster.database_url(installation), "-c", "select 1")
+    sockets.chmod(0o700)
     assert done.returncode == 2
     assert "authentication failed" in done.stderr
 

@@ -13,7 +13,7 @@ import pytest
 
 from embedded import cluster, lives
 from embedded.installation import Installation
-from tests.embedded.conftest import Starter, wait_for
+from tests.embedded.conftest import Standing, Starter, starting, wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -30,8 +30,8 @@ def _starts_recorded(installation: Installation) -> int:
         connection.close()
 
 
-def test_a_new_data_directory_becomes_ready_in_ten_seconds(start: Starter) -> None:
-    ready = start().event()
+def test_a_new_data_directory_becomes_ready_in_ten_seconds(standing: Standing) -> None:
+    _, ready = standing
     assert ready["event"] == "ready"
     assert ready["seconds"] < 10
     assert list(ready["pids"]) == ["supervisor", "postgres", "temporal", "worker", "api"]
@@ -39,10 +39,8 @@ def test_a_new_data_directory_becomes_ready_in_ten_seconds(start: Starter) -> No
     assert ready["url"].startswith("http://127.0.0.1:")
 
 
-def test_everything_private_is_readable_by_its_owner_only(start: Starter) -> None:
-    up = start()
-    up.event()
-    home = up.installation
+def test_everything_private_is_readable_by_its_owner_only(standing: Standing) -> None:
+    home = standing[0].installation
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (home.token_file, home.data_dir / "keys")}
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(home.data_dir.stat().st_mode) == 0o700
@@ -50,10 +48,10 @@ def test_everything_private_is_readable_by_its_owner_only(start: Starter) -> Non
     assert stat.S_IMODE(cluster.socket_folder(home).stat().st_mode) == 0o700
 
 
-def test_a_second_up_is_refused_and_told_who_holds_the_directory(start: Starter) -> None:
-    first = start()
-    ready = first.event()
-    code, said = start().ended()
+def test_a_second_up_is_refused_and_told_who_holds_the_directory(standing: Standing, tmp_path: Path) -> None:
+    first, ready = standing
+    with starting(first.data_dir, tmp_path) as starter:
+        code, said = starter().ended()
     assert code == 5
     assert f"pid {ready['pids']['supervisor']}" in said
     assert "berth down" in said
@@ -155,9 +153,8 @@ def test_a_new_temporal_database_is_announced_until_berth_was_ready(start: Start
     assert told.read_text() == "1"
 
 
-def test_logs_hold_neither_token_nor_key(start: Starter) -> None:
-    up = start()
-    up.event()
+def test_logs_hold_neither_token_nor_key(standing: Standing) -> None:
+    up, _ = standing
     home = up.installation
     hidden = [home.token_file.read_text().strip(), (home.data_dir / "keys").read_text().strip()]
     texts = [path.read_text(errors="replace") for path in [*home.logs.iterdir(), up.progress, home.state_file]]
