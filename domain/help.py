@@ -174,9 +174,9 @@ HELP: dict[str, Help] = {
         "The object exists, but its readiness probe did not pass in time.",
         "Read the instance's logs, correct the parameters, then retry or restart.",
     ),
-    "timeout": Help(
+    "timed-out": Help(
         "It took too long",
-        "The step did not end within its time-out.",
+        "The step did not end within its time-out, retries included.",
         "Look at the provider and the logs; retry, with longer `timeouts` where it really takes longer.",
     ),
     "cancelled": Help(
@@ -194,10 +194,25 @@ HELP: dict[str, Help] = {
         "The object is gone at its provider; the operation failed elsewhere before the record went.",
         "Retry: it removes the record.",
     ),
-    "lost": Help(
+    "interrupted": Help(
+        "The delete was interrupted",
+        "The run of a delete was cancelled from outside after it had begun.",
+        "Retry: it finishes the delete.",
+    ),
+    "run-lost": Help(
         "The run is gone",
-        "The Temporal run that carried the operation ended without telling how.",
+        "The Temporal run that carried the operation ended without telling how: terminated, timed out or lost.",
         "Look at the instance's state, then retry; nothing is made twice.",
+    ),
+    "database-unavailable": Help(
+        "Berth's database did not answer",
+        "The worker could not read or write Berth's records for longer than its retries last.",
+        "Look at the database (`/readyz?verbose`), then retry.",
+    ),
+    "database-refused": Help(
+        "Berth's database refused a statement",
+        "A statement of Berth's own was refused; that is a defect, not a mistake of yours.",
+        "Retry; if it stays, report it with the message and the operation's id.",
     ),
     "crashed": Help(
         "It crashed",

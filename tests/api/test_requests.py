@@ -74,7 +74,9 @@ def test_a_repeat_with_the_same_key_gets_the_same_operation_even_after_its_end(a
 
 def test_a_key_with_another_body_is_refused_and_with_another_path_it_is_another_key(api: Api) -> None:
     name, other = api.an_instance(Status.RUNNING), api.an_instance(Status.RUNNING)
-    assert api.ask("POST", f"/instances/{name}/actions", {"action": "stop"}, Idempotency_Key="k").status_code == 202
+    assert (
+        api.ask("POST", f"/instances/{name}/actions", {"action": "stop"}, Idempotency_Key="k").status_code == 202
+    )
 
     changed = api.ask("POST", f"/instances/{name}/actions", {"action": "restart"}, Idempotency_Key="k")
     elsewhere = api.ask("POST", f"/instances/{other}/actions", {"action": "stop"}, Idempotency_Key="k")

@@ -74,7 +74,9 @@ def test_an_end_without_a_notification_is_seen_within_a_second(api: Api) -> None
 
 def test_a_hundred_waiters_share_one_database_connection(api: Api) -> None:
     operation_id = api.create()["operation"]["id"]
-    count = text("select count(*) from pg_stat_activity where application_name like 'berth%' and state is not null")
+    count = text(
+        "select count(*) from pg_stat_activity where application_name like 'berth%' and state is not null"
+    )
 
     with ThreadPoolExecutor(100) as pool:
         waiting = [pool.submit(api.get, f"/operations/{operation_id}?wait=20") for _ in range(100)]
@@ -89,7 +91,9 @@ def test_a_hundred_waiters_share_one_database_connection(api: Api) -> None:
 
 def test_listening_goes_on_after_the_connection_was_lost(api: Api) -> None:
     operation_id = api.create()["operation"]["id"]
-    kill = text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'berth-api-wakeups'")
+    kill = text(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'berth-api-wakeups'"
+    )
     with api.database.begin() as tx:
         tx.session.execute(kill)
 

@@ -196,7 +196,13 @@ def add_operation(
 def add_host(tx: Tx, name: str = "here", **columns: Any) -> str:
     """A host that offers `process`."""
     host_id = new_id("host")
-    values = {"id": host_id, "name": name, "providers": ["process"], "first_seen_at": tx.now, "last_seen_at": tx.now}
+    values = {
+        "id": host_id,
+        "name": name,
+        "providers": ["process"],
+        "first_seen_at": tx.now,
+        "last_seen_at": tx.now,
+    }
     tx.session.execute(insert(Host).values(**{**values, **columns}))
     return host_id
 

@@ -1,0 +1,183 @@
+"""Through the whole: API, Temporal, a worker and the simulated provider, all real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.api import Api, running_api
+from tests.support.postgres import PostgresServer
+from tests.support.spine import Spine
+from tests.support.temporal import TemporalServer
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def spine(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
+) -> Iterator[Spine]:
+    folder = tmp_path_factory.mktemp("whole")
+    made = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
+    try:
+        made.start_worker()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def api(spine: Spine) -> Iterator[Api]:
+    with running_api(
+        spine.folder,
+        spine.database_url,
+        TEMPORAL_ADDRESS=spine.temporal.address,
+        TEMPORAL_NAMESPACE=spine.namespace,
+        temporal_ui_url="http://127.0.0.1:8233",
+    ) as running:
+        yield running
+
+
+def done(api: Api, answer: Any, wanted: str = "succeeded") -> Any:
+    """The operation of a 202 once it is over."""
+    form = answer.json() if hasattr(answer, "json") else answer
+    operation = api.get(f"/operations/{form['operation']['id']}?wait=30")
+    assert operation["status"] == wanted, operation
+    return operation
+
+
+def test_the_whole_journey_of_an_instance(api: Api) -> None:
+    made = api.create(params={"greeting": "Hi"})
+    key = made["instance"]["id"]
+
+    created = done(api, made)
+    assert [s["status"] for s in created["steps"]] == ["done"] * len(created["steps"])
+    assert created["progress"]["step"] == created["progress"]["total"]
+    assert created["temporal_url"].endswith(f"{created['workflow_id']}/{created['run_id']}/timeline")
+    assert api.get(f"/instances/{key}")["status"] == "running"
+    assert done(api, api.act(key, "stop"))["kind"] == "stop"
+    assert api.get(f"/instances/{key}")["status"] == "stopped"
+    done(api, api.act(key, "start"))
+    done(api, api.act(key, "restart"))
+    tag = api.ask("GET", f"/instances/{key}").headers["ETag"]
+    done(api, api.ask("PATCH", f"/instances/{key}", {"params": {"greeting": "Ho"}}, If_Match=tag))
+    record = api.get(f"/instances/{key}")
+    assert (record["applied_spec"]["params"], record["pending_changes"]) == ({"greeting": "Ho"}, [])
+    done(api, api.ask("DELETE", f"/instances/{key}"))
+    gone = api.ask("GET", f"/instances/{key}")
+    assert gone.json()["code"] == "terminated"
+    run = api.client.get(gone.json()["run_url"]).json()
+    assert run["total_runtime_seconds"] > 0
+
+
+def test_the_provider_is_asked_for_its_own_word(api: Api) -> None:
+    key = done(api, api.create())["instance_ids"][0]
+
+    record = api.get(f"/instances/{key}")
+
+    assert record["provider_state"]
+    assert record["provider_state_at"] is not None
+
+
+def test_maintenance_ends_in_what_a_look_shows(api: Api, spine: Spine) -> None:
+    key = done(api, api.create())["instance_ids"][0]
+    done(api, api.act(key, "stop"))
+    done(api, api.act(key, "maintenance_on"))
+    time.sleep(1.1)  # an earlier look is a second old at most
+
+    assert api.act(key, "maintenance_off").json()["instance"]["status"] == "stopped"
+
+
+def test_inventory_tells_orphans_and_calls(api: Api) -> None:
+    key = done(api, api.create())["instance_ids"][0]
+
+    form = api.get("/providers/simulated/inventory")
+
+    item = next(i for i in form["items"] if i["instance_id"] == key)
+    assert item["owned"]
+    assert item["calls"]["create"] >= 1
+    assert key not in {o["instance_id"] for o in form["orphans"]}
+
+
+def test_a_scripted_fault_fails_an_operation_that_then_can_be_retried(api: Api) -> None:
+    body = {"verb": "create", "fault": "invalid", "times": 1}
+    assert api.ask("PUT", "/providers/simulated/faults", body).status_code == 200
+    assert len(api.get("/providers/simulated/faults")["items"]) == 1
+
+    failed = done(api, api.create(), wanted="failed")
+    assert api.ask("DELETE", "/providers/simulated/faults").json()["items"] == []
+
+    assert failed["error"]["help"]["text"]
+    assert api.get("/operations?needs_you=true")["items"][0]["id"] == failed["id"]
+    record = api.get(f"/instances/{failed['instance_ids'][0]}")
+    assert record["last_failed_operation_id"] == failed["id"]
+    retried = done(api, api.act(record["id"], "retry"))
+    assert retried["retry_of"] == failed["id"]
+    assert api.get(f"/instances/{record['id']}")["status"] == "running"
+
+
+def test_a_wrong_fault_is_refused_before_the_worker_is_asked(api: Api) -> None:
+    answer = api.ask("PUT", "/providers/simulated/faults", {"verb": "create", "fault": "rain", "times": 0})
+
+    assert {e["pointer"] for e in answer.json()["errors"]} == {"/fault", "/times"}
+
+
+def test_an_aborted_operation_stops_listening(api: Api) -> None:
+    failed = done(api, api.create(params={"simulate": {"create": {"fault": "invalid"}}}), wanted="failed")
+
+    aborted = api.ask("POST", f"/operations/{failed['id']}/abort").json()["operation"]
+
+    assert (aborted["parked_until"], aborted["status"]) == (None, "failed")
+
+
+def test_a_running_operation_is_cancelled(api: Api) -> None:
+    made = api.create(params={"simulate": {"create": {"fault": "hang"}}})
+    deadline = time.monotonic() + 10
+    while api.get(f"/operations/{made['operation']['id']}")["status"] != "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    answer = api.act(made["instance"]["id"], "cancel")
+
+    assert answer.status_code == 202
+    assert done(api, made, wanted="cancelled")
+
+
+def test_logs_are_the_instances_own(api: Api) -> None:
+    key = done(api, api.create())["instance_ids"][0]
+
+    form = api.get(f"/instances/{key}/logs?tail=5")
+
+    assert form["instance_id"] == key
+    assert isinstance(form["lines"], list)
+
+
+def test_everything_is_ready(api: Api) -> None:
+    answer = api.client.get("/readyz?verbose")
+
+    assert answer.status_code == 200, answer.text
+    assert api.client.get("/readyz").text == "ok"
+
+
+def test_without_a_worker_reads_stay_fast_and_changes_are_accepted(api: Api, spine: Spine) -> None:
+    key = done(api, api.create())["instance_ids"][0]
+    for worker in spine.workers:
+        worker.kill()
+    time.sleep(1.1)
+
+    first = api.get(f"/instances/{key}")
+    begun = time.monotonic()
+    second = api.get(f"/instances/{key}")
+    took = time.monotonic() - begun
+    accepted = api.act(key, "stop")
+    silent = api.ask("GET", "/providers/simulated/inventory")
+    spine.start_worker()
+
+    assert first["provider_state_at"] is None
+    assert second["provider_state"] == first["provider_state"]
+    assert took < 0.5
+    assert (accepted.status_code, silent.status_code) == (202, 503)
+    done(api, accepted)
