@@ -7,7 +7,6 @@ fails a command nor makes anything twice.
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ import httpx2
 from cli import calls
 from cli.calls import READ_SECONDS, Answer, Body, Call
 from cli.errors import ApiProblem, Unreachable
-from cli.target import Target
+from cli.target import Target, lives
 
 CONNECT_SECONDS = 5.0
 _BUSY = frozenset({429, 502, 503, 504})
@@ -124,8 +123,7 @@ class Client:
 
     def _may_come_back(self) -> bool:
         """A supervisor that is gone restarts nothing: waiting for its API would be in vain."""
-        pid = self.target.supervisor
-        return pid is None or _lives(pid)
+        return self.target.supervisor is None or lives(self.target.supervisor)
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(
@@ -175,13 +173,3 @@ def _pause(response: httpx2.Response) -> float | None:
         return float(response.headers.get("Retry-After", ""))
     except ValueError:
         return None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

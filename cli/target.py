@@ -74,6 +74,9 @@ def _from_directory(directory: Path, token: str) -> Target:
         raise Unreachable(f"{directory / 'up.json'} names no url.", hints=(start,))
     pids = state.get("pids")
     supervisor = pids.get("supervisor") if isinstance(pids, Mapping) else None
+    if isinstance(supervisor, int) and not lives(supervisor):
+        # Its port may be somebody else's by now: our token must not go there.
+        raise Unreachable(f"The Berth of {directory} is not running any more.", hints=(start,))
     return Target(url, token or _read_token(directory), f"data directory {directory}", start, supervisor)
 
 
@@ -111,6 +114,17 @@ def _read_token(directory: Path) -> str:
             code=ExitCode.AUTH,
             detail="Berth writes it for the user who started it; others set BERTH_TOKEN.",
         ) from None
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process of that id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _is_loopback(url: str) -> bool:

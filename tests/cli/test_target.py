@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def _a_berth(directory: Path, url: str = "http://127.0.0.1:8001", token: str = "tok_file") -> Path:
     directory.mkdir(parents=True)
-    (directory / "up.json").write_text(json.dumps({"url": url, "pids": {"supervisor": 42}}), encoding="utf-8")
+    (directory / "up.json").write_text(
+        json.dumps({"url": url, "pids": {"supervisor": os.getpid()}}), encoding="utf-8"
+    )
     (directory / "token").write_text(f"{token}\n", encoding="utf-8")
     return directory
 
@@ -36,7 +40,7 @@ def test_the_default_directory_is_that_of_the_settings() -> None:
 
 def test_a_directory_gives_address_token_and_supervisor(tmp_path: Path) -> None:
     found = target.find_target(_a_berth(tmp_path / "a"))
-    assert (found.url, found.token, found.supervisor) == ("http://127.0.0.1:8001", "tok_file", 42)
+    assert (found.url, found.token, found.supervisor) == ("http://127.0.0.1:8001", "tok_file", os.getpid())
 
 
 def test_the_flag_beats_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +73,16 @@ def test_nothing_running_says_how_to_start_it(tmp_path: Path) -> None:
         target.find_target(tmp_path / "none")
     assert caught.value.code is ExitCode.UNAVAILABLE
     assert caught.value.hints == (f"berth up --data-dir {tmp_path / 'none'}",)
+
+
+def test_a_berth_whose_supervisor_died_gets_no_token_of_ours(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait(10)
+    directory = _a_berth(tmp_path / "h")
+    state = {"url": "http://127.0.0.1:8001", "pids": {"supervisor": gone.pid}}
+    (directory / "up.json").write_text(json.dumps(state), encoding="utf-8")
+    with pytest.raises(Unreachable, match="not running any more"):
+        target.find_target(directory)
 
 
 def test_a_token_that_cannot_be_read_is_a_matter_of_access(tmp_path: Path) -> None:
