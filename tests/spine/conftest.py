@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from temporalio.client import Client
 
-from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.postgres import PostgresServer, database_url, postgres_server
 from tests.support.spine import Spine
 from tests.support.temporal import TemporalServer, temporal_server
 from workflows.connection import connect
 
-__all__ = ["postgres_server", "temporal_server"]
+__all__ = ["database_url", "postgres_server", "temporal_server"]
 MakeSpine = Callable[..., Spine]
 
 
