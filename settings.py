@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     """Distance between the two looks that must agree before a run counts as gone."""
     run_hold_seconds: float = 10.0
     """A run that did not close by itself keeps its lock this long: heartbeat time-out + longest call."""
+    cancel_grace_seconds: float = 30.0
+    """A cancelled or overdue run that has not closed by then (plus its clean-up) is terminated."""
     log_level: str = "INFO"
 
     @field_validator("database_url")

@@ -28,7 +28,6 @@ from activities.records import RecordActivities
 from blueprints.registry import BLUEPRINTS
 from db.session import Database, open_database
 from db.vault import Vault
-from domain.limits import CANCEL_GRACE_SECONDS
 from domain.work import Identity
 from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
@@ -164,7 +163,7 @@ def keeper(client: Client, parts: Parts, stopping: asyncio.Event) -> Keeper:
         settings.keeper_interval_seconds,
         settings.gone_look_seconds,
         settings.run_hold_seconds,
-        CANCEL_GRACE_SECONDS,
+        settings.cancel_grace_seconds,
     )
     check = NamespaceCheck(parts.database, client, accept_new=settings.temporal_fresh)
     return Keeper(parts.database, client, limits, check, stopping, Restarter(parts.database, client).look)

@@ -15,8 +15,6 @@ LOOK_SECONDS = 8.0
 """One look at the provider, after a cancel or for a person."""
 CLEANUP_SECONDS = 60.0
 """What a cancelled or failed create may take to remove its compute."""
-CANCEL_GRACE_SECONDS = 30.0
-"""A cancelled or overdue run that has not closed by then (plus its clean-up) is terminated."""
 HANDOVER_SECONDS = 1.0
 """A run that has written its last status gets this long to close before its successor cancels it."""
 PARALLEL_INSTANCES = 10

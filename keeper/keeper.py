@@ -17,7 +17,6 @@ from typing import Any
 import structlog
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -60,8 +59,8 @@ class Keeper:
         while not self.stopping.is_set():
             try:
                 await self._hold_lock_and_act()
-            except (DBAPIError, OSError) as error:
-                log.warning("keeper lost its database", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - without this loop nothing moves: it outlives any trouble
+                log.warning("keeper begins again", error=type(error).__name__)
             await self._pause(self.limits.interval_seconds)
 
     async def _hold_lock_and_act(self) -> None:

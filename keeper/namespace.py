@@ -56,6 +56,7 @@ class NamespaceCheck:
             known = tx.session.scalar(select(Meta.value).where(Meta.key == KEY))
             if known == seen:
                 tx.session.execute(delete(Meta).where(Meta.key == SWAPPED))
+                self._accept_new = False
                 return True
             if known is not None and not self._accept_new:
                 log.error("another Temporal than the records know", known=known, seen=seen)
