@@ -16,8 +16,10 @@ from typing import Any, Protocol
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CursorResult,
     DateTime,
     Engine,
+    Executable,
     Insert,
     Sequence,
     bindparam,
@@ -82,6 +84,13 @@ class Tx:
         """The time to store, as an SQL expression."""
         return self.clock.now()
 
+    def run(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Execute a statement past the unit of work, at half the cost: for writes that no loaded object mirrors.
+
+        Nothing is flushed before it and no loaded object is refreshed after it.
+        """
+        return self.session.connection().execute(statement, parameters)
+
     def emit(self, **event: Any) -> None:
         """Append a lifecycle event, numbered at commit."""
         self._events.append(event)
@@ -93,13 +102,13 @@ class Tx:
 
     def _finish(self) -> None:
         self.session.flush()
-        if self._events:
-            # The lock makes numbers follow commit order: it is held from the draw until the commit is visible.
-            self.session.execute(_EVENT_LOCK)
-            self.session.execute(_insert_event(self.clock), self._events)
         if self._channels:
             names, payloads = list(self._channels), list(self._channels.values())
-            self.session.execute(_NOTIFY, {"names": names, "payloads": payloads})
+            self.run(_NOTIFY, {"names": names, "payloads": payloads})
+        if self._events:
+            # The lock makes numbers follow commit order: it is held from the draw until the commit is visible.
+            self.run(_EVENT_LOCK)
+            self.run(_insert_event(self.clock), self._events)
 
 
 _EVENT_LOCK = text(f"select pg_advisory_xact_lock({EVENT_LOCK})")

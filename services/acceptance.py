@@ -149,9 +149,9 @@ def insert_operation(
         "idempotency_key": key.key if key else None,
         "idempotency_fingerprint": key.fingerprint if key else None,
     }
-    tx.session.execute(insert(OperationRow).values({**row, **values}))
+    tx.run(insert(OperationRow).values({**row, **values}))
     if touches:
-        tx.session.execute(
+        tx.run(
             insert(OperationInstance),
             [
                 {
@@ -183,7 +183,7 @@ def _bump(
         values: dict[str, Any] = {"version": Instance.version + 1, "updated_at": tx.now}
         if ask.reason is not Reason.RESTART_POLICY:
             values["restarts"] = 0
-        rows = tx.session.execute(
+        rows = tx.run(
             update(Instance)
             .where(Instance.id.in_([t.instance_id for t in touches]))
             .values(**values)
@@ -213,7 +213,7 @@ def _bump(
 
 def take_fence(tx: Tx, deployment_id: str, operation_id: str) -> None:
     """Make `operation_id` the one that owns the deployment."""
-    tx.session.execute(
+    tx.run(
         update(Deployment)
         .where(Deployment.id == deployment_id)
         .values(operation_id=operation_id, version=Deployment.version + 1, updated_at=tx.now)

@@ -75,7 +75,8 @@ _LOCKED = (
 def lock_operation(tx: Tx, operation_id: str) -> tuple[OperationRow, Deployment | None]:
     """The operation and its deployment (None: it is gone), both locked until the transaction ends.
 
-    Deployment before operation, like everywhere: PostgreSQL locks a joined row in the order of the FROM list. Raises `FenceLost` when there is no such operation.
+    Deployment before operation, like everywhere: PostgreSQL locks a joined row in the order of the FROM list.
+    Raises `FenceLost` when there is no such operation.
     """
     found = tx.session.execute(_LOCKED, {"operation_id": operation_id}).one_or_none()
     if found is not None:

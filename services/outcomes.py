@@ -74,7 +74,7 @@ def conclude(
         _cancelled(tx, operation, moves, rows, looks or {}, error)
     _close_steps(tx, operation, verdict)
     parked = verdict is OperationStatus.FAILED and park_seconds > 0
-    tx.session.execute(
+    tx.run(
         update(OperationRow)
         .where(OperationRow.id == operation.id)
         .values(
@@ -114,7 +114,7 @@ def end_life(tx: Tx, operation: OperationRow, row: Instance, *, reason: str | No
     confirmed = row.termination_confirmed_at
     method = row.confirmation_method or (ConfirmationMethod.PROVIDER_POLL if reason is None else None)
     run_id = new_id("run")
-    tx.session.execute(
+    tx.run(
         insert(InstanceRun).values(
             run_id=run_id,
             instance_id=row.id,
@@ -253,7 +253,7 @@ def _set_cancelled(tx: Tx, operation: OperationRow, move: OperationInstance, row
 def _close_steps(tx: Tx, operation: OperationRow, verdict: OperationStatus) -> None:
     """No step stays pending or running after the end."""
     rest = StepStatus.SKIPPED if verdict is not OperationStatus.SUCCEEDED else StepStatus.DONE
-    tx.session.execute(
+    tx.run(
         update(OperationStep)
         .where(
             OperationStep.operation_id == operation.id,

@@ -85,7 +85,7 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, park_seconds: float) -> di
         max(budget(operation.provider, Operation(step.verb)).slow for step in phase) for phase in plan.phases
     )
     stored = asdict(plan)
-    tx.session.execute(
+    tx.run(
         update(OperationRow)
         .where(OperationRow.id == operation.id)
         .values(
@@ -204,9 +204,9 @@ def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row:
         values["provisioning_status"] = ProvisioningStatus.PROVISIONING
     if verb is Operation.DELETE:
         values["termination_requested_at"] = func.coalesce(Instance.termination_requested_at, tx.now)
-    version = tx.session.scalar(
+    version = tx.run(
         update(Instance).where(Instance.id == row.id).values(**values).returning(Instance.version)
-    )
+    ).scalar_one()
     instance_event(
         tx,
         operation,
@@ -238,7 +238,7 @@ def _write_steps(tx: Tx, operation: OperationRow, plan: Plan) -> None:
                 }
             )
     rows.append({"name": "finish", "title": "Finish", "instance_id": None, "status": StepStatus.PENDING, **fresh})
-    tx.session.execute(
+    tx.run(
         insert(OperationStep),
         [{"operation_id": operation.id, "position": n, **row} for n, row in enumerate(rows)],
     )

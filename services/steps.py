@@ -179,7 +179,7 @@ def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> Non
     held = hold(tx, owner, instance_id)
     move, row = held.move, held.row
     provider_id = outcome.provider_id or row.cloud_instance_id
-    version = tx.session.scalar(
+    version = tx.run(
         update(Instance)
         .where(Instance.id == instance_id)
         .values(
@@ -189,7 +189,7 @@ def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> Non
             updated_at=tx.now,
         )
         .returning(Instance.version)
-    )
+    ).scalar()
     instance_event(
         tx,
         held.operation,
@@ -226,7 +226,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
         }
     else:
         values |= _settled(tx, held, outcome)
-    version = tx.session.scalar(
+    version = tx.run(
         update(Instance)
         .where(
             Instance.id == instance_id,
@@ -235,7 +235,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
         )
         .values(**values)
         .returning(Instance.version)
-    )
+    ).scalar()
     if version is None:
         raise FenceLost(f"instance {instance_id} is {before}, not {move.during}; another owns it")
     move.outcome = "confirmed"
@@ -308,9 +308,9 @@ def mark_error(
     }
     if verb is Operation.CREATE:
         values["provisioning_status"] = ProvisioningStatus.FAILED
-    version = tx.session.scalar(
+    version = tx.run(
         update(Instance).where(Instance.id == row.id).values(**values).returning(Instance.version)
-    )
+    ).scalar()
     instance_event(
         tx,
         operation,

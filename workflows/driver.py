@@ -108,7 +108,6 @@ class OperationRun:
         return await workflow.execute_local_activity_method(
             RecordActivities.plan_operation,
             PlanInput(self._owner, run_id),
-            summary="claim the deployment, write planned states",
             **policies.RECORD,
         )
 
@@ -231,7 +230,6 @@ class OperationRun:
             workflow.execute_local_activity_method(
                 RecordActivities.finish_operation,
                 FinishInput(self._owner, verdict, error, looks, park),
-                summary=f"record {verdict}",
                 **policies.RECORD,
             )
         )
