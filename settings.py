@@ -44,8 +44,6 @@ class Settings(BaseSettings):
     """`berth up` has just made this Temporal database: its new namespace id needs no acknowledgement."""
     temporal_cli: str = ""
     """The Temporal program for `berth up`; empty: look for it on PATH and in the cache, else get it."""
-    temporal_fresh: bool = False
-    """Set by `berth up` for a Temporal database that it made itself: its new namespace id is expected."""
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "berth")
     api_host: str = "127.0.0.1"
     api_port: int = 8000
