@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -109,13 +110,13 @@ def workers(client: Client, parts: Parts) -> list[Worker]:
     instances = InstanceActivities(*common, ports=ports, pool=parts.pool)
     asks = AskActivities(*common, pool=parts.pool)
     records = RecordActivities(parts.database, parts.settings.park_seconds)
-    acting = [
+    acting: list[Callable[..., Any]] = [
         getattr(source, name)
         for source in (instances, asks)
         for name in dir(source)
         if hasattr(getattr(source, name), "__temporal_activity_definition")
     ]
-    recording = [
+    recording: list[Callable[..., Any]] = [
         records.plan_operation,
         records.fail_step,
         records.finish_operation,

@@ -18,11 +18,11 @@ _HEAD = """# Performance
 
 Written by `make bench`; raw samples: [performance/samples.json](performance/samples.json).
 
-An operation of Berth is measured from the HTTP request to the answer of the long poll that says `succeeded`: acceptance,
-dispatch, Plan, the provider's verb on `simulated` (which answers at once), Finish. The floor is a *bare* workflow with the
-same graph (local activity, activity on another queue, local activity) whose activities do nothing, started through the
-SDK on the same Temporal server, with its own worker process, in the same run, in alternating blocks. Ratios are
-what counts: the absolute figures belong to the machine below.
+An operation of Berth is measured from the HTTP request to the answer of the long poll that says `succeeded`:
+acceptance, dispatch, Plan, the provider's verb on `simulated` (which answers at once), Finish. The floor is a
+*bare* workflow with the same graph (local activity, activity on another queue, local activity) whose activities do
+nothing, started through the SDK on the same Temporal server, with its own worker process, in the same run, in
+alternating blocks. Ratios are what counts: the absolute figures belong to the machine below.
 
 """
 
@@ -60,8 +60,8 @@ def _latency_table(results: dict[str, Any]) -> str:
         p50, p95 = (1000 * quantile(ours, q) for q in (0.5, 0.95))
         b50, b95 = (1000 * quantile(bare, q) for q in (0.5, 0.95))
         lines.append(
-            f"| {level['concurrent']} | {b50:.0f} ms | {b95:.0f} ms | {p50:.0f} ms | {p95:.0f} ms | {p50 / b50:.2f} "
-            f"| {floor:.1f} | {rate:.1f} | {rate / floor:.2f} |"
+            f"| {level['concurrent']} | {b50:.0f} ms | {b95:.0f} ms | {p50:.0f} ms | {p95:.0f} ms "
+            f"| {p50 / b50:.2f} | {floor:.1f} | {rate:.1f} | {rate / floor:.2f} |"
         )
     return "\n".join(lines) + "\n"
 
