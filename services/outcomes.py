@@ -71,7 +71,10 @@ def conclude(
     elif verdict is OperationStatus.FAILED:
         error = _failed(tx, operation, moves, rows, error)
     else:
+        error = error or _overdue(operation)
         _cancelled(tx, operation, moves, rows, looks or {}, error)
+        if error is not None and error["code"] == "timed-out":
+            verdict = OperationStatus.FAILED
     _close_steps(tx, operation, verdict)
     parked = verdict is OperationStatus.FAILED and park_seconds > 0
     tx.run(
@@ -216,6 +219,15 @@ def _cancelled(
             _set_cancelled(tx, operation, move, row, end)
             continue
         mark_error(tx, operation, move, row, error or _cancel_cause(move, seen), what="CANCELLED")
+
+
+def _overdue(operation: OperationRow) -> dict[str, Any] | None:
+    """Nobody asked for this cancel but the deadline: the operation has failed, and a retry may help."""
+    asked, deadline = operation.cancel_requested_at, operation.deadline_at
+    if asked is None or deadline is None or asked < deadline or operation.pre_empted_by is not None:
+        return None
+    message = f"The {operation.kind} was not done by its deadline and was stopped."
+    return {"code": "timed-out", "message": message, "step": None, "retryable": True, "kept": [], "cleaned": []}
 
 
 def _cancel_cause(move: OperationInstance, seen: str | None) -> dict[str, Any]:
