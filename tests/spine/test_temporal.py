@@ -31,6 +31,10 @@ def reset(spine: Spine, operation: OperationRow) -> None:
     workflow(spine, "reset", *words, "--reason", "a test")
 
 
+def listed(spine: Spine, query: str) -> bool:
+    return bool(json.loads(workflow(spine, "list", "--query", query, "-o", "json")))
+
+
 def open_runs(spine: Spine, operation: OperationRow) -> list[str]:
     query = f"WorkflowId='{operation.workflow_id}' AND ExecutionStatus='Running'"
     return [

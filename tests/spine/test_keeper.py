@@ -1,0 +1,169 @@
+"""The keeper: what was accepted runs, whoever is away; one keeper acts at a time; nothing is overdue for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import func, select, update
+
+from db.models import Meta, OperationRow
+from domain.lifecycle import Operation, Status
+from domain.operations import OperationStatus
+from keeper.namespace import KEY, SWAPPED
+from services.acceptance import lock_deployment
+from tests.spine.conftest import MakeSpine
+from tests.spine.test_temporal import begun, listed
+from tests.support.postgres import PostgresServer
+from tests.support.spine import Spine
+from tests.support.temporal import TemporalServer, make_server
+from tests.support.workers import wait_for
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+    """A Temporal server that the test may kill."""
+    server = make_server(tmp_path_factory.mktemp("temporal"), namespaces=1)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fragile(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, own_temporal: TemporalServer
+) -> Iterator[Spine]:
+    """A Berth on that server."""
+    folder = tmp_path_factory.mktemp("spine")
+    made = Spine(folder, postgres_server.new_database(), own_temporal, own_temporal.new_namespace())
+    yield made
+    made.close()
+
+
+def test_what_is_accepted_while_temporal_is_away_runs_when_it_is_back(fragile: Spine) -> None:
+    fragile.start_worker()
+    fragile.create_done()
+    fragile.temporal.kill()
+    made = fragile.create()
+    with pytest.raises(AssertionError, match="did not get there"):
+        fragile.wait_done(made, seconds=1.5)
+    assert fragile.operation(made.operation_id).status is OperationStatus.PENDING
+    fragile.temporal.start()
+    fragile.succeeded(made, seconds=30)
+    fragile.invariants()
+
+
+def test_an_operation_survives_the_death_of_temporal_in_its_middle(fragile: Spine) -> None:
+    fragile.start_worker()
+    made = fragile.create(members=2, simulate={"create": {"fault": "slow", "seconds": 1.0}})
+    fragile.wait_call(made.deployment_id, "create", times=2)
+    fragile.temporal.kill()
+    fragile.temporal.start()
+    fragile.succeeded(made, seconds=60)
+    fragile.invariants()
+
+
+def test_what_is_accepted_before_any_worker_exists_runs_when_one_does(make_spine: MakeSpine) -> None:
+    spine = make_spine()
+    made = [spine.create() for _ in range(3)]
+    spine.start_worker()
+    for accepted in made:
+        spine.succeeded(accepted)
+    spine.invariants()
+
+
+def test_one_of_two_keepers_acts_and_the_other_takes_over_when_it_dies(make_spine: MakeSpine) -> None:
+    spine = make_spine()
+    first, second = spine.start_worker(), spine.start_worker()
+    first.wait_until("keeper acts")
+    assert "keeper acts" not in second.log.read_text()
+    made = spine.create(simulate={"create": {"fault": "slow", "seconds": 1.5}})
+    spine.wait_call(made.deployment_id, "create")
+    first.kill()
+    second.wait_until("keeper acts", seconds=10)
+    spine.succeeded(made, seconds=40)
+    spine.create_done()
+    spine.invariants()
+
+
+def test_another_temporal_than_the_one_known_stops_the_keeper_until_it_is_acknowledged(fragile: Spine) -> None:
+    """A not-found from a Temporal that never knew the run proves nothing."""
+    worker = fragile.start_worker()
+    fragile.create_done()
+    known = fragile.rows(select(Meta.value).where(Meta.key == KEY))
+    made = fragile.create(simulate={"create": {"fault": "hang"}})
+    fragile.wait_call(made.deployment_id, "create")
+    worker.kill()
+    fragile.temporal.kill()
+    for path in fragile.temporal.folder.glob("temporal.db*"):
+        path.unlink()
+    fragile.temporal.start()
+    worker = fragile.start_worker(BERTH_TEMPORAL_FRESH="0")
+    worker.wait_until("another Temporal than the records know")
+    pending = fragile.create()
+    with pytest.raises(AssertionError, match="did not get there"):
+        fragile.wait_operation(pending, lambda row: row.status is not OperationStatus.PENDING, seconds=2.5)
+    assert fragile.operation(made.operation_id).status is OperationStatus.RUNNING
+    assert fragile.rows(select(Meta.value).where(Meta.key == SWAPPED)) != []
+    worker.stop()
+    fragile.start_worker(BERTH_TEMPORAL_FRESH="1")
+    fragile.succeeded(pending, seconds=30)
+    failed = fragile.failed(made, seconds=30)
+    assert failed.error is not None
+    assert "is unknown to Temporal" in failed.error["message"]
+    assert fragile.rows(select(Meta.value).where(Meta.key == SWAPPED)) == []
+    assert fragile.rows(select(Meta.value).where(Meta.key == KEY)) != known
+    fragile.succeeded(fragile.retry(failed.id))
+    fragile.invariants()
+
+
+def test_an_overdue_operation_is_stopped_like_a_cancelled_one(spine: Spine) -> None:
+    made = spine.create(simulate={"create": {"fault": "hang"}})
+    begun(spine, made, "create")
+    overdue = update(OperationRow).where(OperationRow.id == made.operation_id).values(deadline_at=func.now())
+    spine.write(lambda tx: tx.session.execute(overdue))
+    ended = spine.wait_done(made, seconds=15)
+    assert ended.status is OperationStatus.FAILED
+    assert ended.error is not None
+    assert ended.error["code"] == "timed-out"
+    row = spine.instance(made.deployment_id)
+    assert (row.status, row.error_code) == (Status.ERROR, "timed-out")
+    assert spine.inventory(made.deployment_id) == []
+    spine.succeeded(spine.retry(ended.id))
+
+
+def test_a_cancelled_run_that_does_not_close_is_terminated_after_its_grace(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_CANCEL_GRACE_SECONDS="1")
+    spine.start_worker()
+    made = spine.create_done()
+    row = spine.instance(made.deployment_id)
+    spine.fault("restart", "hang", instance=row.id)
+    asked = spine.act(Operation.RESTART, made.deployment_id)
+    operation = begun(spine, asked, "restart")
+    asked_to_stop = (
+        update(OperationRow).where(OperationRow.id == operation.id).values(cancel_requested_at=func.now())
+    )
+    with spine.database.begin() as tx:
+        lock_deployment(tx, made.deployment_id, "default")  # so that Finish cannot be written
+        spine.write(lambda other: other.session.execute(asked_to_stop))
+        query = f"WorkflowId='{operation.workflow_id}' AND ExecutionStatus='Terminated'"
+        wait_for(lambda: listed(spine, query), 25, "it was not terminated")
+    failed = spine.failed(asked, seconds=30)
+    assert failed.error is not None
+    assert failed.error["code"] == "run-lost"
+    spine.succeeded(spine.retry(failed.id))
+    spine.invariants()
+
+
+def test_a_worker_that_is_told_to_stop_drains_and_exits_cleanly(make_spine: MakeSpine) -> None:
+    spine = make_spine()
+    worker = spine.start_worker()
+    made = spine.create(simulate={"create": {"fault": "slow", "seconds": 1.0}})
+    spine.wait_call(made.deployment_id, "create")
+    assert worker.stop() == 0
+    spine.start_worker()
+    spine.succeeded(made, seconds=30)
+    assert spine.calls(spine.instance(made.deployment_id).id)["create"] == 1, "the running call was let finish"
+    spine.invariants()
