@@ -7,11 +7,12 @@ SIGTERM drains: running activities get a grace, then their attempts are handed t
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,9 +26,10 @@ from ulid import ULID
 
 from activities.asks import AskActivities
 from activities.instances import InstanceActivities
+from activities.parts import Parts
 from activities.records import RecordActivities
 from blueprints.registry import BLUEPRINTS
-from db.session import Database, open_database
+from db.session import open_database
 from db.vault import Vault
 from domain.work import Identity
 from keeper.facts import KeeperLimits
@@ -54,19 +56,15 @@ _HOST_SEEN_EVERY = 5.0
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a worker is made of."""
+class Composition:
+    """A worker's settings, the host that it stands for, and what its activities are made of."""
 
     settings: Settings
-    database: Database
-    vault: Vault
-    server_id: str
     host_id: str
-    providers: dict[str, Provider]
-    pool: ThreadPoolExecutor
+    parts: Parts
 
 
-def compose(settings: Settings) -> Parts:
+def compose(settings: Settings) -> Composition:
     """Build the parts, prove the keys, and register this host."""
     database = open_database(settings.database_url, pool_size=20)
     vault = Vault.open(settings.data_dir / "keys")
@@ -75,10 +73,24 @@ def compose(settings: Settings) -> Parts:
         vault.check(tx)
         server = server_id(tx)
         register_host(tx, host_id, f"{socket.gethostname()}-{host_id[-6:]}", ["process"], boot_id())
+    parts = Parts(
+        database,
+        vault,
+        server,
+        _providers(settings, vault, server, host_id),
+        BLUEPRINTS,
+        range(settings.port_first, settings.port_last + 1),
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="activity"),
+    )
+    return Composition(settings, host_id, parts)
+
+
+def _providers(settings: Settings, vault: Vault, server: str, host_id: str) -> dict[str, Provider]:
+    """Those that this worker serves; `simulated` in local mode only."""
 
     def verify(found: Identity) -> bool:
-        parts = (found.server_id, found.project, found.deployment_id, found.instance_id, str(found.generation))
-        return vault.verify(found.signature, *parts)
+        facts = (found.server_id, found.project, found.deployment_id, found.instance_id, str(found.generation))
+        return vault.verify(found.signature, *facts)
 
     root = settings.instance_root or settings.data_dir / "instances"
     providers: dict[str, Provider] = {
@@ -88,93 +100,83 @@ def compose(settings: Settings) -> Parts:
     }
     if settings.local_mode:
         providers["simulated"] = simulated_provider(settings.data_dir / "simulated.db", server, verify)
-    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="activity")
-    return Parts(settings, database, vault, server, host_id, providers, pool)
+    return providers
 
 
 def _host_id(data_dir: Path) -> str:
-    """This host's id, made once and kept in the data directory."""
+    """This host's id, made once and kept in the data directory; two workers that start at once agree on it."""
     path = data_dir / "host_id"
-    try:
-        with path.open("x") as file:
-            file.write(f"host_{str(ULID()).lower()}\n")
-    except FileExistsError:
-        log.debug("host id is known")
+    if not path.exists():
+        draft = data_dir / f"host_id.{os.getpid()}"
+        draft.write_text(f"host_{str(ULID()).lower()}\n")
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
     return path.read_text().strip()
 
 
-def workers(client: Client, parts: Parts) -> list[Worker]:
+def workers(client: Client, composed: Composition) -> list[Worker]:
     """One for the workflows, one per provider queue: what runs on a queue needs that place's credentials."""
-    ports = range(parts.settings.port_first, parts.settings.port_last + 1)
-    common: tuple[Any, ...] = (parts.database, parts.vault, parts.server_id, parts.providers, BLUEPRINTS)
-    instances = InstanceActivities(*common, ports=ports, pool=parts.pool)
-    asks = AskActivities(*common, pool=parts.pool)
-    records = RecordActivities(parts.database, parts.settings.park_seconds)
-    acting: list[Callable[..., Any]] = [
-        getattr(source, name)
-        for source in (instances, asks)
-        for name in dir(source)
-        if hasattr(getattr(source, name), "__temporal_activity_definition")
-    ]
-    recording: list[Callable[..., Any]] = [
-        records.plan_operation,
-        records.fail_step,
-        records.finish_operation,
-        records.accept_retry,
-        records.stop_listening,
-        records.record_confirmation,
-    ]
-    queues = [task_queue("process", parts.host_id)]
+    parts = composed.parts
+    records = RecordActivities(parts.database, composed.settings.park_seconds)
+    acting = activities_of(InstanceActivities(parts)) + activities_of(AskActivities(parts))
+    queues = [task_queue("process", composed.host_id)]
     queues += [task_queue(name, None) for name in parts.providers if name != "process"]
-    return [
-        Worker(
-            client,
-            task_queue=TASK_QUEUE,
-            workflows=list(WORKFLOWS.values()),
-            activities=recording,
-            activity_executor=parts.pool,
-            workflow_runner=SandboxedWorkflowRunner(
-                restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
-            ),
-            workflow_failure_exception_types=[Exception],
-            max_concurrent_workflow_tasks=20,
-            sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
-            graceful_shutdown_timeout=_DRAIN,
-            build_id="berth",
+    workflows = Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=list(WORKFLOWS.values()),
+        activities=activities_of(records),
+        activity_executor=parts.pool,
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
         ),
-        *(
-            Worker(
-                client,
-                task_queue=queue,
-                activities=acting,
-                max_concurrent_activities=_ACTIVITIES_AT_ONCE,
-                max_heartbeat_throttle_interval=_HEARTBEAT_EVERY,
-                graceful_shutdown_timeout=_DRAIN,
-                build_id="berth",
-            )
-            for queue in queues
-        ),
-    ]
+        workflow_failure_exception_types=[Exception],
+        max_concurrent_workflow_tasks=20,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
+        graceful_shutdown_timeout=_DRAIN,
+        build_id="berth",
+    )
+    return [workflows, *(_provider_worker(client, queue, acting) for queue in queues)]
 
 
-def keeper(client: Client, parts: Parts, stopping: asyncio.Event) -> Keeper:
+def _provider_worker(client: Client, queue: str, acting: list[Callable[..., Any]]) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=acting,
+        max_concurrent_activities=_ACTIVITIES_AT_ONCE,
+        max_heartbeat_throttle_interval=_HEARTBEAT_EVERY,
+        default_heartbeat_throttle_interval=_HEARTBEAT_EVERY,
+        graceful_shutdown_timeout=_DRAIN,
+        build_id="berth",
+    )
+
+
+def activities_of(holder: object) -> list[Callable[..., Any]]:
+    """Every activity that `holder` defines: a new one is served without being listed again."""
+    found = (getattr(holder, name) for name in dir(holder) if not name.startswith("_"))
+    return [method for method in found if hasattr(method, "__temporal_activity_definition")]
+
+
+def keeper(client: Client, composed: Composition, stopping: asyncio.Event) -> Keeper:
     """The loop that brings every unfinished operation forward."""
-    settings = parts.settings
+    settings, database = composed.settings, composed.parts.database
     limits = KeeperLimits(
         settings.keeper_interval_seconds,
         settings.gone_look_seconds,
         settings.run_hold_seconds,
         settings.cancel_grace_seconds,
     )
-    check = NamespaceCheck(parts.database, client, accept_new=settings.temporal_fresh)
-    return Keeper(parts.database, client, limits, check, stopping, Restarter(parts.database, client).look)
+    check = NamespaceCheck(database, client, accept_new=settings.temporal_fresh)
+    return Keeper(database, client, limits, check, stopping, Restarter(database, client).look)
 
 
-async def _stay_seen(parts: Parts, stopping: asyncio.Event) -> None:
+async def _stay_seen(composed: Composition, stopping: asyncio.Event) -> None:
     """Tell the records every few seconds that this host's worker lives."""
     while not stopping.is_set():
         try:
-            await asyncio.to_thread(_see, parts)
+            await asyncio.to_thread(_see, composed)
             await asyncio.wait_for(stopping.wait(), _HOST_SEEN_EVERY)
         except TimeoutError:
             continue
@@ -183,9 +185,9 @@ async def _stay_seen(parts: Parts, stopping: asyncio.Event) -> None:
             await asyncio.sleep(_HOST_SEEN_EVERY)
 
 
-def _see(parts: Parts) -> None:
-    with parts.database.begin() as tx:
-        see_host(tx, parts.host_id)
+def _see(composed: Composition) -> None:
+    with composed.parts.database.begin() as tx:
+        see_host(tx, composed.host_id)
 
 
 async def run(settings: Settings) -> None:
@@ -194,21 +196,21 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    parts = await asyncio.to_thread(compose, settings)
+    composed = await asyncio.to_thread(compose, settings)
     client = await connect(settings.temporal_address, settings.temporal_namespace)
     async with AsyncExitStack() as stack:
-        for worker in workers(client, parts):
+        for worker in workers(client, composed):
             await stack.enter_async_context(worker)
         loops = [
-            asyncio.create_task(keeper(client, parts, stopping).run()),
-            asyncio.create_task(_stay_seen(parts, stopping)),
+            asyncio.create_task(keeper(client, composed, stopping).run()),
+            asyncio.create_task(_stay_seen(composed, stopping)),
         ]
-        log.info("worker ready", host=parts.host_id, providers=sorted(parts.providers))
+        log.info("worker ready", host=composed.host_id, providers=sorted(composed.parts.providers))
         await stopping.wait()
         log.info("worker drains")
         await asyncio.gather(*loops)
-    parts.pool.shutdown(wait=False, cancel_futures=True)
-    parts.database.engine.dispose()
+    composed.parts.pool.shutdown(wait=False, cancel_futures=True)
+    composed.parts.database.engine.dispose()
 
 
 def main() -> None:

@@ -6,18 +6,14 @@ They change no record, and only `set_faults` changes anything at all (local mode
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
 from temporalio import activity
 
 from activities.failures import as_temporal_failures
-from blueprints.base import Blueprint
+from activities.parts import Parts
 from db.models import Instance
-from db.session import Database
-from db.vault import Vault
 from domain.errors import FieldError, InvalidInput, NotFound
 from domain.work import Work
 from providers.base import Provider
@@ -31,22 +27,8 @@ _MASK = "••••••"
 class AskActivities:
     """Composed by the worker, like `InstanceActivities`."""
 
-    def __init__(
-        self,
-        database: Database,
-        vault: Vault,
-        server_id: str,
-        providers: Mapping[str, Provider],
-        blueprints: Mapping[str, Blueprint],
-        *,
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        self._database = database
-        self._vault = vault
-        self._server_id = server_id
-        self._providers = providers
-        self._blueprints = blueprints
-        self._pool = pool
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     @activity.defn
     async def observe_instance(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +44,7 @@ class AskActivities:
     async def read_inventory(self, given: dict[str, Any]) -> dict[str, Any]:
         """`{provider}` → `{items: […]}`: everything that provider holds here."""
         return await self._run(
-            lambda: {"items": [asdict(item) for item in self._providers[given["provider"]].inventory()]}
+            lambda: {"items": [asdict(item) for item in self._parts.providers[given["provider"]].inventory()]}
         )
 
     @activity.defn
@@ -81,7 +63,7 @@ class AskActivities:
         """`{do: list|set|clear, fault?}` → `{items: […]}`: the faults that `simulated` will act out."""
 
         def change() -> dict[str, Any]:
-            simulated = self._providers["simulated"]
+            simulated = self._parts.providers["simulated"]
             assert isinstance(simulated, SimulatedProvider)
             match given["do"]:
                 case "set":
@@ -98,18 +80,18 @@ class AskActivities:
 
     async def _run(self, work: Any) -> dict[str, Any]:
         with as_temporal_failures():
-            found: dict[str, Any] = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            found: dict[str, Any] = await asyncio.get_running_loop().run_in_executor(self._parts.pool, work)
             return found
 
     def _work(self, instance_id: str) -> tuple[Provider, Work]:
-        with self._database.begin() as tx:
+        with self._parts.database.begin() as tx:
             row = tx.session.get(Instance, instance_id)
             if row is None:
                 raise NotFound("instance", instance_id)
             spec = row.applied_spec or {"params": {}, "resources": {}}
-            work = load_work(tx, self._vault, self._server_id, row, spec)
-            provider = self._providers[row.provider]
-        return provider, replace(work, recipe=self._blueprints[work.blueprint].process_recipe)
+            work = load_work(tx, self._parts.vault, self._parts.server_id, row, spec)
+            provider = self._parts.providers[row.provider]
+        return provider, replace(work, recipe=self._parts.blueprints[work.blueprint].process_recipe)
 
 
 def _masked(line: str, work: Work) -> str:

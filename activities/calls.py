@@ -31,6 +31,8 @@ class ActivityCall:
         self.owner = owner
         self._instance_id = instance_id
         self._cleaning = cleaning
+        self.attempt: int | None = None
+        """Set once the attempt has begun: a later one ends it."""
         self._stop = threading.Event()
         self._said_at = 0.0
 
@@ -44,7 +46,7 @@ class ActivityCall:
             raise CallCancelled("the call was cancelled")
         if self.owner is not None:
             with self._database.begin() as tx:
-                fence_holds(tx, self.owner, cancelled_too=self._cleaning)
+                fence_holds(tx, self.owner, self._instance_id, self.attempt, cancelled_too=self._cleaning)
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless the call is cancelled."""

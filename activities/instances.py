@@ -8,8 +8,7 @@ transaction).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 
 from temporalio import activity
@@ -17,9 +16,8 @@ from temporalio import activity
 from activities.calls import ActivityCall, in_thread
 from activities.contracts import OwnerInput, StepInput, StepResult
 from activities.failures import as_temporal_failures
+from activities.parts import Parts
 from blueprints.base import Blueprint
-from db.session import Database
-from db.vault import Vault
 from domain.errors import BerthError, FenceLost, ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
 from domain.limits import CONFIRM_POLL_SECONDS, budget
@@ -52,24 +50,8 @@ _WANTED = {
 class InstanceActivities:
     """Composed by the worker: records, keys, and the providers and blueprints that it serves."""
 
-    def __init__(
-        self,
-        database: Database,
-        vault: Vault,
-        server_id: str,
-        providers: Mapping[str, Provider],
-        blueprints: Mapping[str, Blueprint],
-        *,
-        ports: range,
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        self._database = database
-        self._vault = vault
-        self._server_id = server_id
-        self._providers = providers
-        self._blueprints = blueprints
-        self._ports = ports
-        self._pool = pool
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     @activity.defn
     async def create_instance(self, given: StepInput) -> StepResult:
@@ -105,16 +87,16 @@ class InstanceActivities:
     async def confirm_instance(self, given: StepInput) -> StepResult:
         """Poll the provider until it shows the end state of an accepted step."""
         owner = _owner(given.owner)
-        call = ActivityCall(self._database, owner, given.instance_id)
+        call = ActivityCall(self._parts.database, owner, given.instance_id)
         with as_temporal_failures():
-            await in_thread(self._pool, call, lambda: self._confirm(owner, given.instance_id, call))
+            await in_thread(self._parts.pool, call, lambda: self._confirm(owner, given.instance_id, call))
         return StepResult(confirmed=True)
 
     @activity.defn
     async def clean_up_instance(self, given: StepInput) -> list[str]:
         """Remove what a failed or cancelled create has made; returns what was removed, in words."""
         owner = _owner(given.owner)
-        call = ActivityCall(self._database, owner, given.instance_id, cleaning=True)
+        call = ActivityCall(self._parts.database, owner, given.instance_id, cleaning=True)
 
         def clean() -> list[str]:
             step = self._load(owner, given.instance_id, cleaning=True)
@@ -122,25 +104,25 @@ class InstanceActivities:
             return [f"the {step.provider} object of {step.work.name}"]
 
         with as_temporal_failures():
-            return await in_thread(self._pool, call, clean)
+            return await in_thread(self._parts.pool, call, clean)
 
     @activity.defn
     async def look_at_instance(self, given: StepInput) -> str:
         """One look at what a cancelled operation left, in the words of the observation table."""
         owner = _owner(given.owner)
-        call = ActivityCall(self._database, owner, given.instance_id, cleaning=True)
+        call = ActivityCall(self._parts.database, owner, given.instance_id, cleaning=True)
 
         def look() -> str:
             step = self._load(owner, given.instance_id, cleaning=True)
             return self._provider(step).observe(step.work).seen.value
 
         with as_temporal_failures():
-            return await in_thread(self._pool, call, look)
+            return await in_thread(self._parts.pool, call, look)
 
     async def _attempt(self, given: StepInput, verb: Callable[[StepWork, ActivityCall], Outcome]) -> StepResult:
         """One attempt of a verb: begin, act, settle; a failure is recorded with the step before it is raised."""
         owner = _owner(given.owner)
-        call = ActivityCall(self._database, owner, given.instance_id)
+        call = ActivityCall(self._parts.database, owner, given.instance_id)
 
         def attempt() -> bool:
             step = self._begin(owner, given.instance_id)
@@ -151,7 +133,7 @@ class InstanceActivities:
             except BerthError as error:
                 self._record_failure(owner, given.instance_id, error)
                 raise
-            with self._database.begin() as tx:
+            with self._parts.database.begin() as tx:
                 if outcome.confirmed:
                     settle_step(tx, owner, given.instance_id, Evidence(outcome))
                 else:
@@ -159,38 +141,38 @@ class InstanceActivities:
             return outcome.confirmed
 
         with as_temporal_failures():
-            return StepResult(confirmed=await in_thread(self._pool, call, attempt))
+            return StepResult(confirmed=await in_thread(self._parts.pool, call, attempt))
 
     def _record_failure(self, owner: Owner, instance_id: str, error: BerthError) -> None:
         if isinstance(error, FenceLost):
             return
-        with self._database.begin() as tx:
+        with self._parts.database.begin() as tx:
             end_attempt(tx, owner, instance_id, error.message)
 
     def _begin(self, owner: Owner, instance_id: str) -> StepWork:
-        with self._database.begin() as tx:
-            return self._with_recipe(begin_step(tx, self._vault, self._server_id, owner, instance_id))
+        with self._parts.database.begin() as tx:
+            return self._with_recipe(begin_step(tx, self._parts.vault, self._parts.server_id, owner, instance_id))
 
     def _load(self, owner: Owner, instance_id: str, *, cleaning: bool = False) -> StepWork:
-        with self._database.begin() as tx:
+        with self._parts.database.begin() as tx:
             return self._with_recipe(
-                load_step(tx, self._vault, self._server_id, owner, instance_id, cleaning=cleaning)
+                load_step(tx, self._parts.vault, self._parts.server_id, owner, instance_id, cleaning=cleaning)
             )
 
     def _with_recipe(self, step: StepWork) -> StepWork:
-        blueprint = self._blueprints[step.work.blueprint]
+        blueprint = self._parts.blueprints[step.work.blueprint]
         return replace(step, work=replace(step.work, recipe=blueprint.process_recipe))
 
     def _provider(self, step: StepWork) -> Provider:
-        return self._providers[step.provider]
+        return self._parts.providers[step.provider]
 
     def _create(self, step: StepWork, call: ActivityCall) -> Outcome:
-        blueprint = self._blueprints[step.work.blueprint]
+        blueprint = self._parts.blueprints[step.work.blueprint]
         provider = self._provider(step)
         work = step.work
         if provider.probes:
-            with self._database.begin() as tx:
-                secrets = ensure_secrets(tx, self._vault, work.instance_id, blueprint.new_secrets())
+            with self._parts.database.begin() as tx:
+                secrets = ensure_secrets(tx, self._parts.vault, work.instance_id, blueprint.new_secrets())
             work = replace(work, secrets=secrets)
         outcome, work = self._create_on_port(provider, work, call)
         return self._ready(provider, blueprint, work, outcome, call)
@@ -201,10 +183,10 @@ class InstanceActivities:
             return provider.create(work, call), work
         refused: list[int] = []
         while True:
-            with self._database.begin() as tx:
+            with self._parts.database.begin() as tx:
                 owner = call.owner
                 assert owner is not None
-                port, fixed = allocate_port(tx, owner, work.instance_id, self._ports, refused)
+                port, fixed = allocate_port(tx, owner, work.instance_id, self._parts.ports, refused)
             placed = replace(work, port=port)
             try:
                 return provider.create(placed, call), placed
@@ -216,17 +198,17 @@ class InstanceActivities:
     def _start(self, step: StepWork, call: ActivityCall) -> Outcome:
         provider = self._provider(step)
         outcome = provider.start(step.work, call)
-        return self._ready(provider, self._blueprints[step.work.blueprint], step.work, outcome, call)
+        return self._ready(provider, self._parts.blueprints[step.work.blueprint], step.work, outcome, call)
 
     def _restart(self, step: StepWork, call: ActivityCall) -> Outcome:
         provider = self._provider(step)
         outcome = provider.restart(step.work, call)
-        return self._ready(provider, self._blueprints[step.work.blueprint], step.work, outcome, call)
+        return self._ready(provider, self._parts.blueprints[step.work.blueprint], step.work, outcome, call)
 
     def _modify(self, step: StepWork, call: ActivityCall) -> Outcome:
         """Rewrite and reload; restart when the running instance says that the change needs it."""
         provider = self._provider(step)
-        blueprint = self._blueprints[step.work.blueprint]
+        blueprint = self._parts.blueprints[step.work.blueprint]
         outcome = provider.modify(step.work, call)
         if not outcome.confirmed or not provider.probes:
             return outcome
@@ -277,13 +259,13 @@ class InstanceActivities:
             step = self._load(owner, instance_id)
             if step.settled:
                 return
-            with self._database.begin() as tx:
+            with self._parts.database.begin() as tx:
                 claim = claimed(tx, owner.operation_id, instance_id)
             look = self._provider(step).observe(step.work)
             if self._shows_end(step, look):
                 outcome = Outcome(True, look.provider_state, look.provider_id, look.endpoint)
                 evidence = Evidence(outcome, *claim) if claim else Evidence(outcome)
-                with self._database.begin() as tx:
+                with self._parts.database.begin() as tx:
                     settle_step(tx, owner, instance_id, evidence)
                 return
             call.sleep(CONFIRM_POLL_SECONDS)

@@ -1,0 +1,27 @@
+"""What the activities that reach a provider are composed of. Built once by the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from blueprints.base import Blueprint
+from db.session import Database
+from db.vault import Vault
+from providers.base import Provider
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Records, keys, and the providers and blueprints that this worker serves."""
+
+    database: Database
+    vault: Vault
+    server_id: str
+    providers: Mapping[str, Provider]
+    blueprints: Mapping[str, Blueprint]
+    ports: range
+    """Ports of this host that instances may get."""
+    pool: ThreadPoolExecutor
+    """Where blocking provider calls run."""
