@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import uvicorn
 
 from api.app import create_app
@@ -13,6 +16,8 @@ def main() -> None:
     """Serve until SIGTERM."""
     settings = Settings()
     configure_logging(settings.log_level)
+    # uvicorn raises the signal again once it has shut down; an orderly end is not a death by signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(settings),
         host=settings.api_host,

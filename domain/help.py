@@ -224,6 +224,11 @@ HELP: dict[str, Help] = {
         "The provider says that the object does not exist any more.",
         "Retry or restore brings it back where that is possible; otherwise delete or forget it.",
     ),
+    "attempt-over": Help(
+        "A later attempt took over",
+        "A provider call went on after its time was over, and stopped before it touched anything more.",
+        "Nothing is wrong; the later attempt does the work.",
+    ),
     "fence-lost": Help(
         "Another run took over",
         "A run that no longer owned its deployment stopped before touching anything.",

@@ -12,6 +12,7 @@ from db.models import Deployment, Host, Instance, InstanceRun, LifecycleEvent, O
 from domain.operations import OperationStatus
 
 _SHARES = (0.5, 0.95, 0.99)
+_LATEST = 10_000
 
 
 def by_column(session: Session, project: str, column: InstrumentedAttribute[Any]) -> dict[str, int]:
@@ -37,21 +38,25 @@ def failures(session: Session, project: str) -> list[dict[str, Any]]:
 
 
 def durations(session: Session, project: str) -> dict[str, dict[str, float | None]]:
-    """p50, p95 and p99 of launches (of the living and the gone) and of terminations, in seconds."""
-    launches = (
+    """p50, p95 and p99 of the latest launches (of the living and the gone) and terminations, in seconds."""
+    living = (
         select(Instance.launch_duration_seconds.label("seconds"))
         .where(Instance.project == project)
-        .union_all(select(InstanceRun.launch_duration_seconds).where(InstanceRun.project == project))
+        .order_by(Instance.created_at.desc())
+        .limit(_LATEST)
         .subquery()
     )
-    ends = (
-        select(InstanceRun.termination_duration_seconds.label("seconds"))
+    gone = (
+        select(InstanceRun.launch_duration_seconds, InstanceRun.termination_duration_seconds)
         .where(InstanceRun.project == project)
+        .order_by(InstanceRun.terminated_at.desc())
+        .limit(_LATEST)
         .subquery()
     )
+    launches = select(living.c.seconds).union_all(select(gone.c.launch_duration_seconds)).subquery()
     return {
         "launch_seconds": _percentiles(session, launches.c.seconds),
-        "termination_seconds": _percentiles(session, ends.c.seconds),
+        "termination_seconds": _percentiles(session, gone.c.termination_duration_seconds),
     }
 
 

@@ -19,12 +19,50 @@ from tests.support.api import NOWHERE, TOKEN, Api, running_api
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
-INTERFACE = """id instance_id name deployment_id project role blueprint provider host spec applied_spec
-pending_changes resources labels status lifecycle_state provisioning_status billing_status health health_checked_at
-provider_state error_message error_origin endpoint cloud_instance_id instance_type availability_zone customer_id
-db_type db_server_id version current_operation allowed_actions launch_requested_at launch_confirmed_at
-launch_duration_seconds termination_requested_at termination_confirmed_at termination_duration_seconds created_at
-updated_at temporal_url""".split()
+INTERFACE = {
+    "id",
+    "instance_id",
+    "name",
+    "deployment_id",
+    "project",
+    "role",
+    "blueprint",
+    "provider",
+    "host",
+    "spec",
+    "applied_spec",
+    "pending_changes",
+    "resources",
+    "labels",
+    "status",
+    "lifecycle_state",
+    "provisioning_status",
+    "billing_status",
+    "health",
+    "health_checked_at",
+    "provider_state",
+    "error_message",
+    "error_origin",
+    "endpoint",
+    "cloud_instance_id",
+    "instance_type",
+    "availability_zone",
+    "customer_id",
+    "db_type",
+    "db_server_id",
+    "version",
+    "current_operation",
+    "allowed_actions",
+    "launch_requested_at",
+    "launch_confirmed_at",
+    "launch_duration_seconds",
+    "termination_requested_at",
+    "termination_confirmed_at",
+    "termination_duration_seconds",
+    "created_at",
+    "updated_at",
+    "temporal_url",
+}
 
 
 def fits(model: type[BaseModel], form: Any, where: str = "") -> None:
@@ -38,7 +76,7 @@ def test_an_instance_has_every_field_of_its_form(api: Api) -> None:
     for status in (Status.RUNNING, Status.ERROR, Status.STOPPING):
         form = api.get(f"/instances/{api.an_instance(status)}")
         fits(schemas.Instance, form)
-        assert set(INTERFACE) <= set(form)
+        assert set(form) >= INTERFACE
         for action in form["allowed_actions"]:
             fits(schemas.Action, action)
         if form["current_operation"]:

@@ -1,4 +1,4 @@
-"""Every (operation, status) pair through HTTP: accepted exactly where the table says, refused with what is allowed."""
+"""Every (operation, status) pair through HTTP: accepted exactly where the table says, else refused."""
 
 from __future__ import annotations
 

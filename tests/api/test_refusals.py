@@ -114,7 +114,7 @@ def test_what_is_not_json_is_refused(api: Api, raw: bytes) -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", str(2**63)])
 def test_a_number_without_end_is_refused_wherever_it_stands(api: Api, number: str) -> None:
-    raw = '{"name": "n", "blueprint": "web", "provider": "simulated", "params": {"greeting": %s}}' % number
+    raw = f'{{"name": "n", "blueprint": "web", "provider": "simulated", "params": {{"greeting": {number}}}}}'
     answer = api.client.post("/api/v1/instances", content=raw, headers={"Content-Type": "application/json"})
 
     form = is_problem(answer, 422, "invalid-input")

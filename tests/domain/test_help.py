@@ -44,7 +44,8 @@ def _codes(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Dict):
             pairs = zip(node.keys, node.values, strict=True)
-            yield from (v.value for k, v in pairs if _is(k, "code") and isinstance(v, ast.Constant))
+            found = [v.value for k, v in pairs if _is(k, "code") and isinstance(v, ast.Constant)]
+            yield from (code for code in found if isinstance(code, str))
         if isinstance(node, ast.Call):
             named = [k.value for k in node.keywords if k.arg == "type"]
             yield from (v.value for v in named if isinstance(v, ast.Constant) and isinstance(v.value, str))

@@ -47,7 +47,7 @@ def test_every_operation_has_a_row_and_details() -> None:
 
 
 def test_every_status_is_settled_or_in_progress_and_can_be_reached() -> None:
-    assert IN_PROGRESS | SETTLED == set(Status)
+    assert set(Status) == IN_PROGRESS | SETTLED
     assert not IN_PROGRESS & SETTLED
     assert {target for _, target, _ in edges()} == set(Status)
 

@@ -221,13 +221,22 @@ def running_api(folder: Path, database_url: str, **settings: Any) -> Iterator[Ap
         **{"TEMPORAL_ADDRESS": NOWHERE, **settings},
     )
     database = open_database(known.database_url, pool_size=5)
-    with socket.create_server(("127.0.0.1", 0)) as listening, _served(known, listening):
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        headers = {"Authorization": f"Bearer {TOKEN}"}
-        limits = httpx2.Limits(max_connections=200)
-        with httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False, limits=limits) as client:
-            yield Api(url, database, Vault.open(keys), client)
+    # The protocol is named, or asyncio does not turn off the delay of small packets on what it accepts.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(200)
+        with _served(known, listening), _asking(listening, known, database, keys) as api:
+            yield api
     database.engine.dispose()
+
+
+@contextmanager
+def _asking(listening: socket.socket, settings: Settings, database: Database, keys: Path) -> Iterator[Api]:
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    headers = {"Authorization": f"Bearer {(settings.data_dir / 'token').read_text().strip()}"}
+    limits = httpx2.Limits(max_connections=200)
+    with httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False, limits=limits) as client:
+        yield Api(url, database, Vault.open(keys), client)
 
 
 @contextmanager

@@ -1,0 +1,121 @@
+"""A list costs the same however many rows there are: pages come from their index, counts are kept for a moment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from api.parts import CountCache
+from tests.support.api import Api
+
+pytestmark = pytest.mark.servers
+MANY = 20_000
+_FILL = (
+    "insert into deployments(id, project, name, blueprint, provider, params, resources, members, labels,"
+    " restart_policy, timeouts, created_at, updated_at)"
+    " select 'dep_' || n, 'default', 'bulk-' || n, 'web', 'simulated', '{}', '{}', 1, '{}', 'never', '{}',"
+    " now() - n * interval '1 second', now() from generate_series(1, :many) n",
+    "insert into instances_runtime(id, deployment_id, project, name, ordinal, role, blueprint, provider, labels,"
+    " status, provisioning_status, billing_status, created_at, updated_at)"
+    " select 'ins_' || n, 'dep_' || n, 'default', 'bulk-' || n, 1, 'standalone', 'web', 'simulated', '{}',"
+    " 'running', 'completed', 'trial', now() - n * interval '1 second', now() from generate_series(1, :many) n",
+    "insert into operations(id, project, kind, deployment_id, deployment_name, blueprint, provider, instance_ids,"
+    " status, phase, actor, source, spec, workflow_id, created_at, finished_at)"
+    " select 'op_' || n, 'default', 'create', 'dep_' || n, 'bulk-' || n, 'web', 'simulated', array['ins_' || n],"
+    " 'succeeded', 'done', 't', 'user', '{}', 'w', now() - n * interval '1 second', now()"
+    " from generate_series(1, :many) n",
+)
+
+
+@pytest.fixture(scope="module")
+def full(api: Api) -> Api:
+    with api.database.begin() as tx:
+        for statement in _FILL:
+            tx.session.execute(text(statement), {"many": MANY})
+    with api.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("vacuum analyze"))
+    return api
+
+
+@contextmanager
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """What is sent to the database meanwhile."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def scans(api: Api, path: str) -> set[tuple[str, str]]:
+    """(kind of scan, table) of every scan that answering `path` takes."""
+    with statements() as seen:
+        token = api.get(path).get("next_page_token")
+        if token:
+            api.get(f"{path}?page_token={token}")
+    found: set[tuple[str, str]] = set()
+    with api.database.engine.connect() as connection:
+        for statement, parameters in seen:
+            if statement.lstrip().lower().startswith("select"):
+                plan = connection.exec_driver_sql(f"explain (format json) {statement}", parameters).scalar()
+                _collect(plan[0]["Plan"] if isinstance(plan, list) else json.loads(plan or "[]"), found)
+    return found
+
+
+def _collect(node: dict[str, Any], found: set[tuple[str, str]]) -> None:
+    if "Relation Name" in node:
+        found.add((node["Node Type"], node["Relation Name"]))
+    for child in node.get("Plans", ()):
+        _collect(child, found)
+
+
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [("/instances", "instances_runtime"), ("/operations", "operations"), ("/deployments", "deployments")],
+)
+def test_no_page_reads_a_whole_table(full: Api, path: str, table: str) -> None:
+    assert ("Seq Scan", table) not in scans(full, path)
+    assert any(kind.startswith("Index") and name == table for kind, name in scans(full, path))
+
+
+def test_counts_of_many_rows_are_kept_and_counted_in_the_background() -> None:
+    cache = CountCache(many=10, fresh_seconds=0.05, kept_seconds=30)
+    asked: list[float] = []
+
+    def count() -> dict[str, int]:
+        asked.append(time.monotonic())
+        return {"running": 11, "needs_you": 0}
+
+    try:
+        assert [cache.get("k", count)["running"] for _ in range(5)] == [11] * 5
+        assert len(asked) == 1
+        time.sleep(0.1)
+        for _ in range(5):
+            cache.get("k", count)
+        deadline = time.monotonic() + 5
+        while len(asked) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert len(asked) == 2
+    finally:
+        cache.close()
+
+
+def test_counts_of_few_rows_are_always_fresh() -> None:
+    cache = CountCache(many=10)
+    numbers = iter(range(1, 10))
+    try:
+        assert [cache.get("k", lambda: {"running": next(numbers)})["running"] for _ in range(3)] == [1, 2, 3]
+    finally:
+        cache.close()
