@@ -18,7 +18,7 @@ from activities.contracts import OwnerInput, StepInput, StepResult
 from activities.failures import as_temporal_failures
 from activities.parts import Parts
 from blueprints.base import Blueprint
-from domain.errors import BerthError, FenceLost, ProviderError, ProviderErrorKind
+from domain.errors import AttemptOver, BerthError, FenceLost, ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
 from domain.limits import CONFIRM_POLL_SECONDS, budget
 from domain.work import Observation, Outcome, Seen, Work
@@ -30,6 +30,7 @@ from services.steps import (
     Evidence,
     StepWork,
     accept_step,
+    begin_after,
     begin_step,
     end_attempt,
     ensure_secrets,
@@ -99,7 +100,7 @@ class InstanceActivities:
         call = ActivityCall(self._parts.database, owner, given.instance_id, cleaning=True)
 
         def clean() -> list[str]:
-            step = self._load(owner, given.instance_id, cleaning=True)
+            step = self._after(owner, given.instance_id)
             self._provider(step).delete(step.work, call)
             return [f"the {step.provider} object of {step.work.name}"]
 
@@ -113,7 +114,7 @@ class InstanceActivities:
         call = ActivityCall(self._parts.database, owner, given.instance_id, cleaning=True)
 
         def look() -> str:
-            step = self._load(owner, given.instance_id, cleaning=True)
+            step = self._after(owner, given.instance_id)
             return self._provider(step).observe(step.work).seen.value
 
         with as_temporal_failures():
@@ -128,10 +129,11 @@ class InstanceActivities:
             step = self._begin(owner, given.instance_id)
             if step.settled:
                 return True
+            call.attempt = step.attempt
             try:
                 outcome = verb(step, call)
             except BerthError as error:
-                self._record_failure(owner, given.instance_id, error)
+                self._record_failure(owner, given.instance_id, step.attempt, error)
                 raise
             with self._parts.database.begin() as tx:
                 if outcome.confirmed:
@@ -143,21 +145,23 @@ class InstanceActivities:
         with as_temporal_failures():
             return StepResult(confirmed=await in_thread(self._parts.pool, call, attempt))
 
-    def _record_failure(self, owner: Owner, instance_id: str, error: BerthError) -> None:
-        if isinstance(error, FenceLost):
+    def _record_failure(self, owner: Owner, instance_id: str, attempt: int, error: BerthError) -> None:
+        if isinstance(error, FenceLost | AttemptOver):
             return
         with self._parts.database.begin() as tx:
-            end_attempt(tx, owner, instance_id, error.message)
+            end_attempt(tx, owner, instance_id, attempt, error.message)
 
     def _begin(self, owner: Owner, instance_id: str) -> StepWork:
         with self._parts.database.begin() as tx:
             return self._with_recipe(begin_step(tx, self._parts.vault, self._parts.server_id, owner, instance_id))
 
-    def _load(self, owner: Owner, instance_id: str, *, cleaning: bool = False) -> StepWork:
+    def _load(self, owner: Owner, instance_id: str) -> StepWork:
         with self._parts.database.begin() as tx:
-            return self._with_recipe(
-                load_step(tx, self._parts.vault, self._parts.server_id, owner, instance_id, cleaning=cleaning)
-            )
+            return self._with_recipe(load_step(tx, self._parts.vault, self._parts.server_id, owner, instance_id))
+
+    def _after(self, owner: Owner, instance_id: str) -> StepWork:
+        with self._parts.database.begin() as tx:
+            return self._with_recipe(begin_after(tx, self._parts.vault, self._parts.server_id, owner, instance_id))
 
     def _with_recipe(self, step: StepWork) -> StepWork:
         blueprint = self._parts.blueprints[step.work.blueprint]

@@ -11,6 +11,7 @@ BerthError
 │   ├── PreconditionFailed · PreconditionRequired
 │   └── Unavailable            a part that is needed does not answer
 ├── FenceLost                  this run no longer owns its deployment; it must touch nothing more
+├── AttemptOver                a later attempt of the same step has begun
 ├── CallCancelled              the operation was cancelled while a provider call was under way
 └── ProviderError              the provider said no; its kind decides about retries
 """
@@ -157,6 +158,12 @@ class FenceLost(BerthError):
     """The operation is not (or no longer) the one that owns its deployment."""
 
     code = "fence-lost"
+
+
+class AttemptOver(BerthError):
+    """A later attempt of the same step, or its clean-up, has begun: this one must touch nothing more."""
+
+    code = "attempt-over"
 
 
 class CallCancelled(BerthError):

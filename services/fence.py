@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import load_only
 
-from db.models import Deployment, OperationRow
+from db.models import Deployment, OperationRow, OperationStep
 from db.session import Tx
-from domain.errors import CallCancelled, FenceLost
+from domain.errors import AttemptOver, CallCancelled, FenceLost
 from domain.operations import OperationStatus
 
 
@@ -51,15 +51,29 @@ _OWNER_COLUMNS = (
     load_only(OperationRow.status, OperationRow.original_run_id, OperationRow.cancel_requested_at),
     load_only(Deployment.operation_id),
 )
-_GUARD = _FENCE.options(*_OWNER_COLUMNS)
+_GUARD = (
+    _FENCE.options(*_OWNER_COLUMNS)
+    .add_columns(OperationStep.attempts)
+    .join(OperationStep, OperationStep.operation_id == OperationRow.id)
+    .where(OperationStep.instance_id == bindparam("instance_id"))
+)
 
 
-def fence_holds(tx: Tx, owner: Owner, *, cancelled_too: bool = False) -> None:
-    """For the moment before a provider call: a few columns, no lock. Raises as `check_owner`."""
-    row = tx.session.execute(_GUARD, {"operation_id": owner.operation_id}).one_or_none()
+def fence_holds(
+    tx: Tx, owner: Owner, instance_id: str, attempt: int | None = None, *, cancelled_too: bool = False
+) -> None:
+    """For the moment before a provider call: a few columns, no lock. Raises as `check_owner`.
+
+    Raises `AttemptOver` unless `attempt`, counted from 1, is the step's last one and still open.
+    """
+    given = {"operation_id": owner.operation_id, "instance_id": instance_id}
+    row = tx.session.execute(_GUARD, given).one_or_none()
     if row is None:
         raise FenceLost(f"operation {owner.operation_id} has no deployment any more")
-    check_owner(*row, owner, cancelled_too=cancelled_too)
+    operation, deployment, attempts = row
+    check_owner(operation, deployment, owner, cancelled_too=cancelled_too)
+    if attempt is not None and (len(attempts) != attempt or "ended_at" in attempts[-1]):
+        raise AttemptOver(f"attempt {attempt} of this step is over; it touches nothing more")
 
 
 _LOCKED = (

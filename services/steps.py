@@ -34,6 +34,8 @@ class StepWork:
     project: str
     before: str | None
     settled: bool
+    attempt: int
+    """The number of the attempt that is open, or was last."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +112,24 @@ def begin_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: 
     return _step_work(tx, vault, server_id, held)
 
 
-def load_step(
-    tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str, *, cleaning: bool = False
-) -> StepWork:
-    """The step's work, without opening an attempt: for polls and clean-up."""
-    return _step_work(tx, vault, server_id, hold(tx, owner, instance_id, cancelled_too=cleaning))
+def load_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str) -> StepWork:
+    """The step's work, without opening an attempt: for the poll. Raises as `begin_step`."""
+    return _step_work(tx, vault, server_id, hold(tx, owner, instance_id, cancelled_too=False))
+
+
+def begin_after(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str) -> StepWork:
+    """For what follows the attempts (clean-up, a look): one that still runs, past its time, ends here."""
+    held = hold(tx, owner, instance_id)
+    held.step.attempts = _closed(held.step.attempts, held.now, "its time was over, or the operation was stopped")
+    return _step_work(tx, vault, server_id, held)
 
 
 def _step_work(tx: Tx, vault: Vault, server_id: str, held: Held) -> StepWork:
     verb = Operation(held.move.verb)
     row = held.row
     work = load_work(tx, vault, server_id, row, _target(held, verb))
-    return StepWork(work, verb, row.provider, row.project, held.move.before, held.move.outcome is not None)
+    settled = held.move.outcome is not None
+    return StepWork(work, verb, row.provider, row.project, held.move.before, settled, len(held.step.attempts))
 
 
 def _target(held: Held, verb: Operation) -> dict[str, Any]:
@@ -161,9 +169,11 @@ def _closed(attempts: list[dict[str, Any]], now: datetime, why: str | None) -> l
     return [*attempts[:-1], attempts[-1] | end]
 
 
-def end_attempt(tx: Tx, owner: Owner, instance_id: str, error: str) -> None:
+def end_attempt(tx: Tx, owner: Owner, instance_id: str, attempt: int, error: str) -> None:
     """Record why an attempt failed; the step goes on with the next attempt or fails for good."""
     held = hold(tx, owner, instance_id)
+    if len(held.step.attempts) != attempt:
+        return
     held.step.attempts = _closed(held.step.attempts, held.now, error)
     held.step.message = None
 
