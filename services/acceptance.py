@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 from ulid import ULID
 
 from db.models import Deployment, Instance, OperationInstance, OperationRow
@@ -38,6 +38,9 @@ def replayed(tx: Tx, ask: Ask) -> Accepted | None:
     if ask.idempotency is None:
         return None
     key = ask.idempotency
+    # The same request sent twice at once: the second waits here, and then finds what the first one made.
+    lock = func.pg_advisory_xact_lock(func.hashtextextended(f"{key.scope}/{key.key}", 0))
+    tx.session.execute(select(lock))
     found = tx.session.execute(
         select(OperationRow.id, OperationRow.deployment_id, OperationRow.idempotency_fingerprint).where(
             OperationRow.idempotency_scope == key.scope, OperationRow.idempotency_key == key.key
