@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from temporalio.client import Client
 
+from tests.support.instances import runtime_base
 from tests.support.postgres import PostgresServer, database_url, postgres_server
+from tests.support.process_spine import process_spine
 from tests.support.spine import Spine
 from tests.support.temporal import TemporalServer, temporal_server
 from workflows.connection import connect
 
-__all__ = ["database_url", "postgres_server", "temporal_server"]
+__all__ = ["database_url", "postgres_server", "process_spine", "runtime_base", "temporal_server"]
 MakeSpine = Callable[..., Spine]
 
 

@@ -12,7 +12,8 @@ from domain.work import Outcome
 from services.fence import Owner
 from services.outcomes import finish
 from services.planning import claim_and_plan
-from services.steps import Evidence, StepWork, begin_after, begin_step, settle_step
+from services.settlement import Evidence, settle_step
+from services.steps import StepWork, begin_after, begin_step
 from tests.spine.conftest import MakeSpine
 from tests.support.spine import Spine
 

@@ -126,10 +126,15 @@ def workshop(runtime_base: Path) -> Iterator[Workshop]:
     made = Workshop(base, server_id, None)  # type: ignore[arg-type]
     made.provider = another_provider(made)
     yield made
+    end_all(server_id)
+    shutil.rmtree(base)
+
+
+def end_all(server_id: str) -> None:
+    """Kill every process that belongs to this Berth of a test."""
     for member in all_signed(server_id):
         processes.send_signal(member.facts.id, member.facts.uid, signal.SIGKILL)
         _wait_until_gone(member.facts.id)
-    shutil.rmtree(base)
 
 
 def _runtime_root(base: Path) -> Path:

@@ -36,11 +36,12 @@ class PostgresServer:
         """The SQLAlchemy URL of the database `name`."""
         return psycopg2_url(cluster.database_url(self.installation).replace(_OWN, f"/{name}?"))
 
-    def new_database(self) -> str:
+    def new_database(self, server_id: str | None = None) -> str:
         """Make a migrated database with an identity of its own; returns its URL."""
         name = f"test_{next(self._numbers)}"
         self._execute("postgres", f"create database {name} template {_TEMPLATE}")
-        fresh = f"update meta set value = '{str(ULID()).lower()}' where key in ('server_id', 'epoch')"
+        own = server_id or str(ULID()).lower()
+        fresh = f"update meta set value = '{own}' where key in ('server_id', 'epoch')"
         self._execute(name, fresh)
         return self.url(name)
 

@@ -114,8 +114,8 @@ class Spine(Looking):
 
     def create(self, name: str | None = None, *, provider: str = "simulated", **spec: Any) -> Accepted:
         """Accept a create; `simulate={verb: fault}` and the fields of `Spec` go into the spec."""
-        wanted = NewDeployment(name or self.new_name(), spec.pop("blueprint", "web"), provider, a_spec(**spec))
-        host = spec.get("host_id")
+        host, blueprint = spec.pop("host_id", None), spec.pop("blueprint", "web")
+        wanted = NewDeployment(name or self.new_name(), blueprint, provider, a_spec(**spec))
         return self.write(lambda tx: requests.create(tx, ME, wanted, host))
 
     def create_done(self, name: str | None = None, **spec: Any) -> Accepted:
@@ -203,5 +203,4 @@ def a_spec(**spec: Any) -> Spec:
     """`simulate` and `greeting` become parameters; the rest are fields of `Spec`."""
     params = dict(spec.pop("params", {}))
     params |= {name: spec.pop(name) for name in ("simulate", "greeting") if name in spec}
-    spec.pop("host_id", None)
     return Spec(params=params, **spec)
