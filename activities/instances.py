@@ -26,17 +26,8 @@ from providers.base import Provider
 from services.confirmations import claimed
 from services.fence import Owner
 from services.ports import allocate_port
-from services.steps import (
-    Evidence,
-    StepWork,
-    accept_step,
-    begin_after,
-    begin_step,
-    end_attempt,
-    ensure_secrets,
-    load_step,
-    settle_step,
-)
+from services.settlement import Evidence, accept_step, settle_step
+from services.steps import StepWork, begin_after, begin_step, end_attempt, ensure_secrets, load_step
 
 _PROBE_EVERY = 0.05
 _WANTED = {

@@ -25,7 +25,7 @@ from services.fence import Owner
 from services.outcomes import end_listening, finish
 from services.planning import claim_and_plan
 from services.requests import retry
-from services.steps import fail_step
+from services.settlement import fail_step
 
 
 class RecordActivities:

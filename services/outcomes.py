@@ -20,7 +20,7 @@ from services.acceptance import new_id
 from services.events import instance_event
 from services.fence import Owner, lock_operation
 from services.planning import moves_with_rows
-from services.steps import mark_error
+from services.settlement import mark_error
 
 _SEEN_STATUS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
 

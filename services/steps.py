@@ -10,16 +10,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, extract, select, update
+from sqlalchemy import Select, and_, bindparam, select
 
 from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
 from db.session import CHANNEL_EVENTS, Clock, Tx
 from db.vault import Vault
 from domain.errors import FenceLost
-from domain.lifecycle import IN_PROGRESS, Operation, ProvisioningStatus, Status
-from domain.operations import OPERATION_DETAILS, ConfirmationMethod, ErrorOrigin, Source, StepStatus
-from domain.work import Identity, Outcome, Resources, Secrets, Work
-from services.events import instance_event
+from domain.lifecycle import IN_PROGRESS, Operation
+from domain.operations import StepStatus
+from domain.work import Identity, Resources, Secrets, Work
 from services.fence import Owner, check_owner
 from services.planning import write_planned
 
@@ -36,15 +35,6 @@ class StepWork:
     settled: bool
     attempt: int
     """The number of the attempt that is open, or was last."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What proved a change: the provider's answer, and who looked how."""
-
-    outcome: Outcome
-    source: Source = Source.BACKEND
-    method: ConfirmationMethod = ConfirmationMethod.PROVIDER_POLL
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,7 @@ def begin_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: 
     if held.move.outcome is None:
         if held.row.operation_id != held.operation.id or held.row.status not in IN_PROGRESS:
             write_planned(tx, held.operation, held.move, held.row)
-        attempts = _closed(held.step.attempts, held.now, "the worker was lost")
+        attempts = closed(held.step.attempts, held.now, "the worker was lost")
         held.step.attempts = [*attempts, {"started_at": held.now.isoformat()}]
         held.step.status = StepStatus.RUNNING
     return _step_work(tx, vault, server_id, held)
@@ -120,7 +110,7 @@ def load_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: s
 def begin_after(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str) -> StepWork:
     """For what follows the attempts (clean-up, a look): one that still runs, past its time, ends here."""
     held = hold(tx, owner, instance_id)
-    held.step.attempts = _closed(held.step.attempts, held.now, "its time was over, or the operation was stopped")
+    held.step.attempts = closed(held.step.attempts, held.now, "its time was over, or the operation was stopped")
     return _step_work(tx, vault, server_id, held)
 
 
@@ -161,7 +151,7 @@ def ensure_secrets(tx: Tx, vault: Vault, instance_id: str, fresh: Secrets) -> Se
     return vault.get(tx, instance_id)
 
 
-def _closed(attempts: list[dict[str, Any]], now: datetime, why: str | None) -> list[dict[str, Any]]:
+def closed(attempts: list[dict[str, Any]], now: datetime, why: str | None) -> list[dict[str, Any]]:
     """`attempts` with the open one ended now."""
     if not attempts or "ended_at" in attempts[-1]:
         return attempts
@@ -174,7 +164,7 @@ def end_attempt(tx: Tx, owner: Owner, instance_id: str, attempt: int, error: str
     held = hold(tx, owner, instance_id)
     if len(held.step.attempts) != attempt:
         return
-    held.step.attempts = _closed(held.step.attempts, held.now, error)
+    held.step.attempts = closed(held.step.attempts, held.now, error)
     held.step.message = None
 
 
@@ -182,154 +172,3 @@ def say(tx: Tx, owner: Owner, instance_id: str, message: str) -> None:
     """Show people what an attempt is doing now."""
     hold(tx, owner, instance_id).step.message = message
     tx.wake(CHANNEL_EVENTS)
-
-
-def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> None:
-    """Record the provider's acceptance, apart from the confirmation that is still to come."""
-    held = hold(tx, owner, instance_id)
-    move, row = held.move, held.row
-    provider_id = outcome.provider_id or row.cloud_instance_id
-    version = tx.run(
-        update(Instance)
-        .where(Instance.id == instance_id)
-        .values(
-            provider_state=outcome.provider_state,
-            cloud_instance_id=provider_id,
-            version=Instance.version + 1,
-            updated_at=tx.now,
-        )
-        .returning(Instance.version)
-    ).scalar()
-    instance_event(
-        tx,
-        held.operation,
-        instance_id,
-        "ACCEPTED",
-        event=OPERATION_DETAILS[Operation(move.verb)].event,
-        version=version,
-        change=(row.status, row.status),
-        source=Source.BACKEND,
-        cloud_instance_id=provider_id,
-    )
-
-
-def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> None:
-    """Write the end of a confirmed step. The first evidence wins; a repeat writes nothing."""
-    held = hold(tx, owner, instance_id)
-    move, row = held.move, held.row
-    if move.outcome is not None:
-        return
-    before = row.status  # the update below refreshes the row
-    verb = Operation(move.verb)
-    outcome = evidence.outcome
-    values: dict[str, Any] = {
-        "provider_state": outcome.provider_state,
-        "cloud_instance_id": outcome.provider_id or row.cloud_instance_id,
-        "version": Instance.version + 1,
-        "updated_at": tx.now,
-    }
-    if verb is Operation.DELETE:
-        values |= {
-            "termination_confirmed_at": tx.now,
-            "termination_duration_seconds": extract("epoch", tx.now - Instance.termination_requested_at),
-            "confirmation_method": evidence.method,
-        }
-    else:
-        values |= _settled(tx, held, outcome)
-    version = tx.run(
-        update(Instance)
-        .where(
-            Instance.id == instance_id,
-            Instance.operation_id == held.operation.id,
-            Instance.status == move.during,
-        )
-        .values(**values)
-        .returning(Instance.version)
-    ).scalar()
-    if version is None:
-        raise FenceLost(f"instance {instance_id} is {before}, not {move.during}; another owns it")
-    move.outcome = "confirmed"
-    held.step.attempts = _closed(held.step.attempts, held.now, None)
-    held.step.status = StepStatus.DONE
-    held.step.message = None
-    if verb is not Operation.DELETE:
-        instance_event(
-            tx,
-            held.operation,
-            instance_id,
-            "CONFIRMED",
-            event=OPERATION_DETAILS[verb].event,
-            version=version,
-            change=(before, move.done),
-            source=evidence.source,
-            confirmation_method=evidence.method,
-            cloud_instance_id=values["cloud_instance_id"],
-        )
-
-
-def _settled(tx: Tx, held: Held, outcome: Outcome) -> dict[str, Any]:
-    """What a confirmed step other than a delete leaves on the row."""
-    values: dict[str, Any] = {"status": Status(held.move.done)}
-    verb = Operation(held.move.verb)
-    if outcome.endpoint is not None:
-        values["endpoint"] = outcome.endpoint
-    if verb is Operation.CREATE:
-        values |= {
-            "provisioning_status": ProvisioningStatus.COMPLETED,
-            "launch_confirmed_at": tx.now,
-            "launch_duration_seconds": extract("epoch", tx.now - Instance.launch_requested_at),
-            "port_fixed": True,
-        }
-    if verb in {Operation.CREATE, Operation.MODIFY}:
-        values["applied_spec"] = held.operation.spec
-    return values
-
-
-def fail_step(tx: Tx, owner: Owner, instance_id: str, error: dict[str, Any]) -> None:
-    """The step has failed for good: the instance is `error` with its cause. A settled one is not touched."""
-    held = hold(tx, owner, instance_id)
-    if held.move.outcome is not None:
-        return
-    held.step.attempts = _closed(held.step.attempts, held.now, error["message"])
-    held.step.status = StepStatus.FAILED
-    held.step.message = None
-    held.move.outcome = "failed"
-    held.move.error = error
-    mark_error(tx, held.operation, held.move, held.row, error)
-
-
-def mark_error(
-    tx: Tx,
-    operation: OperationRow,
-    move: OperationInstance,
-    row: Instance,
-    error: dict[str, Any],
-    what: str = "FAILED",
-) -> None:
-    """`error` with its cause on one instance of this operation, and the event that says so."""
-    verb, before = Operation(move.verb), row.status
-    values: dict[str, Any] = {
-        "status": Status.ERROR,
-        "error_code": error["code"],
-        "error_message": error["message"],
-        "error_origin": ErrorOrigin.OPERATION,
-        "version": Instance.version + 1,
-        "updated_at": tx.now,
-    }
-    if verb is Operation.CREATE:
-        values["provisioning_status"] = ProvisioningStatus.FAILED
-    version = tx.run(
-        update(Instance).where(Instance.id == row.id).values(**values).returning(Instance.version)
-    ).scalar()
-    instance_event(
-        tx,
-        operation,
-        row.id,
-        what,
-        event=OPERATION_DETAILS[verb].event,
-        version=version,
-        change=(before, Status.ERROR),
-        source=Source.BACKEND,
-        cloud_instance_id=row.cloud_instance_id,
-        data={"error": error},
-    )

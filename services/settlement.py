@@ -1,0 +1,187 @@
+"""The end of one instance's step: accepted, confirmed, or failed for good. Each is one fenced transaction.
+
+Every status write is a compare-and-set on the owner; the first evidence wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import extract, update
+
+from db.models import Instance, OperationInstance, OperationRow
+from db.session import Tx
+from domain.errors import FenceLost
+from domain.lifecycle import Operation, ProvisioningStatus, Status
+from domain.operations import OPERATION_DETAILS, ConfirmationMethod, ErrorOrigin, Source, StepStatus
+from domain.work import Outcome
+from services.events import instance_event
+from services.fence import Owner
+from services.steps import Held, closed, hold
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What proved a change: the provider's answer, and who looked how."""
+
+    outcome: Outcome
+    source: Source = Source.BACKEND
+    method: ConfirmationMethod = ConfirmationMethod.PROVIDER_POLL
+
+
+def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> None:
+    """Record the provider's acceptance, apart from the confirmation that is still to come."""
+    held = hold(tx, owner, instance_id)
+    move, row = held.move, held.row
+    provider_id = outcome.provider_id or row.cloud_instance_id
+    version = tx.run(
+        update(Instance)
+        .where(Instance.id == instance_id)
+        .values(
+            provider_state=outcome.provider_state,
+            cloud_instance_id=provider_id,
+            version=Instance.version + 1,
+            updated_at=tx.now,
+        )
+        .returning(Instance.version)
+    ).scalar()
+    instance_event(
+        tx,
+        held.operation,
+        instance_id,
+        "ACCEPTED",
+        event=OPERATION_DETAILS[Operation(move.verb)].event,
+        version=version,
+        change=(row.status, row.status),
+        source=Source.BACKEND,
+        cloud_instance_id=provider_id,
+    )
+
+
+def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> None:
+    """Write the end of a confirmed step. The first evidence wins; a repeat writes nothing."""
+    held = hold(tx, owner, instance_id)
+    if held.move.outcome is not None:
+        return
+    verb = Operation(held.move.verb)
+    cloud_id = evidence.outcome.provider_id or held.row.cloud_instance_id
+    values = {"provider_state": evidence.outcome.provider_state, "cloud_instance_id": cloud_id}
+    values |= _gone(tx, evidence) if verb is Operation.DELETE else _settled(tx, held, evidence.outcome)
+    version = _write_owned(tx, held, values)
+    held.move.outcome = "confirmed"
+    _end_step(held, StepStatus.DONE, None)
+    if verb is Operation.DELETE:
+        return  # its event comes with the end of its record, in Finish
+    instance_event(
+        tx,
+        held.operation,
+        instance_id,
+        "CONFIRMED",
+        event=OPERATION_DETAILS[verb].event,
+        version=version,
+        change=(held.row.status, held.move.done),
+        source=evidence.source,
+        confirmation_method=evidence.method,
+        cloud_instance_id=cloud_id,
+    )
+
+
+def _write_owned(tx: Tx, held: Held, values: dict[str, Any]) -> int:
+    """Compare-and-set on owner and planned state. Raises `FenceLost` when another owns the instance."""
+    version: int | None = tx.run(
+        update(Instance)
+        .where(
+            Instance.id == held.row.id,
+            Instance.operation_id == held.operation.id,
+            Instance.status == held.move.during,
+        )
+        .values(**values, version=Instance.version + 1, updated_at=tx.now)
+        .returning(Instance.version)
+    ).scalar()
+    if version is None:
+        raise FenceLost(
+            f"instance {held.row.id} is {held.row.status}, not {held.move.during}; another operation owns it"
+        )
+    return version
+
+
+def _end_step(held: Held, status: StepStatus, why: str | None) -> None:
+    held.step.attempts = closed(held.step.attempts, held.now, why)
+    held.step.status = status
+    held.step.message = None
+
+
+def _gone(tx: Tx, evidence: Evidence) -> dict[str, Any]:
+    """What a confirmed delete leaves on the row until Finish removes it."""
+    return {
+        "termination_confirmed_at": tx.now,
+        "termination_duration_seconds": extract("epoch", tx.now - Instance.termination_requested_at),
+        "confirmation_method": evidence.method,
+    }
+
+
+def _settled(tx: Tx, held: Held, outcome: Outcome) -> dict[str, Any]:
+    """What a confirmed step other than a delete leaves on the row."""
+    values: dict[str, Any] = {"status": Status(held.move.done)}
+    verb = Operation(held.move.verb)
+    if outcome.endpoint is not None:
+        values["endpoint"] = outcome.endpoint
+    if verb is Operation.CREATE:
+        values |= {
+            "provisioning_status": ProvisioningStatus.COMPLETED,
+            "launch_confirmed_at": tx.now,
+            "launch_duration_seconds": extract("epoch", tx.now - Instance.launch_requested_at),
+            "port_fixed": True,
+        }
+    if verb in {Operation.CREATE, Operation.MODIFY}:
+        values["applied_spec"] = held.operation.spec
+    return values
+
+
+def fail_step(tx: Tx, owner: Owner, instance_id: str, error: dict[str, Any]) -> None:
+    """The step has failed for good: the instance is `error` with its cause. A settled one is not touched."""
+    held = hold(tx, owner, instance_id)
+    if held.move.outcome is not None:
+        return
+    _end_step(held, StepStatus.FAILED, error["message"])
+    held.move.outcome = "failed"
+    held.move.error = error
+    mark_error(tx, held.operation, held.move, held.row, error)
+
+
+def mark_error(
+    tx: Tx,
+    operation: OperationRow,
+    move: OperationInstance,
+    row: Instance,
+    error: dict[str, Any],
+    what: str = "FAILED",
+) -> None:
+    """`error` with its cause on one instance of this operation, and the event that says so."""
+    verb, before = Operation(move.verb), row.status
+    values: dict[str, Any] = {
+        "status": Status.ERROR,
+        "error_code": error["code"],
+        "error_message": error["message"],
+        "error_origin": ErrorOrigin.OPERATION,
+        "version": Instance.version + 1,
+        "updated_at": tx.now,
+    }
+    if verb is Operation.CREATE:
+        values["provisioning_status"] = ProvisioningStatus.FAILED
+    version = tx.run(
+        update(Instance).where(Instance.id == row.id).values(**values).returning(Instance.version)
+    ).scalar()
+    instance_event(
+        tx,
+        operation,
+        row.id,
+        what,
+        event=OPERATION_DETAILS[verb].event,
+        version=version,
+        change=(before, Status.ERROR),
+        source=Source.BACKEND,
+        cloud_instance_id=row.cloud_instance_id,
+        data={"error": error},
+    )
