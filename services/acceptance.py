@@ -7,6 +7,7 @@ lock on the deployment, taken first, turns the race for it into an orderly answe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, insert, or_, select, update
@@ -156,20 +157,7 @@ def insert_operation(
     if touches:
         tx.run(
             insert(OperationInstance),
-            [
-                {
-                    "operation_id": operation_id,
-                    "instance_id": t.instance_id,
-                    "instance_name": t.instance_name,
-                    "verb": t.verb,
-                    "before": t.before,
-                    "during": t.during,
-                    "done": t.done,
-                    "failed": t.failed,
-                    "cancelled": t.cancelled,
-                }
-                for t in touches
-            ],
+            [{"operation_id": operation_id, **asdict(t)} for t in touches],
         )
     _bump(tx, deployment, operation_id, kind, touches, ask)
     tx.wake(CHANNEL_OPERATIONS, operation_id)

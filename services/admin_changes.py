@@ -16,7 +16,7 @@ from domain.specs import Accepted, Ask
 from services.acceptance import as_member, check_free, insert_operation, lock_deployment, replayed
 from services.edits import instance
 from services.events import instance_event
-from services.outcomes import end_life
+from services.lives import end_life
 
 LOST = "lost"
 

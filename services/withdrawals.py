@@ -99,12 +99,15 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
     operation = tx.session.get(OperationRow, operation_id)
     if operation is None or operation.project != ask.caller.project:
         raise NotFound("operation", operation_id)
-    lock_deployment(tx, operation.deployment_id, ask.caller.project)
+    deployment = lock_deployment(tx, operation.deployment_id, ask.caller.project)
     tx.session.refresh(operation, with_for_update=True)
     if operation.status.done:
         raise OperationNotAllowed("cancel", operation.status.value, (), f"the operation is {operation.status}")
     if operation.status is OperationStatus.PENDING:
         end_unstarted(tx, operation.id, f"cancelled by {ask.caller.name}")
+        if operation.kind is Operation.DELETE:
+            # The accepted delete had lowered the wish; what it would have removed stays.
+            deployment.members = max(deployment.members, len(members_of(tx, deployment.id)))
     elif operation.kind is Operation.DELETE:
         raise OperationNotAllowed(
             "cancel", operation.status.value, (), "a delete that has begun cannot be taken back"
