@@ -209,6 +209,7 @@ def _set_cancelled(tx: Tx, operation: OperationRow, move: OperationInstance, row
         source=Source.BACKEND,
         confirmation_method=ConfirmationMethod.PROVIDER_POLL,
         cloud_instance_id=row.cloud_instance_id,
+        data={"name": row.name},
     )
 
 

@@ -56,6 +56,7 @@ def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> Non
         change=(row.status, row.status),
         source=Source.BACKEND,
         cloud_instance_id=provider_id,
+        data={"name": row.name},
     )
 
 
@@ -84,6 +85,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> N
         source=evidence.source,
         confirmation_method=evidence.method,
         cloud_instance_id=cloud_id,
+        data={"name": held.row.name},
     )
 
 
@@ -183,5 +185,5 @@ def mark_error(
         change=(before, Status.ERROR),
         source=Source.BACKEND,
         cloud_instance_id=row.cloud_instance_id,
-        data={"error": error},
+        data={"name": row.name, "error": error},
     )

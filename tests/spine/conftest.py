@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from temporalio.client import Client
@@ -11,11 +11,20 @@ from tests.support.instances import runtime_base
 from tests.support.postgres import PostgresServer, database_url, postgres_server
 from tests.support.process_spine import process_spine
 from tests.support.spine import Spine
+from tests.support.spines import fragile, make_spine, own_temporal
 from tests.support.temporal import TemporalServer, temporal_server
 from workflows.connection import connect
 
-__all__ = ["database_url", "postgres_server", "process_spine", "runtime_base", "temporal_server"]
-MakeSpine = Callable[..., Spine]
+__all__ = [
+    "database_url",
+    "fragile",
+    "make_spine",
+    "own_temporal",
+    "postgres_server",
+    "process_spine",
+    "runtime_base",
+    "temporal_server",
+]
 
 
 @pytest.fixture(scope="session")
@@ -37,25 +46,6 @@ def spine(shared: Spine) -> Iterator[Spine]:
     yield shared
     shared.provider.clear_faults()
     shared.invariants()
-
-
-@pytest.fixture
-def make_spine(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
-) -> Iterator[MakeSpine]:
-    """Make a Berth of one's own; no worker runs until `start_worker`."""
-    made: list[Spine] = []
-
-    def make(**settings: str) -> Spine:
-        folder = tmp_path_factory.mktemp("spine")
-        new = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
-        new.settings |= settings
-        made.append(new)
-        return new
-
-    yield make
-    for spine in made:
-        spine.close()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from domain.specs import Accepted
 from providers.simulated_faults import FOR_EVER
 from services import withdrawals
 from services.acceptance import lock_deployment
-from tests.spine.conftest import MakeSpine
 from tests.support.spine import ME, Spine
+from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers

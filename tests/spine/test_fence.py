@@ -14,8 +14,8 @@ from services.outcomes import finish
 from services.planning import claim_and_plan
 from services.settlement import Evidence, settle_step
 from services.steps import StepWork, begin_after, begin_step
-from tests.spine.conftest import MakeSpine
 from tests.support.spine import Spine
+from tests.support.spines import MakeSpine
 
 pytestmark = pytest.mark.servers
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import func, select, update
 
@@ -12,34 +10,12 @@ from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from keeper.namespace import KEY, SWAPPED
 from services.acceptance import lock_deployment
-from tests.spine.conftest import MakeSpine
 from tests.spine.test_temporal import begun, listed
-from tests.support.postgres import PostgresServer
 from tests.support.spine import Spine
-from tests.support.temporal import TemporalServer, make_server
+from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture
-def own_temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    """A Temporal server that the test may kill."""
-    server = make_server(tmp_path_factory.mktemp("temporal"), namespaces=1)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def fragile(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, own_temporal: TemporalServer
-) -> Iterator[Spine]:
-    """A Berth on that server."""
-    folder = tmp_path_factory.mktemp("spine")
-    made = Spine(folder, postgres_server.new_database(), own_temporal, own_temporal.new_namespace())
-    yield made
-    made.close()
 
 
 def test_what_is_accepted_while_temporal_is_away_runs_when_it_is_back(fragile: Spine) -> None:

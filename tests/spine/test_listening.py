@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 from db.models import Instance, OperationRow
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
-from tests.spine.conftest import MakeSpine
 from tests.support.spine import Spine
+from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers

@@ -8,8 +8,8 @@ from domain.errors import OperationInProgress
 from domain.lifecycle import Operation
 from domain.operations import OperationStatus
 from domain.specs import Accepted
-from tests.spine.conftest import MakeSpine
 from tests.support.spine import Spine
+from tests.support.spines import MakeSpine
 
 pytestmark = pytest.mark.servers
 _SECONDS = 12.0

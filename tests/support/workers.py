@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,3 +60,24 @@ def wait_for(
         meanwhile()
         assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
         time.sleep(_TICK)
+
+
+class Kept:
+    """A worker that is started again whenever it dies, as a supervisor would."""
+
+    def __init__(self, start: Callable[[], WorkerProcess]) -> None:
+        self._start = start
+        self._stopping = threading.Event()
+        self.current = start()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(10)
+        self.current.kill()
+
+    def _keep(self) -> None:
+        while not self._stopping.wait(0.05):
+            if self.current.process.poll() is not None:
+                self.current = self._start()
