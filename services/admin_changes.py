@@ -31,12 +31,12 @@ def maintenance(tx: Tx, ask: Ask, instance_id: str, *, on: bool, seen: Status | 
     check_legal(as_member(row), operation)
     after = Status.MAINTENANCE if on else (seen or _before_maintenance(tx, row))
     operation_id = _record(tx, ask, deployment, row, operation, after)
-    version = tx.session.scalar(
+    version = tx.run(
         update(Instance)
         .where(Instance.id == row.id)
         .values(status=after, operation_id=operation_id, version=Instance.version + 1, updated_at=tx.now)
         .returning(Instance.version)
-    )
+    ).scalar_one()
     instance_event(
         tx,
         tx.session.get_one(OperationRow, operation_id),
@@ -45,6 +45,7 @@ def maintenance(tx: Tx, ask: Ask, instance_id: str, *, on: bool, seen: Status | 
         version=version,
         change=(row.status, after),
         cloud_instance_id=row.cloud_instance_id,
+        data={"name": row.name},
     )
     return Accepted(operation_id, deployment.id)
 
