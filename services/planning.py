@@ -216,6 +216,7 @@ def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row:
         version=version,
         change=(before, move.during),
         cloud_instance_id=row.cloud_instance_id,
+        data={"name": row.name},
     )
 
 
