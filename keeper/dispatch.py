@@ -26,6 +26,8 @@ from workflows.registry import TASK_QUEUE, WORKFLOWS
 
 log = structlog.get_logger("keeper")
 RPC_TIMEOUT = timedelta(seconds=5)
+_TASK_TIMEOUT = timedelta(seconds=5)
+"""What a worker that died while it recorded something costs; longer work keeps its task alive by itself."""
 _LOOK_AGAIN = 0.015
 _CANCEL_SECONDS = 3.0
 
@@ -88,6 +90,7 @@ async def _start(client: Client, found: Unfinished) -> None:
         memo={"operation_id": found.id},
         search_attributes=attributes,
         static_summary=f"{found.kind} · {found.deployment_name} · by {found.actor}",
+        task_timeout=_TASK_TIMEOUT,
         rpc_timeout=RPC_TIMEOUT,
     )
 
