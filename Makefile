@@ -36,6 +36,7 @@ check: $(READY) ## Lint, format, types, import directions, generated files: exac
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 	$(PY) -m scripts.lifecycle_docs --check
+	$(PY) -m scripts.readme_lifecycle --check
 	$(PY) -m scripts.openapi --check
 
 .PHONY: fmt
@@ -48,8 +49,9 @@ types: $(READY) ## Check types only
 	.venv/bin/mypy .
 
 .PHONY: docs
-docs: $(READY) ## Write the generated documents again: lifecycle and OpenAPI
+docs: $(READY) ## Write the generated documents again: lifecycle, errors, README's picture, OpenAPI
 	$(PY) -m scripts.lifecycle_docs
+	$(PY) -m scripts.readme_lifecycle
 	$(PY) -m scripts.openapi
 
 .PHONY: bench
