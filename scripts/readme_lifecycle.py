@@ -1,4 +1,4 @@
-"""Write the small state picture in README.md from the table of moves: settled statuses and what leads between them.
+"""Write the small state picture in README.md from the table of moves: settled statuses and what leads from each.
 
 Run by `make docs`; `--check`, run by `make check` and by tests/test_docs.py, fails when the committed one differs.
 docs/lifecycle.md has the whole picture with every in-progress status.
