@@ -88,7 +88,12 @@ class Asks:
 
     def look_from_thread(self, instance_id: str, place: Place) -> Answer | None:
         """`look`, for a route that does not run on the loop."""
-        return asyncio.run_coroutine_threadsafe(self.look(instance_id, place), self.loop).result(LOOK_SECONDS + 3)
+        asked = asyncio.run_coroutine_threadsafe(self.look(instance_id, place), self.loop)
+        try:
+            return asked.result(LOOK_SECONDS + 3)
+        except TimeoutError:
+            asked.cancel()
+            return None
 
     async def _ask(self, activity: str, given: Answer, place: Place, seconds: float) -> Answer:
         silent = f"The worker of {place.queue} does not answer; is it running?"

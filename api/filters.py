@@ -116,12 +116,15 @@ class RunQuery(Page):
         )
 
 
+LONGEST_CURSOR = 200
+
+
 class EventStreamQuery(BaseModel):
     """Which events, from where."""
 
     model_config = ConfigDict(extra="forbid")
 
-    after: str | None = Field(None, max_length=200, description="`next` or the `cursor` of an event.")
+    after: str | None = Field(None, max_length=LONGEST_CURSOR, description="`next` or the `cursor` of an event.")
     instance_id: Text | None = None
     deployment_id: Text | None = None
     operation_id: Text | None = None

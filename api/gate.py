@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ OPEN_PATHS = frozenset(
 PROBED = OPEN_PATHS - {"/docs/errors"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _BODY_SECONDS = 30.0
+_LOGGED_PATH = 200
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,17 @@ class Gate:
             await self._app(scope, receive, send)
             return
         visit = _Visit(scope, send)
-        refusal = self._refusal(scope)
-        if refusal is None:
-            body = await _read_body(Headers(scope=scope), receive)
-            if body is None:
-                detail = f"The body is larger than {MAX_BODY_BYTES // 1024} KiB."
-                refusal = problem(413, "too-large", detail, headers={"Connection": "close"}, **_where_asked(scope))
-            else:
-                receive = _replay(body, receive)
         try:
-            if refusal is not None:
-                await refusal(scope, receive, visit.send)
-            else:
-                await self._app(scope, receive, visit.send)
+            refusal = self._refusal(scope)
+            if refusal is None:
+                body = await _read_body(scope, receive)
+                if isinstance(body, bytes):
+                    await self._app(scope, _replay(body, receive), visit.send)
+                    return
+                refusal = body
+            await refusal(scope, receive, visit.send)
+        except _ClientGoneError:
+            return
         except Exception as error:  # noqa: BLE001 - the last resort: an answer and a log line, whatever it was
             await visit.failed(error, receive)
         finally:
@@ -101,23 +101,37 @@ def _where_asked(scope: Scope) -> dict[str, Any]:
     return {"instance": scope["path"], "trace_id": scope["state"]["trace_id"]}
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
-    """The whole body; None when it is too large or does not come."""
-    try:
-        if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-            return None
-    except ValueError:
-        return None
+class _ClientGoneError(Exception):
+    """The client left before its request was whole: there is nothing to do and nobody to answer."""
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | Response:
+    """The whole body, or the refusal of one that is too large or does not come."""
+    where: dict[str, Any] = {"headers": {"Connection": "close"}, **_where_asked(scope)}
+    too_large = problem(413, "too-large", f"The body is larger than {MAX_BODY_BYTES // 1024} KiB.", **where)
+    length = Headers(scope=scope).get("content-length", "0")
+    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        return too_large
     body = bytearray()
-    deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
-    while True:
-        async with asyncio.timeout_at(deadline):
-            message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            return None
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return bytes(body)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for part in _parts_of(receive):
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    return too_large
+    except TimeoutError:
+        return problem(408, "bad-request", "The body did not arrive in time.", **where)
+    return bytes(body)
+
+
+async def _parts_of(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGoneError
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -155,16 +169,11 @@ class _Visit:
         await self._send(message)
 
     async def failed(self, error: Exception, receive: Receive) -> None:
-        if isinstance(error, TimeoutError) and self._status == 0:
-            answer = problem(
-                408, "bad-request", "The body did not arrive in time.", headers={"Connection": "close"}
-            )
-        else:
-            # The message may hold values of the request or the database: the type and place must do.
-            log.error("unhandled", trace_id=self.trace_id, path=self._scope["path"], **_where(error))
-            detail = f"Something went wrong here; it is logged as {self.trace_id}."
-            answer = problem(500, "internal", detail, instance=self._scope["path"], trace_id=self.trace_id)
+        # The message may hold values of the request or the database: the type and place must do.
+        log.error("unhandled", trace_id=self.trace_id, path=self._scope["path"], **_where(error))
         if self._status == 0:
+            detail = f"Something went wrong here; it is logged as {self.trace_id}."
+            answer = problem(500, "internal", detail, **_where_asked(self._scope))
             await answer(self._scope, receive, self.send)
 
     def log(self) -> None:
@@ -173,7 +182,7 @@ class _Visit:
         log.info(
             "request",
             method=self._scope["method"],
-            path=self._scope["path"],
+            path=self._scope["path"][:_LOGGED_PATH],
             status=self._status,
             ms=round((time.monotonic() - self._begun) * 1000, 1),
             trace_id=self.trace_id,

@@ -316,11 +316,20 @@ class DeploymentList(Form):
     next_page_token: str | None = None
 
 
+class SkippedMember(Form):
+    """A member that an action of the whole deployment left alone."""
+
+    id: str
+    name: str
+    reason: str
+
+
 class AcceptedDeployment(Form):
     """What was accepted. The deployment is null when it is gone."""
 
     deployment: DeploymentForm | None
     operation: OperationForm
+    skipped: list[SkippedMember] | None = None
 
 
 class PlanCounts(Form):

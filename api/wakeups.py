@@ -95,7 +95,7 @@ class Wakeups:
                     self._listen(connection)
                 finally:
                     connection.close()
-            except psycopg2.Error as error:
+            except (psycopg2.Error, ValueError, OSError) as error:
                 log.warning("not listening to the database", kind=type(error).__name__)
                 self._closed.wait(_RECONNECT_SECONDS)
 

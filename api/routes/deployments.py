@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -122,7 +122,7 @@ def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     if wanted.params and operation is not Operation.MODIFY:
         raise InvalidInput(FieldError("/params", f"{wanted.action} takes no parameters"))
     made = on_deployment(parts, with_reason(ask, wanted.reason), key, Wish(operation, patch=wanted.params))
-    return _answer(parts, ask.caller, made.operation_id)
+    return _answer(parts, ask.caller, made.operation_id, skipping=operation)
 
 
 @router.delete(
@@ -144,14 +144,23 @@ def delete(
     return _answer(parts, ask.caller, made.operation_id)
 
 
-def _answer(parts: Parts, caller: Caller, operation_id: str) -> Response:
-    """202 with `{deployment, operation}`; the deployment is null when it is gone."""
+def _answer(parts: Parts, caller: Caller, operation_id: str, skipping: Operation | None = None) -> Response:
+    """202 with `{deployment, operation}`; the deployment is null when it is gone.
+
+    With `skipping` the members that could not take that operation are named.
+    """
     with parts.database.read() as session:
         operation = find_operation(session, caller, operation_id)
         row = queries.find(session, caller.project, operation.deployment_id)
-        form = {
-            "deployment": parts.deployments.one(session, row, now()) if row is not None else None,
+        deployment = parts.deployments.one(session, row, now()) if row is not None else None
+        form: dict[str, Any] = {
+            "deployment": deployment,
             "operation": parts.operations.one(session, operation, now()),
         }
-    where = f"/api/v1/deployments/{row.id}" if row is not None else None
-    return accepted(form, operation_id, where)
+    if skipping is not None and deployment is not None:
+        form["skipped"] = [
+            {"id": m["id"], "name": m["name"], "reason": f"no {skipping} while it is {m['status']}"}
+            for m in deployment["instances"]
+            if m["id"] not in operation.instance_ids
+        ]
+    return accepted(form, operation_id, f"/api/v1/deployments/{row.id}" if row is not None else None)

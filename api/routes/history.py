@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from api import schemas
 from api.answers import ok
 from api.dependencies import CallerDep, PartsDep
-from api.filters import EventQuery, EventStreamQuery, Page, RunQuery
+from api.filters import LONGEST_CURSOR, EventQuery, EventStreamQuery, Page, RunQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
 from api.reading import printable_key
@@ -74,7 +74,8 @@ async def stream_events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The feed as server-sent events, resumed at `after` or `Last-Event-ID`; without either, from now on."""
-    wanted = EventQuery(**query.model_dump() | {"after": last_event_id or query.after, "limit": MOST_EVENTS})
+    after = (last_event_id or query.after or "")[:LONGEST_CURSOR]
+    wanted = EventQuery(**query.model_dump() | {"after": after or None, "limit": MOST_EVENTS})
     if wanted.after is None:
         start = await run_in_threadpool(events_form, parts, caller, wanted.model_copy(update={"limit": 1}))
         wanted = wanted.model_copy(update={"after": start["next"]})

@@ -15,7 +15,7 @@ from api.dependencies import AskDep, CallerDep, PartsDep, WaitQuery, now
 from api.filters import OperationQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
-from api.reading import find_operation, operation_form
+from api.reading import find_operation, operation_form, printable_key
 from api.routes.instances import accepted_instance
 from api.transactions import commit
 from api.wakeups import wait_for
@@ -70,7 +70,7 @@ def _as_place(place: Place | None) -> dict[str, Any] | None:
 @router.get("/operations/{operation_id}", operation_id="operations_get", response_model=schemas.OperationForm)
 async def get(parts: PartsDep, caller: CallerDep, operation_id: str, wait: WaitQuery = 0) -> Response:
     """One operation with its steps. With `wait` the answer comes as soon as it is done, failed ones too."""
-    with parts.wakeups.watch(operation_id) as ended:
+    with parts.wakeups.watch(printable_key(operation_id, "operation")) as ended:
         form = await run_in_threadpool(operation_form, parts, caller, operation_id)
         if wait and not form["done"]:
             await wait_for(ended, wait)

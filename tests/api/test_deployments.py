@@ -54,9 +54,10 @@ def test_a_create_of_several_members_makes_them_all(api: Api) -> None:
 def test_a_deployment_action_takes_the_members_that_can(api: Api) -> None:
     name = three(api, Status.RUNNING, Status.STOPPED, Status.RUNNING)
 
-    operation = api.ask("POST", f"/deployments/{name}/actions", {"action": "stop"}).json()["operation"]
+    form = api.ask("POST", f"/deployments/{name}/actions", {"action": "stop"}).json()
 
-    assert operation["instance_names"] == [name, f"{name}-3"]
+    assert form["operation"]["instance_names"] == [name, f"{name}-3"]
+    assert [(m["name"], m["reason"]) for m in form["skipped"]] == [(f"{name}-2", "no stop while it is stopped")]
 
 
 def test_a_deployment_action_that_no_member_can_take_is_refused(api: Api) -> None:

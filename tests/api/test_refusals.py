@@ -167,6 +167,7 @@ def test_an_unknown_path_and_a_wrong_method_are_problems(api: Api) -> None:
         "/instances/nobody/history",
         "/deployments/nobody",
         "/operations/op_nothing",
+        "/operations/%00?wait=5",
         "/operations?instance=nobody",
         "/runs/run_nothing",
         "/blueprints/none",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from sqlalchemy import text
 
 from domain.lifecycle import Status
 from domain.operations import OperationStatus
-from tests.support.api import Api
+from tests.support.api import TOKEN, Api
 
 pytestmark = pytest.mark.servers
 
@@ -100,6 +101,21 @@ def test_listening_goes_on_after_the_connection_was_lost(api: Api) -> None:
     timer = later(1.5, lambda: api.end(operation_id))
     assert api.get(f"/operations/{operation_id}?wait=20")["done"]
     timer.join()
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_changes_nothing(api: Api) -> None:
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    before = api.get("/operations")["counts"]
+    body = json.dumps({"name": api.name(), "blueprint": "web", "provider": "simulated"})
+    head = (
+        f"POST /api/v1/instances HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body) + 1}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall((head + body).encode())
+    time.sleep(0.3)
+
+    assert api.get("/operations")["counts"] == before
 
 
 def test_the_feed_is_read_from_a_cursor_to_the_next(api: Api) -> None:
