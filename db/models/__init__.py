@@ -1,0 +1,24 @@
+"""Every table, CHECK and index. What the database can guarantee, it guarantees.
+
+The migrations build the same tables; a test compares the two.
+"""
+
+from db.models.base import Base
+from db.models.fleet import Deployment, Host, Instance, Meta, Secret
+from db.models.history import InstanceRun, LifecycleEvent
+from db.models.operations import Confirmation, OperationInstance, OperationRow, OperationStep
+
+__all__ = [
+    "Base",
+    "Confirmation",
+    "Deployment",
+    "Host",
+    "Instance",
+    "InstanceRun",
+    "LifecycleEvent",
+    "Meta",
+    "OperationInstance",
+    "OperationRow",
+    "OperationStep",
+    "Secret",
+]
