@@ -1,0 +1,151 @@
+"""Instances, and what is asked of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from api.schemas.base import Change, Form, Problem
+from api.schemas.operations import BriefOperation, OperationForm
+from domain.lifecycle import BillingStatus, Health, ProvisioningStatus, Role, Status
+
+
+class Action(Form):
+    """One row of what can be done."""
+
+    action: str
+    label: str
+    button: bool
+    enabled: bool
+    reason: str | None = None
+
+
+class Resources(Form):
+    """Limits of one instance."""
+
+    cpu: float | None = None
+    memory_mb: int | None = None
+    disk_gb: int | None = None
+
+
+class AppliedSpec(Form):
+    """What reached the real object."""
+
+    params: dict[str, Any]
+    resources: Resources
+
+
+class Spec(AppliedSpec):
+    """What is desired."""
+
+    members: int
+    labels: dict[str, str]
+    restart_policy: str
+    timeouts: dict[str, float]
+    database: dict[str, Any] | None
+
+
+class Instance(Form):
+    """One real thing."""
+
+    id: str
+    instance_id: str
+    name: str
+    deployment_id: str
+    deployment_name: str
+    project: str
+    role: Role
+    blueprint: str
+    provider: str
+    host: str | None
+    host_id: str | None
+    spec: Spec
+    applied_spec: AppliedSpec | None
+    pending_changes: list[Change]
+    resources: Resources
+    labels: dict[str, str]
+    status: Status
+    lifecycle_state: str
+    provisioning_status: ProvisioningStatus
+    billing_status: BillingStatus
+    health: Health
+    health_checked_at: datetime | None
+    provider_state: str | None
+    provider_state_at: datetime | None
+    error_code: str | None
+    error_message: str | None
+    error_origin: str | None
+    endpoint: str | None
+    port: int | None
+    cloud_instance_id: str | None
+    instance_type: str | None
+    availability_zone: str | None
+    customer_id: str | None
+    db_type: str | None
+    db_server_id: str | None
+    version: int
+    deployment_version: int
+    current_operation: BriefOperation | None
+    last_failed_operation_id: str | None
+    allowed_actions: list[Action]
+    launch_requested_at: datetime | None
+    launch_confirmed_at: datetime | None
+    launch_duration_seconds: float | None
+    termination_requested_at: datetime | None
+    termination_confirmed_at: datetime | None
+    termination_duration_seconds: float | None
+    created_at: datetime
+    updated_at: datetime
+    temporal_url: str | None
+
+
+class InstanceList(Form):
+    """A page. `instances` is `items` under its older name."""
+
+    items: list[Instance]
+    instances: list[Instance]
+    counts: dict[str, int]
+    next_page_token: str | None = None
+
+
+class AcceptedInstance(Form):
+    """What was accepted. The instance is null when its life is over."""
+
+    instance: Instance | None
+    operation: OperationForm
+
+
+class BatchRow(Form):
+    """What became of one instance of a batch."""
+
+    id: str
+    status: int
+    operation: OperationForm | None = None
+    problem: Problem | None = None
+
+
+class BatchResult(Form):
+    """A row per instance, in the order asked."""
+
+    items: list[BatchRow]
+
+
+class Secret(Form):
+    """One secret."""
+
+    name: str
+    value: str
+
+
+class Secrets(Form):
+    """What an instance keeps secret."""
+
+    items: list[Secret]
+    connection_uri: str | None
+
+
+class Logs(Form):
+    """The instance's own last lines."""
+
+    instance_id: str
+    lines: list[str]
