@@ -12,8 +12,8 @@ from typing import Any
 from cli import text
 from cli.calls import Answer, Call, at
 from cli.errors import ApiProblem, CliError, ExitCode, Unreachable, WaitTimedOut
-from cli.progress import Progress, progress_for
-from cli.screen import Format
+from cli.progress import LineProgress, Progress, SilentProgress
+from cli.screen import Format, Screen
 from cli.session import Session
 
 Record = dict[str, Any]
@@ -193,3 +193,14 @@ def _instance_now(session: Session, instance: Record, name: str, operation: Reco
         if problem.code is not ExitCode.NOT_FOUND:
             raise
         return {**instance, "status": "terminated", "lifecycle_state": "TERMINATED"} if instance else {}
+
+
+def progress_for(screen: Screen, title: str) -> Progress:
+    """The kind of progress that this caller can see."""
+    if screen.is_live:
+        from cli.live import LiveProgress
+
+        return LiveProgress(title)
+    if screen.quiet or screen.is_machine:
+        return SilentProgress()
+    return LineProgress(screen)

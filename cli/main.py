@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from cli.version import print_version
+
 
 def main() -> None:
     """Run the command line."""
@@ -12,15 +14,3 @@ def main() -> None:
     from cli.program import app
 
     app(prog_name="berth")
-
-
-def print_version(asked: bool) -> None:
-    """Answer `--version`, before anything heavy is imported."""
-    if asked:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            sys.stdout.write(f"berth {version('berth')}\n")
-        except PackageNotFoundError:
-            sys.stdout.write("berth, from a source tree that is not installed\n")
-        raise SystemExit(0)

@@ -10,7 +10,7 @@ import typer
 
 from cli import local
 from cli.commands import acting, catalog, changing, connecting, feeds, fleet, looking, making, operations
-from cli.main import print_version
+from cli.version import print_version
 
 EPILOG = (
     "Exit codes: 0 ok · 1 operation failed · 2 usage · 3 not allowed in · 4 not found · 5 conflict · "

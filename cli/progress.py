@@ -33,17 +33,6 @@ class Progress(Protocol):
         """Berth has not answered for so long."""
 
 
-def progress_for(screen: Screen, title: str) -> Progress:
-    """The kind of progress that this caller can see."""
-    if screen.is_live:
-        from cli.live import LiveProgress
-
-        return LiveProgress(title)
-    if screen.quiet or screen.is_machine:
-        return SilentProgress()
-    return LineProgress(screen)
-
-
 class SilentProgress:
     """For programs."""
 
