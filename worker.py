@@ -206,7 +206,10 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(_stay_seen(composed, stopping)),
         ]
         log.info("worker ready", host=composed.host_id, providers=sorted(composed.parts.providers))
-        await stopping.wait()
+        asked = asyncio.create_task(stopping.wait())
+        # A loop that ends by itself has met a bug: a worker without its keeper is restarted, not kept.
+        await asyncio.wait([asked, *loops], return_when=asyncio.FIRST_COMPLETED)
+        stopping.set()
         log.info("worker drains")
         await asyncio.gather(*loops)
     composed.parts.pool.shutdown(wait=False, cancel_futures=True)
