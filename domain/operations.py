@@ -22,6 +22,11 @@ class OperationStatus(StrEnum):
         """Whether nothing more can change."""
         return self in {OperationStatus.SUCCEEDED, OperationStatus.FAILED, OperationStatus.CANCELLED}
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether a retry may repeat it on what it left in error. A cancelled create leaves nothing else to do."""
+        return self in {OperationStatus.FAILED, OperationStatus.CANCELLED}
+
 
 class StepStatus(StrEnum):
     """The life of one step."""

@@ -21,7 +21,7 @@ from domain.errors import (
     Refused,
 )
 from domain.lifecycle import Operation
-from domain.operations import ErrorOrigin, OperationStatus
+from domain.operations import ErrorOrigin
 from domain.specs import Accepted, Ask, NewDeployment, Spec
 from services import requests
 from services.acceptance import last_operation, lock_deployment, replayed
@@ -131,7 +131,7 @@ def retry_instance(tx: Tx, ask: Ask, instance_id: str) -> Accepted:
         return before
     row = instance(tx, ask, instance_id)
     failed = tx.session.get(OperationRow, row.operation_id) if row.operation_id else None
-    if failed is None or failed.status is not OperationStatus.FAILED:
+    if failed is None or not failed.status.repeatable:
         failed = last_operation(tx, row.deployment_id, row.id)
     if row.error_origin is ErrorOrigin.MONITOR or failed is None:
         raise OperationNotAllowed(

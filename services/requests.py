@@ -216,9 +216,16 @@ def act(tx: Tx, ask: Ask, operation: Operation, deployment_id: str, instance_id:
     able, skipped = split_legal(members, operation)
     if not able:
         raise skipped[0][1]
-    operation_id = insert_operation(tx, ask, deployment, operation, [touch(m, operation) for m in able])
+    touches = [touch(m, _verb_of(operation, m), asked=operation) for m in able]
+    operation_id = insert_operation(tx, ask, deployment, operation, touches)
     take_fence(tx, deployment.id, operation_id)
     return Accepted(operation_id, deployment.id)
+
+
+def _verb_of(operation: Operation, member: Member) -> Operation:
+    """What has never been made cannot be started: it is made, and then it runs."""
+    starts = operation in {Operation.START, Operation.RESTART}
+    return Operation.CREATE if starts and member.applied is None else operation
 
 
 def chosen_members(members: Sequence[Member], instance_id: str | None) -> list[Member]:
@@ -229,7 +236,7 @@ def chosen_members(members: Sequence[Member], instance_id: str | None) -> list[M
 
 
 def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
-    """Accept a new operation that repeats a failed one on what it left in error."""
+    """Accept a new operation that repeats a failed or cancelled one on what it left in error."""
     if (before := replayed(tx, ask)) is not None:
         return before
     failed = tx.session.get(OperationRow, failed_operation_id)
@@ -239,7 +246,7 @@ def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
     check_free(tx, deployment.id)
     members = {m.id: m for m in members_of(tx, deployment.id)}
     touches = _repeated(tx, failed, members)
-    if failed.status is not OperationStatus.FAILED or not touches:
+    if not failed.status.repeatable or not touches:
         raise OperationNotAllowed(
             Operation.RETRY.value,
             None,

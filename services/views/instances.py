@@ -117,7 +117,7 @@ def _repeatable(row: Row[Any], last: Row[Any]) -> bool:
     return (
         row.status is Status.ERROR
         and row.error_origin is not ErrorOrigin.MONITOR
-        and last.status is OperationStatus.FAILED
+        and last.status.repeatable
         and row.id in last.instance_ids
     )
 
