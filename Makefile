@@ -58,6 +58,10 @@ docs: $(READY) ## Write the generated documents again: lifecycle, errors, README
 bench: $(READY) temporal ## Measure operations against the bare engine (ARGS are passed on)
 	$(PY) -m bench.run $(ARGS)
 
+.PHONY: histories
+histories: $(READY) temporal ## Save the workflow histories that the replay tests read again; read the diff
+	$(PY) -m scripts.save_histories
+
 .PHONY: temporal
 temporal: $(READY) ## Get the Temporal CLI into ~/.cache/berth unless it is there
 	@$(PY) -m embedded.temporal_cli >/dev/null
