@@ -32,6 +32,7 @@ from blueprints.registry import BLUEPRINTS
 from db.session import open_database
 from db.vault import Vault
 from domain.work import Identity
+from keeper.attributes import ensure_search_attributes
 from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
 from keeper.namespace import NamespaceCheck
@@ -198,6 +199,7 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     composed = await asyncio.to_thread(compose, settings)
     client = await connect(settings.temporal_address, settings.temporal_namespace)
+    await ensure_search_attributes(client)
     async with AsyncExitStack() as stack:
         for worker in workers(client, composed):
             await stack.enter_async_context(worker)
