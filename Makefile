@@ -29,6 +29,10 @@ run: $(READY) $(UI) temporal ## Run Berth here: embedded PostgreSQL and Temporal
 test: $(READY) $(UI) temporal ## Run all tests, fast ones first
 	$(PY) -m pytest -p tests.fast_first $(ARGS)
 
+.PHONY: crash
+crash: $(READY) $(UI) temporal ## The full crash proof: 40 creates under 110 kills, some 15 minutes (ARGS are passed on)
+	CRASH_ROUNDS=10 $(PY) -m pytest -s tests/crash/test_kills.py $(ARGS)
+
 .PHONY: check
 check: $(READY) ## Lint, format, types, import directions, generated files: exactly what the build machine checks
 	.venv/bin/ruff check .
