@@ -92,6 +92,8 @@ class InstanceActivities:
 
         def clean() -> list[str]:
             step = self._after(owner, given.instance_id)
+            if step.settled:  # it was confirmed just before the cancel arrived: it is running, and stays
+                return []
             self._provider(step).delete(step.work, call)
             return [f"the {step.provider} object of {step.work.name}"]
 

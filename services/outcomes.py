@@ -63,7 +63,9 @@ def conclude(
 ) -> dict[str, Any]:
     """Settle what is left of a running operation whose rows are locked. Called by Finish and by the keeper."""
     moves, rows = moves_with_rows(tx, operation.id)
-    if verdict is OperationStatus.SUCCEEDED and any(m.outcome != "confirmed" for m in moves):
+    if moves and all(m.outcome == "confirmed" for m in moves):
+        verdict, error = OperationStatus.SUCCEEDED, None  # a cancel or a lost run came too late to change anything
+    elif moves and verdict is OperationStatus.SUCCEEDED:
         verdict = OperationStatus.FAILED
         error = {"code": "internal", "message": "The run ended without confirming every instance."}
     if verdict is OperationStatus.SUCCEEDED:
