@@ -19,7 +19,7 @@ from activities.failures import as_temporal_failures
 from activities.parts import Parts
 from blueprints.base import Blueprint
 from domain.errors import AttemptOver, BerthError, FenceLost, ProviderError, ProviderErrorKind
-from domain.lifecycle import Operation
+from domain.lifecycle import Operation, Status
 from domain.limits import CONFIRM_POLL_SECONDS, budget
 from domain.work import Observation, Outcome, Seen, Work
 from providers.base import Provider
@@ -213,7 +213,7 @@ class InstanceActivities:
         if running and blueprint.needs_restart(step.work):
             call.progress("the change needs a restart")
             outcome = provider.restart(step.work, call)
-        elif not running and step.before != "stopped":
+        elif not running and step.before != Status.STOPPED:
             outcome = provider.start(step.work, call)
         elif not running:
             return outcome
@@ -270,7 +270,7 @@ class InstanceActivities:
     def _shows_end(self, step: StepWork, look: Observation) -> bool:
         wanted = _WANTED.get(step.verb)
         if wanted is None:
-            wanted = Seen.DOWN if step.before == "stopped" else Seen.UP
+            wanted = Seen.DOWN if step.before == Status.STOPPED else Seen.UP
         return look.seen is wanted
 
 
