@@ -138,7 +138,10 @@ class Keeper:
                 await reconciler.look(found)
         except Exception as error:  # noqa: BLE001 - one operation's trouble must not stop the others
             self._started_at.pop(found.id, None)
-            log.warning("operation not brought forward", operation=found.id, error=type(error).__name__)
+            status = error.status.name if isinstance(error, RPCError) else None
+            log.warning(
+                "operation not brought forward", operation=found.id, error=type(error).__name__, status=status
+            )
         finally:
             self._busy.discard(found.id)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
+from db.models import Deployment, Instance, Meta, OperationInstance, OperationRow, OperationStep
 from db.session import Tx
 from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
@@ -94,6 +94,7 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, park_seconds: float) -> di
             plan=stored,
             run_id=run_id,
             original_run_id=owner.original_run_id,
+            namespace_id=_NAMESPACE,
             started_at=tx.now,
             slow_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, slow),
             deadline_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, total),
@@ -119,6 +120,7 @@ def _claim(tx: Tx, operation: OperationRow, deployment: Deployment) -> None:
     tx.session.flush()
 
 
+_NAMESPACE = select(Meta.value).where(Meta.key == "temporal_namespace_id").scalar_subquery()
 _MOVES = (
     select(OperationInstance, Instance)
     .join(Instance, Instance.id == OperationInstance.instance_id, isouter=True)
@@ -202,6 +204,7 @@ def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row:
     }
     if verb is Operation.CREATE:
         values["provisioning_status"] = ProvisioningStatus.PROVISIONING
+        values["launch_requested_at"] = operation.created_at  # a launch lasts from the request that it answers
     if verb is Operation.DELETE:
         values["termination_requested_at"] = func.coalesce(Instance.termination_requested_at, tx.now)
     version = tx.run(

@@ -134,12 +134,12 @@ def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version:
     members = members_of(tx, deployment_id)
     scaling = scale(members, desired.members)
     touches = modify_touches(scaling.keep, scaling.remove, desired.applied())
-    _store_spec(tx, deployment, desired)
+    stored = _store_spec(tx, deployment, desired)
     operation_id = new_id("op")
     added = _add_members(tx, deployment, free_ordinals(members, scaling.missing), operation_id)
     touches += [touch(m, Operation.CREATE) for m in added]
     if not touches:
-        return _no_change(tx, ask, deployment, operation_id)
+        return _nothing_to_do(tx, ask, deployment, operation_id, changed=stored)
     insert_operation(tx, ask, deployment, Operation.MODIFY, touches, id=operation_id)
     take_fence(tx, deployment.id, operation_id)
     return Accepted(operation_id, deployment.id)
@@ -155,8 +155,8 @@ def modify_touches(keep: Sequence[Member], remove: Sequence[Member], desired: di
     return touches + [touch(member, Operation.DELETE) for member in remove]
 
 
-def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> None:
-    """Write the desired spec; the generation rises only when it differs."""
+def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> bool:
+    """Write the desired spec; the generation rises only when it differs, which is the answer."""
     values: dict[str, Any] = {
         "params": dict(desired.params),
         "resources": dict(desired.resources),
@@ -166,7 +166,7 @@ def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> None:
         "timeouts": dict(desired.timeouts),
     }
     if all(getattr(deployment, name) == value for name, value in values.items()):
-        return
+        return False
     relabelled = deployment.labels != values["labels"]
     for name, value in values.items():
         setattr(deployment, name, value)
@@ -183,10 +183,14 @@ def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> None:
             .where(Instance.deployment_id == deployment.id)
             .values(labels=values["labels"], version=Instance.version + 1, updated_at=tx.now)
         )
+    return True
 
 
-def _no_change(tx: Tx, ask: Ask, deployment: Deployment, operation_id: str) -> Accepted:
-    """Record a modify that had nothing to do: no planned state, no workflow, no provider call."""
+def _nothing_to_do(tx: Tx, ask: Ask, deployment: Deployment, operation_id: str, *, changed: bool) -> Accepted:
+    """Record a modify that touches no instance: no planned state, no workflow, no provider call.
+
+    `changed`: labels, policy or time-outs of the deployment are new all the same.
+    """
     insert_operation(
         tx,
         ask,
@@ -196,7 +200,7 @@ def _no_change(tx: Tx, ask: Ask, deployment: Deployment, operation_id: str) -> A
         id=operation_id,
         status=OperationStatus.SUCCEEDED,
         phase="done",
-        changed=False,
+        changed=changed,
         started_at=tx.now,
         finished_at=tx.now,
     )
@@ -251,7 +255,8 @@ def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
             Operation.RETRY.value,
             None,
             (),
-            f"operation {failed.id} is {failed.status} and left nothing in error; there is nothing to retry",
+            f"operation {failed.id} is {failed.status}, and nothing is in error that it was the last to fail on; "
+            "retry the instance itself",
         )
     operation_id = insert_operation(
         tx,
@@ -267,23 +272,42 @@ def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
     return Accepted(operation_id, deployment.id)
 
 
+def _last_failures(tx: Tx, failed: OperationRow) -> dict[str, str]:
+    """Of each instance that `failed` touched: the last operation that failed, or was cancelled, on it."""
+    rows = tx.session.execute(
+        select(OperationInstance.instance_id, OperationRow.id)
+        .join(OperationRow, OperationRow.id == OperationInstance.operation_id)
+        .where(
+            OperationInstance.instance_id.in_(failed.instance_ids),
+            OperationRow.deployment_id == failed.deployment_id,
+            OperationRow.status.in_([status for status in OperationStatus if status.repeatable]),
+            OperationRow.started_at.is_not(None) | (OperationRow.kind == Operation.CREATE),
+        )
+        .order_by(OperationRow.created_at, OperationRow.id)
+    )
+    return dict(rows.tuples().all())
+
+
 def _spec_of(deployment: Deployment) -> dict[str, Any]:
     return {"params": deployment.params, "resources": deployment.resources}
 
 
 def _repeated(tx: Tx, failed: OperationRow, members: dict[str, Member]) -> list[Touch]:
-    """The moves of a retry: the failed ones again, of what is still there and still in error."""
+    """The moves of a retry: the failed ones again, of what is still in error and has not failed in another way."""
     rows = tx.session.scalars(
         select(OperationInstance)
         .where(OperationInstance.operation_id == failed.id)
         .order_by(OperationInstance.instance_name)
     )
+    last = _last_failures(tx, failed)
     touches = []
     for row in rows:
         member = members.get(row.instance_id)
-        if member is None or member.status is not Status.ERROR:
+        if member is None or member.status is not Status.ERROR or last.get(member.id, failed.id) != failed.id:
             continue
         again = Operation(row.verb)
+        if member.delete_begun and again is not Operation.DELETE:
+            continue  # nothing may start what is left of it
         if again is Operation.MODIFY and member.applied is None:
             again = Operation.CREATE
         during = Status(row.during) if row.during else None

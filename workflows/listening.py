@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import re
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import TypeVar
@@ -19,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
 
 T = TypeVar("T")
 OP_PHASE = SearchAttributeKey.for_keyword("OpPhase")
+_WORD = re.compile(r"[a-z0-9_]{1,64}")
+_MOST_CLAIMS = 100
 
 
 class Listening:
@@ -44,10 +47,13 @@ class Listening:
     @workflow.signal
     def confirm(self, claim: dict[str, object]) -> None:
         """Evidence from elsewhere: `{operation_id, instance_id, kind, generation}`; others are ignored."""
-        generation = str(claim.get("generation", ""))
-        if self._is_mine(str(claim.get("operation_id", ""))) and generation.isdecimal():
-            instance_id, kind = str(claim.get("instance_id", "")), str(claim.get("kind", ""))
-            self._confirmations.append(ConfirmationInput(self._owner, instance_id, kind, int(generation)))
+        words = {name: str(claim.get(name, "")) for name in ("operation_id", "instance_id", "kind", "generation")}
+        # Whoever can reach Temporal can send this: what is no plain word never gets further.
+        plain = all(_WORD.fullmatch(word) for word in words.values()) and words["generation"].isdecimal()
+        if plain and self._is_mine(words["operation_id"]) and len(self._confirmations) < _MOST_CLAIMS:
+            self._confirmations.append(
+                ConfirmationInput(self._owner, words["instance_id"], words["kind"], int(words["generation"][:9]))
+            )
 
     def _is_mine(self, operation_id: str | None) -> bool:
         return operation_id in {None, self._owner.operation_id}
@@ -68,9 +74,10 @@ class Listening:
                     raise
                 break
             if self._retry and await self._accept_retry():
-                return
+                break
             self._retry = False
         self._listening = False
+        workflow.upsert_search_attributes([OP_PHASE.value_set("done")])
         await self._recorded(
             workflow.execute_local_activity_method(
                 RecordActivities.stop_listening, self._owner, summary="stop listening", **policies.RECORD
@@ -95,7 +102,7 @@ class Listening:
                     RecordActivities.record_confirmation,
                     claim,
                     summary="store a confirmation",
-                    **policies.RECORD,
+                    **policies.CLAIM,
                 )
             except ActivityError as error:
                 workflow.logger.info("confirmation refused: %s", error.cause)

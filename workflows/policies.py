@@ -22,6 +22,11 @@ RECORD: dict[str, Any] = {
 }
 """Transactions of ours. No end to the retries: an operation waits for its database, and survives its absence."""
 
+CLAIM: dict[str, Any] = RECORD | {
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=0.2), maximum_attempts=5)
+}
+"""A claim from outside: the poll sees the truth without it, so it must not be waited for without end."""
+
 _MUTATION = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=4), maximum_attempts=6
 )
