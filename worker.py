@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
@@ -54,6 +55,7 @@ _DRAIN = timedelta(seconds=20)
 _HEARTBEAT_EVERY = timedelta(seconds=1)
 """The answer to a heartbeat is how an activity hears of a cancel: by default it waits four seconds for it."""
 _HOST_SEEN_EVERY = 5.0
+_PORT_BLOCK = 50
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,20 @@ def compose(settings: Settings) -> Composition:
         server,
         _providers(settings, vault, server, host_id),
         BLUEPRINTS,
-        range(settings.port_first, settings.port_last + 1),
+        own_ports(settings.port_first, settings.port_last, server),
         ThreadPoolExecutor(_THREADS, thread_name_prefix="activity"),
     )
     return Composition(settings, host_id, parts)
+
+
+def own_ports(first: int, last: int, server: str) -> list[int]:
+    """The range, beginning at a place of this server's own.
+
+    Two Berths of one machine know nothing of each other's stopped instances; so they draw from different places.
+    """
+    ports = list(range(first, last + 1))
+    start = zlib.crc32(server.encode()) % max(1, len(ports) // _PORT_BLOCK) * _PORT_BLOCK
+    return ports[start:] + ports[:start]
 
 
 def _providers(settings: Settings, vault: Vault, server: str, host_id: str) -> dict[str, Provider]:
@@ -170,7 +182,9 @@ def keeper(client: Client, composed: Composition, stopping: asyncio.Event) -> Ke
         settings.cancel_grace_seconds,
     )
     check = NamespaceCheck(database, client, accept_new=settings.temporal_fresh)
-    return Keeper(database, client, limits, check, stopping, Restarter(database, client).look)
+    return Keeper(
+        database, client, limits, check, stopping, Restarter(database, composed.parts.vault, client).look
+    )
 
 
 async def _stay_seen(composed: Composition, stopping: asyncio.Event) -> None:

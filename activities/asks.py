@@ -1,11 +1,14 @@
 """Questions to a provider on behalf of a person: one look, the inventory, the logs, and scripted faults.
 
-They change no record, and only `set_faults` changes anything at all (local mode, `simulated` only).
+Temporal can be reached by others than the API: a question is answered only when this installation sealed it a
+moment ago, and the answer is sealed too. They change no record, and only faults (local mode, `simulated`) change
+anything at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,6 +25,8 @@ from providers.simulated_faults import fault_from
 from services.steps import load_work
 
 _MASK = "••••••"
+QUESTION_SECONDS = 30
+Question = dict[str, Any]
 
 
 class AskActivities:
@@ -31,38 +36,40 @@ class AskActivities:
         self._parts = parts
 
     @activity.defn
-    async def observe_instance(self, given: dict[str, Any]) -> dict[str, Any]:
+    async def observe_instance(self, sealed: str) -> str:
         """`{instance_id}` → one look: `{seen, provider_state, endpoint, detail}`."""
 
-        def look() -> dict[str, Any]:
+        def look(given: Question) -> dict[str, Any]:
             provider, work = self._work(given["instance_id"])
             return asdict(provider.observe(work))
 
-        return await self._run(look)
+        return await self._answer("observe_instance", sealed, look)
 
     @activity.defn
-    async def read_inventory(self, given: dict[str, Any]) -> dict[str, Any]:
+    async def read_inventory(self, sealed: str) -> str:
         """`{provider}` → `{items: […]}`: everything that provider holds here."""
-        return await self._run(
-            lambda: {"items": [asdict(item) for item in self._parts.providers[given["provider"]].inventory()]}
-        )
+
+        def read(given: Question) -> dict[str, Any]:
+            return {"items": [asdict(item) for item in self._parts.providers[given["provider"]].inventory()]}
+
+        return await self._answer("read_inventory", sealed, read)
 
     @activity.defn
-    async def read_logs(self, given: dict[str, Any]) -> dict[str, Any]:
+    async def read_logs(self, sealed: str) -> str:
         """`{instance_id, tail}` → `{lines: […]}`, the instance's own secrets masked."""
 
-        def read() -> dict[str, Any]:
+        def read(given: Question) -> dict[str, Any]:
             provider, work = self._work(given["instance_id"])
             lines = list(provider.logs(work, int(given["tail"])))
             return {"lines": [_masked(line, work) for line in lines]}
 
-        return await self._run(read)
+        return await self._answer("read_logs", sealed, read)
 
     @activity.defn
-    async def simulated_faults(self, given: dict[str, Any]) -> dict[str, Any]:
+    async def simulated_faults(self, sealed: str) -> str:
         """`{do: list|set|clear, fault?}` → `{items: […]}`: the faults that `simulated` will act out."""
 
-        def change() -> dict[str, Any]:
+        def change(given: Question) -> dict[str, Any]:
             simulated = self._parts.providers["simulated"]
             assert isinstance(simulated, SimulatedProvider)
             match given["do"]:
@@ -76,12 +83,16 @@ class AskActivities:
                     raise InvalidInput(FieldError("/do", f"{other!r} is not list, set or clear"))
             return {"items": [asdict(fault) for fault in simulated.faults()]}
 
-        return await self._run(change)
+        return await self._answer("simulated_faults", sealed, change)
 
-    async def _run(self, work: Any) -> dict[str, Any]:
+    async def _answer(self, subject: str, sealed: str, answer: Callable[[Question], dict[str, Any]]) -> str:
+        vault = self._parts.vault
+
+        def work() -> str:
+            return vault.seal(subject, answer(vault.unseal(subject, sealed, QUESTION_SECONDS)))
+
         with as_temporal_failures():
-            found: dict[str, Any] = await asyncio.get_running_loop().run_in_executor(self._parts.pool, work)
-            return found
+            return await asyncio.get_running_loop().run_in_executor(self._parts.pool, work)
 
     def _work(self, instance_id: str) -> tuple[Provider, Work]:
         with self._parts.database.begin() as tx:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from db.vault import NotSealed
 from domain.errors import BerthError, CallCancelled, FenceLost, ProviderError, Refused
 
 
@@ -30,7 +31,7 @@ def as_temporal_failures() -> Iterator[None]:
         raise ApplicationError(
             error.message, type=error.code, non_retryable=not error.retryable, next_retry_delay=delay
         ) from None
-    except (FenceLost, CallCancelled, Refused) as error:
+    except (FenceLost, CallCancelled, NotSealed, Refused) as error:
         raise ApplicationError(error.message, type=error.code, non_retryable=True) from None
     except BerthError as error:
         raise ApplicationError(error.message, type=error.code) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Parts:
     server_id: str
     providers: Mapping[str, Provider]
     blueprints: Mapping[str, Blueprint]
-    ports: range
-    """Ports of this host that instances may get."""
+    ports: Sequence[int]
+    """Ports of this host that instances may get, in the order in which they are tried."""
     pool: ThreadPoolExecutor
     """Where blocking provider calls run."""

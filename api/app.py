@@ -110,7 +110,7 @@ async def _compose(settings: Settings) -> Parts:
         deployments=DeploymentForms(instances),
         operations=operations,
         wakeups=Wakeups(listener(database.engine)),
-        asks=Asks(client, asyncio.get_running_loop()),
+        asks=Asks(client, vault, asyncio.get_running_loop()),
         counts=CountCache(),
     )
 

@@ -1,6 +1,7 @@
 """Questions to a provider through its worker. The API itself never calls a provider.
 
 Each is one standalone Temporal activity on the provider's queue with a short deadline: no worker, no answer.
+Question and answer are sealed, for others can reach Temporal too.
 A queue that did not answer is not asked again for a moment, so that reads stay fast while a worker is away.
 """
 
@@ -19,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from ulid import ULID
 
+from db.vault import Vault
 from domain.errors import Refused, Unavailable
 from domain.lifecycle import Status
 from domain.work import Seen
@@ -27,6 +29,7 @@ from services.planning import task_queue
 log = structlog.get_logger("api")
 LOOK_SECONDS = 2.0
 ASK_SECONDS = 10.0
+ANSWER_SECONDS = 60
 _QUIET_SECONDS = 5.0
 _KEPT_SECONDS = 1.0
 _MOST_LOOKS = 1_000
@@ -53,6 +56,7 @@ class Asks:
     """Built once. Its methods belong to the event loop; `from_thread` is for routes that run in a thread."""
 
     client: Client
+    vault: Vault
     loop: asyncio.AbstractEventLoop
     _quiet_until: dict[str, float] = field(default_factory=dict)
     _looks: dict[str, tuple[float, Answer | None]] = field(default_factory=dict)
@@ -102,12 +106,12 @@ class Asks:
         limit = timedelta(seconds=seconds)
         try:
             async with asyncio.timeout(seconds + 1):
-                answer: Answer = await self.client.execute_activity(
+                sealed = await self.client.execute_activity(
                     activity,
-                    given,
+                    self.vault.seal(activity, given),
                     id=f"ask-{str(ULID()).lower()}",
                     task_queue=place.queue,
-                    result_type=dict,
+                    result_type=str,
                     schedule_to_close_timeout=limit,
                     start_to_close_timeout=limit,
                     retry_policy=RetryPolicy(maximum_attempts=1),
@@ -122,7 +126,7 @@ class Asks:
             log.info("temporal does not answer", kind=type(error).__name__)
             self._quiet_until[place.queue] = time.monotonic() + _QUIET_SECONDS
             raise Unavailable("Temporal does not answer now.") from None
-        return answer
+        return self.vault.unseal(activity, sealed, ANSWER_SECONDS)
 
 
 def status_seen(answer: Answer | None) -> Status | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from pathlib import Path
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import select
@@ -25,6 +27,12 @@ class WrongKey(BerthError):
     """The key file does not belong to this database."""
 
     code = "wrong-key"
+
+
+class NotSealed(BerthError):
+    """A question or an answer that this installation did not seal."""
+
+    code = "not-sealed"
 
 
 class Vault:
@@ -78,6 +86,21 @@ class Vault:
         """The secrets of one instance, decrypted."""
         rows = tx.session.execute(select(Secret.name, Secret.ciphertext).where(Secret.instance_id == instance_id))
         return Secrets({name: self._fernet.decrypt(cipher).decode() for name, cipher in rows})
+
+    def seal(self, subject: str, value: dict[str, Any]) -> str:
+        """`value` encrypted, for `subject` only: for what travels through servers that others can read."""
+        return self._fernet.encrypt(json.dumps({"subject": subject, "value": value}).encode()).decode()
+
+    def unseal(self, subject: str, sealed: str, seconds: int) -> dict[str, Any]:
+        """What `seal` was given. Raises `NotSealed`: not ours, for another subject, or older than `seconds`."""
+        try:
+            found: dict[str, Any] = json.loads(self._fernet.decrypt(sealed, ttl=seconds))
+        except InvalidToken:
+            raise NotSealed(f"this {subject} was not asked by this Berth, or too long ago") from None
+        if found["subject"] != subject:
+            raise NotSealed(f"a {found['subject']} is no {subject}")
+        value: dict[str, Any] = found["value"]
+        return value
 
     def sign(self, *parts: str) -> str:
         """HMAC-SHA256 over `parts`, hex."""

@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from ulid import ULID
 
 from db.session import Database
+from db.vault import Vault
 from domain.errors import Refused
 from domain.work import Observation, Seen
 from services.monitoring import Watched, note_observation, start_by_policy, under_policy, wants_start
@@ -24,13 +25,16 @@ log = structlog.get_logger("keeper")
 _EVERY_SECONDS = 5.0
 _LOOK_TIMEOUT = timedelta(seconds=5)
 _AT_ONCE = 8
+_QUESTION = "observe_instance"
+_ANSWER_SECONDS = 60
 
 
 class Restarter:
     """Called by the keeper in every round; looks every few seconds."""
 
-    def __init__(self, database: Database, client: Client) -> None:
+    def __init__(self, database: Database, vault: Vault, client: Client) -> None:
         self._database = database
+        self._vault = vault
         self._client = client
         self._next = 0.0
         self._running: asyncio.Task[None] | None = None
@@ -62,16 +66,17 @@ class Restarter:
 
     async def _observe(self, watched: Watched) -> Observation | None:
         try:
-            found = await self._client.execute_activity(
-                "observe_instance",
-                {"instance_id": watched.id},
+            sealed = await self._client.execute_activity(
+                _QUESTION,
+                self._vault.seal(_QUESTION, {"instance_id": watched.id}),
                 id=f"observe-{watched.id}-{ULID()}",
                 task_queue=task_queue(watched.provider, watched.host_id),
                 schedule_to_close_timeout=_LOOK_TIMEOUT,
-                result_type=dict,
+                result_type=str,
             )
         except (ActivityFailureError, RPCError):
             return None
+        found = self._vault.unseal(_QUESTION, sealed, _ANSWER_SECONDS)
         return Observation(Seen(found["seen"]), found["provider_state"], detail=found["detail"])
 
     def _decide(self, watched: Watched, look: Observation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, select, text, update
 
@@ -14,9 +14,9 @@ from services.steps import hold
 
 
 def allocate_port(
-    tx: Tx, owner: Owner, instance_id: str, ports: range, refused: Collection[int] = ()
+    tx: Tx, owner: Owner, instance_id: str, ports: Sequence[int], refused: Collection[int] = ()
 ) -> tuple[int, bool]:
-    """(port, fixed) of the instance: the one it has, else the lowest of `ports` that is free in the records.
+    """(port, fixed) of the instance: the one it has, else the first of `ports` that is free in the records.
 
     `refused` are ports that turned out to be in use by somebody else; one that the user chose, or that the
     instance has run on, is kept all the same. Raises `ProviderError` when the range is used up.
@@ -38,7 +38,7 @@ def allocate_port(
     if port is None:
         raise ProviderError(
             ProviderErrorKind.QUOTA,
-            f"All ports from {ports.start} to {ports.stop - 1} of this host are taken; delete an instance or "
+            f"All ports from {min(ports)} to {max(ports)} of this host are taken; delete an instance or "
             "widen BERTH_PORT_FIRST and BERTH_PORT_LAST.",
         )
     tx.session.execute(update(Instance).where(Instance.id == instance_id).values(port=port))

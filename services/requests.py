@@ -285,7 +285,7 @@ def _last_failures(tx: Tx, failed: OperationRow) -> dict[str, str]:
         )
         .order_by(OperationRow.created_at, OperationRow.id)
     )
-    return dict(rows.tuples().all())
+    return {row.instance_id: row.id for row in rows}
 
 
 def _spec_of(deployment: Deployment) -> dict[str, Any]:

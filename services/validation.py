@@ -252,11 +252,9 @@ def _fixed(known: Blueprint, before: Mapping[str, Any], after: Mapping[str, Any]
         field = known.parameters.model_fields.get(name)
         default = field.default if field is not None else None
         if before.get(name, default) != after.get(name, default):
-            mistakes.append(
-                FieldError(
-                    f"/params/{name}", f"is {before.get(name, default)!r} for life; create another instance"
-                )
-            )
+            kept = before.get(name, default)
+            now = "was drawn when it was made and stays" if kept is None else f"is {kept!r} for life"
+            mistakes.append(FieldError(f"/params/{name}", f"{now}; create another instance for another one"))
     return mistakes
 
 

@@ -127,10 +127,10 @@ def accepted_instance(
     form = answer_form(parts, caller, operation_id, instance_id)
     shown = form["instance"]
     if shown is not None and older_form:
-        requested = ("launch_requested_at", "termination_requested_at")
+        ending = form["operation"]["kind"] == Operation.DELETE
         form |= {
             "instance_id": shown["id"],
-            "status": shown["lifecycle_state"],
-            **{k: shown[k] for k in requested},
+            "status": "TERMINATING" if ending else "LAUNCHING",
+            "termination_requested_at" if ending else "launch_requested_at": form["operation"]["created_at"],
         }
     return accepted(form, operation_id, location(shown["id"]) if shown else None)

@@ -238,8 +238,10 @@ def test_s2s_launch_and_terminate_answer_in_their_own_form(api: Api) -> None:
 
     assert launched["operation"]["kind"] == "start"
     assert {"instance_id", "status", "launch_requested_at", "instance"} <= set(launched)
-    assert launched["status"] == "STOPPED"
+    assert (launched["status"], "termination_requested_at" in launched) == ("LAUNCHING", False)
     assert terminated["operation"]["kind"] == "delete"
+    assert (terminated["status"], "launch_requested_at" in terminated) == ("TERMINATING", False)
+    assert terminated["termination_requested_at"] == terminated["operation"]["created_at"]
     assert (missing.status_code, missing.json()["errors"][0]["pointer"]) == (422, "/provider")
 
 
