@@ -145,7 +145,10 @@ def _description(session: Session, instance: Record, secrets: Record) -> list[st
         *((k, instance.get(k)) for k in ("id", "deployment_id", "cloud_instance_id", "version", "temporal_url")),
     ]
     if session.screen.format is not Format.WIDE:
-        rows = [r for r in rows if r[0] not in ("deployment_id", "version", "billing_status", "provider_state")]
+        hidden = {"deployment_id", "version", "billing_status"}
+        if instance.get("provider_state") == instance.get("status"):
+            hidden.add("provider_state")  # worth a line only when the provider says something else
+        rows = [row for row in rows if row[0] not in hidden]
     return text.fields(rows, session.screen.colour)
 
 
