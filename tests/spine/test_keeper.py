@@ -126,10 +126,10 @@ def test_a_cancelled_run_that_does_not_close_is_terminated_after_its_grace(make_
         spine.write(lambda other: other.session.execute(asked_to_stop))
         query = f"WorkflowId='{operation.workflow_id}' AND ExecutionStatus='Terminated'"
         wait_for(lambda: listed(spine, query), 25, "it was not terminated")
-    failed = spine.failed(asked, seconds=30)
-    assert failed.error is not None
-    assert failed.error["code"] == "run-lost"
-    spine.succeeded(spine.retry(failed.id))
+    ended = spine.wait_done(asked, seconds=30)
+    # Its Finish, on its way when the run was terminated, may still be recorded; else the keeper ends it.
+    assert ended.status is OperationStatus.CANCELLED or (ended.error or {})["code"] == "run-lost"
+    spine.succeeded(spine.act(Operation.RESTART, made.deployment_id))
     spine.invariants()
 
 
