@@ -130,9 +130,9 @@ class InstanceActivities:
                 raise
             with self._parts.database.begin() as tx:
                 if outcome.confirmed:
-                    settle_step(tx, owner, given.instance_id, Evidence(outcome))
+                    settle_step(tx, owner, given.instance_id, step.attempt, Evidence(outcome))
                 else:
-                    accept_step(tx, owner, given.instance_id, outcome)
+                    accept_step(tx, owner, given.instance_id, step.attempt, outcome)
             return outcome.confirmed
 
         with as_temporal_failures():
@@ -263,7 +263,7 @@ class InstanceActivities:
                 outcome = Outcome(True, look.provider_state, look.provider_id, look.endpoint)
                 evidence = Evidence(outcome, *claim) if claim else Evidence(outcome)
                 with self._parts.database.begin() as tx:
-                    settle_step(tx, owner, instance_id, evidence)
+                    settle_step(tx, owner, instance_id, step.attempt, evidence)
                 return
             call.sleep(CONFIRM_POLL_SECONDS)
 

@@ -6,6 +6,7 @@ Every write of a running operation goes through it; every mutating provider call
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import load_only
@@ -42,6 +43,12 @@ def check_owner(
         raise CallCancelled(f"operation {operation.id} was asked to stop")
 
 
+def check_attempt(attempts: list[dict[str, Any]], attempt: int) -> None:
+    """Raise `AttemptOver` unless `attempt`, counted from 1, is the step's last one and still open."""
+    if len(attempts) != attempt or "ended_at" in attempts[-1]:
+        raise AttemptOver(f"attempt {attempt} of this step is over; it touches nothing more")
+
+
 _FENCE = (
     select(OperationRow, Deployment)
     .join(Deployment, Deployment.id == OperationRow.deployment_id)
@@ -64,7 +71,7 @@ def fence_holds(
 ) -> None:
     """For the moment before a provider call: a few columns, no lock. Raises as `check_owner`.
 
-    Raises `AttemptOver` unless `attempt`, counted from 1, is the step's last one and still open.
+    Raises `AttemptOver` when `attempt` is given and over.
     """
     given = {"operation_id": owner.operation_id, "instance_id": instance_id}
     row = tx.session.execute(_GUARD, given).one_or_none()
@@ -72,8 +79,8 @@ def fence_holds(
         raise FenceLost(f"operation {owner.operation_id} has no deployment any more")
     operation, deployment, attempts = row
     check_owner(operation, deployment, owner, cancelled_too=cancelled_too)
-    if attempt is not None and (len(attempts) != attempt or "ended_at" in attempts[-1]):
-        raise AttemptOver(f"attempt {attempt} of this step is over; it touches nothing more")
+    if attempt is not None:
+        check_attempt(attempts, attempt)
 
 
 _LOCKED = (

@@ -17,7 +17,7 @@ from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, ErrorOrigin, Source, StepStatus
 from domain.work import Outcome
 from services.events import instance_event
-from services.fence import Owner
+from services.fence import Owner, check_attempt
 from services.steps import Held, closed, hold
 
 
@@ -30,9 +30,10 @@ class Evidence:
     method: ConfirmationMethod = ConfirmationMethod.PROVIDER_POLL
 
 
-def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> None:
+def accept_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, outcome: Outcome) -> None:
     """Record the provider's acceptance, apart from the confirmation that is still to come."""
     held = hold(tx, owner, instance_id)
+    check_attempt(held.step.attempts, attempt)
     move, row = held.move, held.row
     provider_id = outcome.provider_id or row.cloud_instance_id
     version = tx.run(
@@ -60,11 +61,15 @@ def accept_step(tx: Tx, owner: Owner, instance_id: str, outcome: Outcome) -> Non
     )
 
 
-def settle_step(tx: Tx, owner: Owner, instance_id: str, evidence: Evidence) -> None:
-    """Write the end of a confirmed step. The first evidence wins; a repeat writes nothing."""
+def settle_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, evidence: Evidence) -> None:
+    """Write the end of a confirmed step. The first evidence wins; a repeat writes nothing.
+
+    Raises `AttemptOver` when a clean-up has begun meanwhile: what was seen may be gone in a moment.
+    """
     held = hold(tx, owner, instance_id)
     if held.move.outcome is not None:
         return
+    check_attempt(held.step.attempts, attempt)
     verb = Operation(held.move.verb)
     cloud_id = evidence.outcome.provider_id or held.row.cloud_instance_id
     values = {"provider_state": evidence.outcome.provider_state, "cloud_instance_id": cloud_id}

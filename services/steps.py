@@ -55,7 +55,8 @@ def _held_query(
 ) -> Select[OperationRow, Deployment, OperationInstance, Instance, OperationStep, datetime]:
     """One statement for all of `Held`, built once: it runs several times in every operation.
 
-    The share lock lets siblings write side by side and makes Finish wait for them.
+    The share lock lets siblings write side by side and makes Finish wait for them; what else is done about this
+    very step takes turns.
     """
     return (
         select(OperationRow, Deployment, OperationInstance, Instance, OperationStep, clock.now())
@@ -74,6 +75,7 @@ def _held_query(
             OperationInstance.instance_id == bindparam("instance_id"),
         )
         .with_for_update(read=True, of=OperationRow)
+        .suffix_with("FOR UPDATE OF operation_steps, operation_instances")
     )
 
 
@@ -91,7 +93,7 @@ def hold(tx: Tx, owner: Owner, instance_id: str, *, cancelled_too: bool = True) 
 
 
 def begin_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str) -> StepWork:
-    """Open an attempt and load its work. Raises `FenceLost` or `CallCancelled`."""
+    """Open an attempt and load its work; an earlier one is over. Raises `FenceLost` or `CallCancelled`."""
     held = hold(tx, owner, instance_id, cancelled_too=False)
     if held.move.outcome is None:
         if held.row.operation_id != held.operation.id or held.row.status not in IN_PROGRESS:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 
 from activities.calls import ActivityCall
 from domain.errors import AttemptOver, CallCancelled, FenceLost
+from domain.lifecycle import Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted
 from domain.work import Outcome
@@ -18,6 +21,7 @@ from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
 
 pytestmark = pytest.mark.servers
+SERVES = Evidence(Outcome(True, "running", "sim-1", "simulated://x"))
 
 
 @pytest.fixture
@@ -102,13 +106,35 @@ def test_the_end_of_an_operation_ends_everything_of_it(spine: Spine) -> None:
 def test_a_step_settles_once(spine: Spine) -> None:
     made, owner, instance_id = planned(spine)
     begin(spine, owner, instance_id)
-    evidence = Evidence(Outcome(True, "running", "sim-1", "simulated://x"))
-    spine.write(lambda tx: settle_step(tx, owner, instance_id, evidence))
+    spine.write(lambda tx: settle_step(tx, owner, instance_id, 1, SERVES))
     version = spine.instance(made.deployment_id).version
-    spine.write(lambda tx: settle_step(tx, owner, instance_id, evidence))
+    spine.write(lambda tx: settle_step(tx, owner, instance_id, 1, SERVES))
     assert spine.instance(made.deployment_id).version == version
     step, _ = begin(spine, owner, instance_id)
     assert step.settled is True
+
+
+def test_what_is_being_cleaned_up_cannot_settle_any_more(spine: Spine) -> None:
+    made, owner, instance_id = planned(spine)
+    begin(spine, owner, instance_id)
+    spine.write(lambda tx: begin_after(tx, spine.vault, spine.server_id, owner, instance_id))
+    with pytest.raises(AttemptOver):
+        spine.write(lambda tx: settle_step(tx, owner, instance_id, 1, SERVES))
+    assert spine.instance(made.deployment_id).status is Status.CREATING
+
+
+def test_a_clean_up_that_races_with_the_settlement_sees_who_was_first(spine: Spine) -> None:
+    """Both lock the step; whoever comes second decides on what the first one wrote."""
+    _, owner, instance_id = planned(spine)
+    begin(spine, owner, instance_id)
+    with ThreadPoolExecutor(1) as pool:
+        with spine.database.begin() as tx:
+            settle_step(tx, owner, instance_id, 1, SERVES)
+            cleaning = pool.submit(
+                spine.write, lambda other: begin_after(other, spine.vault, spine.server_id, owner, instance_id)
+            )
+            assert not wait([cleaning], timeout=0.3).done
+        assert cleaning.result(5).settled is True
 
 
 def test_success_is_not_recorded_for_what_was_not_confirmed(spine: Spine) -> None:
