@@ -21,7 +21,7 @@ QUEUE = task_queue("simulated", None)
 
 async def ask(client: Client, activity: str, given: Any) -> str:
     limit = timedelta(seconds=10)
-    return await client.execute_activity(
+    answer: str = await client.execute_activity(
         activity,
         given,
         id=f"ask-{ULID()}",
@@ -30,6 +30,7 @@ async def ask(client: Client, activity: str, given: Any) -> str:
         schedule_to_close_timeout=limit,
         start_to_close_timeout=limit,
     )
+    return answer
 
 
 @pytest.mark.parametrize("activity", ["read_inventory", "read_logs", "observe_instance", "simulated_faults"])
