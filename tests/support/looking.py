@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -95,3 +96,25 @@ class Looking:
         for row in known.values():
             if row.status in {Status.RUNNING, Status.STOPPED}:
                 assert states.get(row.id) == row.status.value, f"{row.name}: {row.status} but {states.get(row.id)}"
+        self._nothing_was_told_twice()
+
+    def _nothing_was_told_twice(self) -> None:
+        """One end per operation, one confirmation per instance in it, and versions that only rise."""
+        with Session(self.database.engine) as session:
+            query = select(LifecycleEvent).order_by(LifecycleEvent.seq)
+            events = session.scalars(query).all()
+            changed = select(OperationRow.id).where(OperationRow.changed, OperationRow.instance_ids != [])
+            operations = set(session.scalars(changed))
+        ends = Counter(e.operation_id for e in events if e.event_type.startswith("OPERATION_"))
+        assert {ends[operation_id] for operation_id in operations} <= {1}, ends.most_common(3)
+        once = Counter(
+            (e.operation_id, e.instance_id, e.event_type)
+            for e in events
+            if e.event_type.endswith(("_CONFIRMED", "_PLANNED", "_CANCELLED"))
+        )
+        assert not [told for told, times in once.items() if times > 1]
+        seen: dict[str | None, int] = {}
+        for e in events:
+            if e.instance_id is not None and e.version is not None:
+                assert e.version > seen.get(e.instance_id, 0), f"{e.event_type} of {e.instance_id} goes back"
+                seen[e.instance_id] = e.version
