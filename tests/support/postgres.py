@@ -6,8 +6,9 @@ Import `postgres_server` and `database_url` in a folder's conftest.
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -64,15 +65,24 @@ class PostgresServer:
                 cursor.execute(sql.SQL(statement))
 
 
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """SIGTERM ends the session with all its clean-up: servers and workers of a killed pytest would go on."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: pytest.exit("terminated", returncode=143))
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     folder = tmp_path_factory.mktemp("records") / "data"
     prepare_directory(folder)
     server = PostgresServer(open_installation(folder))
     try:
-        server.start()
-        server.make_template()
-        yield server
+        with orderly_end():
+            server.start()
+            server.make_template()
+            yield server
     finally:
         down(server.installation, purge=True, say=lambda text: None)
 
