@@ -1,0 +1,125 @@
+"""The Berth that the machine drives: its own API and records, and a worker that is always restarted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from services.acceptance import workflow_id
+from tests.machine.sight import ProviderFile, Sight, look
+from tests.support.api import Api, running_api
+from tests.support.postgres import PostgresServer
+from tests.support.spine import Spine
+from tests.support.temporal import TemporalServer
+from tests.support.workers import Kept, wait_for
+from workflows.connection import connect
+
+SHORT = {
+    "BERTH_KEEPER_INTERVAL_SECONDS": "0.2",
+    "BERTH_GONE_LOOK_SECONDS": "0.4",
+    "BERTH_RUN_HOLD_SECONDS": "1",
+    "BERTH_CANCEL_GRACE_SECONDS": "4",
+    "BERTH_PARK_SECONDS": "30",
+}
+_SETTLE_SECONDS = 10.0
+
+
+@dataclass
+class World:
+    """The parts of it, and the questions that the machine and its invariants ask."""
+
+    spine: Spine
+    api: Api
+    kept: Kept
+    file: ProviderFile
+    made: Counter[str] = field(default_factory=Counter)
+    """Moves over all examples, by name."""
+    answers: Counter[int] = field(default_factory=Counter)
+    examples: int = 0
+
+    def look(self, deployment_ids: Iterable[str]) -> Sight:
+        return look(self.spine.database, deployment_ids)
+
+    def kill_worker(self) -> None:
+        """SIGKILL; its keeper starts another. One that is not ready yet is left alone."""
+        worker = self.kept.current
+        if worker.process.poll() is None:
+            worker.kill()
+
+    def wait_quiet(self, deployment_ids: Iterable[str], seconds: float) -> None:
+        """Wait until nothing is pending or running."""
+        ids = list(deployment_ids)
+        wait_for(
+            lambda: not self.look(ids).unfinished,
+            seconds,
+            lambda: "not settled in time: " + "; ".join(self.story(o.id) for o in self.look(ids).unfinished),
+        )
+
+    def wait_still(self, deployment_ids: Iterable[str]) -> None:
+        """Wait until the provider has settled what it had only accepted."""
+        own = set(deployment_ids)
+        wait_for(
+            lambda: not [t for t in self.file.things().values() if t.moving and t.deployment_id in own],
+            _SETTLE_SECONDS,
+            "the provider did not settle",
+        )
+
+    def story(self, operation_id: str) -> str:
+        return self.spine.story(operation_id)
+
+    def end_run(self, deployment_id: str, how: str) -> None:
+        """What an operator may do to the run itself: `terminate` or `cancel`. One that is closed does not mind."""
+        asyncio.run(self._end_run(deployment_id, how))
+
+    async def _end_run(self, deployment_id: str, how: str) -> None:
+        handle = await self._handle(deployment_id)
+        try:
+            await (handle.terminate("chaos") if how == "terminate" else handle.cancel())
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    def open_runs(self, deployment_ids: Iterable[str]) -> list[str]:
+        """Deployments with a workflow run that has not closed."""
+        return asyncio.run(self._open_runs(list(deployment_ids)))
+
+    async def _open_runs(self, deployment_ids: list[str]) -> list[str]:
+        found = []
+        for deployment_id in deployment_ids:
+            handle = await self._handle(deployment_id)
+            try:
+                shown = await handle.describe()
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+            else:
+                if shown.close_time is None:
+                    found.append(deployment_id)
+        return found
+
+    async def _handle(self, deployment_id: str) -> WorkflowHandle[Any, Any]:
+        client = await connect(self.spine.temporal.address, self.spine.namespace)
+        return client.get_workflow_handle(workflow_id(deployment_id))
+
+
+@contextmanager
+def running_world(folder: Path, postgres: PostgresServer, temporal: TemporalServer) -> Iterator[World]:
+    """Start it; everything is stopped when the block ends."""
+    spine = Spine(folder, postgres.new_database(), temporal, temporal.new_namespace(), settings=dict(SHORT))
+    with running_api(
+        folder, spine.database_url, TEMPORAL_ADDRESS=temporal.address, TEMPORAL_NAMESPACE=spine.namespace
+    ) as api:
+        kept = Kept(spine.start_worker)
+        try:
+            yield World(spine, api, kept, ProviderFile(folder / "simulated.db"))
+        finally:
+            kept.stop()
+            spine.close()
