@@ -20,7 +20,7 @@ from activities.parts import Parts
 from blueprints.base import Blueprint
 from domain.errors import AttemptOver, BerthError, FenceLost, ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation, Status
-from domain.limits import CONFIRM_POLL_SECONDS, budget
+from domain.limits import ABSENCE_SECONDS, CONFIRM_POLL_SECONDS, budget
 from domain.work import Observation, Outcome, Seen, Work
 from providers.base import Provider
 from services.confirmations import claimed
@@ -203,14 +203,17 @@ class InstanceActivities:
         return self._ready(provider, self._parts.blueprints[step.work.blueprint], step.work, outcome, call)
 
     def _modify(self, step: StepWork, call: ActivityCall) -> Outcome:
-        """Rewrite and reload; restart when the running instance says that the change needs it."""
+        """Rewrite and reload; restart when the running instance says that the change needs it; start what is down.
+
+        What was stopped stays so; from `error` a modify ends in `running`.
+        """
         provider = self._provider(step)
         blueprint = self._parts.blueprints[step.work.blueprint]
         outcome = provider.modify(step.work, call)
-        if not outcome.confirmed or not provider.probes:
+        if not outcome.confirmed:
             return outcome
         running = provider.observe(step.work).seen is Seen.UP
-        if running and blueprint.needs_restart(step.work):
+        if running and provider.probes and blueprint.needs_restart(step.work):
             call.progress("the change needs a restart")
             outcome = provider.restart(step.work, call)
         elif not running and step.before != Status.STOPPED:
@@ -252,6 +255,7 @@ class InstanceActivities:
             )
 
     def _confirm(self, owner: Owner, instance_id: str, call: ActivityCall) -> None:
+        last_there = time.monotonic()
         while True:
             step = self._load(owner, instance_id)
             if step.settled:
@@ -265,6 +269,13 @@ class InstanceActivities:
                 with self._parts.database.begin() as tx:
                     settle_step(tx, owner, instance_id, step.attempt, evidence)
                 return
+            if look.seen is not Seen.ABSENT:
+                last_there = time.monotonic()
+            elif time.monotonic() - last_there > ABSENCE_SECONDS:
+                message = (
+                    f"{step.work.name} is gone from its provider; it was accepted, and then nothing was found"
+                )
+                raise ProviderError(ProviderErrorKind.NOT_FOUND, message)
             call.sleep(CONFIRM_POLL_SECONDS)
 
     def _shows_end(self, step: StepWork, look: Observation) -> bool:

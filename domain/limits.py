@@ -11,6 +11,8 @@ HEARTBEAT_SECONDS = 5.0
 RECORD_SECONDS = 10.0
 """One attempt of a transaction of ours."""
 CONFIRM_POLL_SECONDS = 0.5
+ABSENCE_SECONDS = 10.0
+"""What was accepted and is not found for so long is gone. Longer than a provider takes to show a new object."""
 LOOK_SECONDS = 8.0
 """One look at the provider, after a cancel or for a person."""
 CLEANUP_SECONDS = 60.0

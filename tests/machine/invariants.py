@@ -20,6 +20,8 @@ from tests.support.workers import wait_for
 _BUSY = frozenset(status.value for status in IN_PROGRESS)
 _AFTER_DEADLINE = timedelta(seconds=90)
 """Grace of a cancel, clean-up, and the hold of a lost run."""
+_ALSO = {"delete": ["create"], "start": ["modify"]}
+"""A create that failed is cleaned up; a modify from `error` starts what is down."""
 _CLOCK_SECONDS = 0.05
 """Between the fence and the moment that the journal notes."""
 
@@ -185,7 +187,7 @@ class Watch:
         for effect in effects:
             if effect.instance_id not in own or effect.verb == "vanished":
                 continue
-            verbs = {effect.verb, "create"} if effect.verb == "delete" else {effect.verb}
+            verbs = {effect.verb, *_ALSO.get(effect.verb, ())}
             asked = [m for m in sight.moves if m.instance_id == effect.instance_id and m.verb in verbs]
             rows = [sight.operations[move.operation_id] for move in asked]
             times = [(row.id, row.status, row.started_at, row.finished_at) for row in rows]
