@@ -210,7 +210,7 @@ class InstanceActivities:
         provider = self._provider(step)
         blueprint = self._parts.blueprints[step.work.blueprint]
         outcome = provider.modify(step.work, call)
-        if not outcome.confirmed:
+        if not outcome.confirmed or not (provider.probes or step.before == Status.ERROR):
             return outcome
         running = provider.observe(step.work).seen is Seen.UP
         if running and provider.probes and blueprint.needs_restart(step.work):
