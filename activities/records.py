@@ -24,7 +24,7 @@ from services.confirmations import record_confirmation
 from services.fence import Owner
 from services.outcomes import end_listening, finish
 from services.planning import claim_and_plan
-from services.requests import retry
+from services.repeats import retry
 from services.settlement import fail_step
 
 

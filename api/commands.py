@@ -28,7 +28,7 @@ from domain.errors import (
 from domain.lifecycle import Operation, Status
 from domain.operations import AVAILABLE, OPERATION_DETAILS, Reason
 from domain.specs import Accepted, Ask
-from services import catalog, requests, withdrawals
+from services import catalog, repeats, requests, withdrawals
 from services.acceptance import replayed
 from services.admin_changes import forget, maintenance
 from services.edits import Edit, edit_deployment, edit_instance, retry_instance
@@ -165,7 +165,7 @@ def on_operation(parts: Parts, ask: Ask, operation_id: str, *, retry: bool) -> A
             return before
         row = find_operation(tx.session, ask.caller, operation_id)
         if retry:
-            return requests.retry(tx, ask, row.id)
+            return repeats.retry(tx, ask, row.id)
         cancelled = withdrawals.cancel(tx, ask, row.id)
         return Accepted(cancelled.id, cancelled.deployment_id)
 

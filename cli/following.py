@@ -12,6 +12,7 @@ from typing import Any
 from cli import text
 from cli.calls import Answer, Call, at
 from cli.errors import ApiProblem, CliError, ExitCode, Unreachable, WaitTimedOut
+from cli.interrupts import heeding_interrupts
 from cli.progress import LineProgress, Progress, SilentProgress
 from cli.screen import Format, Screen
 from cli.session import Session
@@ -57,10 +58,12 @@ def wait_until_done(session: Session, operation: Record, name: str) -> Record:
     operation_id = str(operation["id"])
     title = f"{operation_id} {operation.get('kind', '')} {name}".strip()
     deadline = time.monotonic() + session.timeout
-    with progress_for(session.screen, title) as progress:
+    with heeding_interrupts() as interrupted, progress_for(session.screen, title) as progress:
         progress.update(operation)
         while not operation.get("done") and (left := deadline - time.monotonic()) > 0:
             operation = _look(session, operation, left, progress)
+            if interrupted.is_set():
+                raise KeyboardInterrupt
             progress.update(operation)
     return operation
 

@@ -234,6 +234,11 @@ HELP: dict[str, Help] = {
         "A run that no longer owned its deployment stopped before touching anything.",
         "Nothing is wrong; look at the operation that owns the deployment now.",
     ),
+    "not-sealed": Help(
+        "Not a question of this Berth",
+        "Somebody asked a worker through Temporal without this installation's key, or an old question came again.",
+        "Nothing was answered. If it was you, ask the API; else look who can reach Temporal.",
+    ),
     "wrong-key": Help(
         "The key file does not fit",
         "The key file does not belong to this database, so secrets cannot be read.",

@@ -23,7 +23,7 @@ from domain.errors import (
 from domain.lifecycle import Operation
 from domain.operations import ErrorOrigin
 from domain.specs import Accepted, Ask, NewDeployment, Spec
-from services import requests
+from services import repeats, requests
 from services.acceptance import last_operation, lock_deployment, replayed
 from services.catalog import PROVIDERS
 from services.placement import choose_host
@@ -137,4 +137,4 @@ def retry_instance(tx: Tx, ask: Ask, instance_id: str) -> Accepted:
         raise OperationNotAllowed(
             Operation.RETRY.value, row.status.value, (), "no operation failed, it was found like this; use start"
         )
-    return requests.retry(tx, ask, failed.id)
+    return repeats.retry(tx, ask, failed.id)

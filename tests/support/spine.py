@@ -25,7 +25,7 @@ from domain.specs import Accepted, Ask, Caller, NewDeployment, Spec
 from domain.work import Identity
 from providers.simulated import SimulatedProvider
 from providers.simulated_faults import Fault, FaultKind, Verb
-from services import requests, withdrawals
+from services import repeats, requests, withdrawals
 from services.hosts import server_id
 from settings import psycopg2_url
 from tests.support.looking import Looking
@@ -137,7 +137,7 @@ class Spine(Looking):
         self.write(lambda tx: withdrawals.cancel(tx, ME, operation_id))
 
     def retry(self, operation_id: str) -> Accepted:
-        return self.write(lambda tx: requests.retry(tx, ME, operation_id))
+        return self.write(lambda tx: repeats.retry(tx, ME, operation_id))
 
     def write(self, change: Callable[[Tx], T]) -> T:
         with self.database.begin() as tx:
