@@ -24,7 +24,7 @@ def reveal(tx: Tx, ask: Ask, vault: Vault, instance_id: str) -> dict[str, Any]:
         instance_id=row.id,
         deployment_id=row.deployment_id,
         operation_id=None,
-        version=row.version,
+        version=None,  # looking at a secret changes nothing of the instance
         status=row.status,
         from_status=row.status,
         to_status=row.status,
