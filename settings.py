@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     """A cancelled or overdue run that has not closed by then (plus its clean-up) is terminated."""
     log_level: str = "INFO"
 
+    def provider_options(self, name: str) -> dict[str, str]:
+        """The `BERTH_<NAME>_*` variables of a provider, in lower case without that prefix."""
+        prefix = f"BERTH_{name.upper()}_"
+        return {k.removeprefix(prefix).lower(): v for k, v in os.environ.items() if k.startswith(prefix)}
+
     @field_validator("database_url")
     @classmethod
     def _with_driver(cls, url: str) -> str:

@@ -40,7 +40,8 @@ from keeper.namespace import NamespaceCheck
 from keeper.restarts import Restarter
 from observability import configure_logging
 from providers.base import Provider
-from providers.registry import process_provider, simulated_provider
+from providers.entry import Setup, Unconfigured
+from providers.registry import PROVIDERS
 from services.hosts import register_host, see_host, server_id
 from services.planning import task_queue
 from settings import Settings
@@ -106,13 +107,15 @@ def _providers(settings: Settings, vault: Vault, server: str, host_id: str) -> d
         return vault.verify(found.signature, *facts)
 
     root = settings.instance_root or settings.data_dir / "instances"
-    providers: dict[str, Provider] = {
-        "process": process_provider(
-            root=root, runtime_root=root.parent / "runtime", server_id=server, host_id=host_id, verify=verify
-        )
-    }
-    if settings.local_mode:
-        providers["simulated"] = simulated_provider(settings.data_dir / "simulated.db", server, verify)
+    providers: dict[str, Provider] = {}
+    for name, entry in PROVIDERS.items():
+        if entry.local_only and not settings.local_mode:
+            continue
+        setup = Setup(settings.provider_options(name), settings.data_dir, root, server, host_id, verify)
+        try:
+            providers[name] = entry.open(setup)
+        except Unconfigured as reason:
+            log.info("provider not configured", provider=name, reason=str(reason))
     return providers
 
 

@@ -102,7 +102,7 @@ class AskActivities:
             spec = row.applied_spec or {"params": {}, "resources": {}}
             work = load_work(tx, self._parts.vault, self._parts.server_id, row, spec)
             provider = self._parts.providers[row.provider]
-        return provider, replace(work, recipe=self._parts.blueprints[work.blueprint].process_recipe)
+        return provider, replace(work, recipes=self._parts.blueprints[work.blueprint])
 
 
 def _masked(line: str, work: Work) -> str:

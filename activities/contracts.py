@@ -83,6 +83,8 @@ class PlannedStepResult:
     queue: str
     attempt_seconds: float
     total_seconds: float
+    attempts: int = 6
+    """How often transient failures are tried; 0: until the total is over."""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from activities.parts import Parts
 from blueprints.base import Blueprint
 from domain.errors import AttemptOver, BerthError, FenceLost, ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation, Status
-from domain.limits import ABSENCE_SECONDS, CONFIRM_POLL_SECONDS, budget
+from domain.limits import ABSENCE_SECONDS
 from domain.work import Observation, Outcome, Seen, Work
 from providers.base import Provider
+from providers.registry import budget
 from services.confirmations import claimed
 from services.fence import Owner
 from services.ports import allocate_port
@@ -158,7 +159,7 @@ class InstanceActivities:
 
     def _with_recipe(self, step: StepWork) -> StepWork:
         blueprint = self._parts.blueprints[step.work.blueprint]
-        return replace(step, work=replace(step.work, recipe=blueprint.process_recipe))
+        return replace(step, work=replace(step.work, recipes=blueprint))
 
     def _provider(self, step: StepWork) -> Provider:
         return self._parts.providers[step.provider]
@@ -276,7 +277,7 @@ class InstanceActivities:
                     f"{step.work.name} is gone from its provider; it was accepted, and then nothing was found"
                 )
                 raise ProviderError(ProviderErrorKind.NOT_FOUND, message)
-            call.sleep(CONFIRM_POLL_SECONDS)
+            call.sleep(self._provider(step).poll_seconds)
 
     def _shows_end(self, step: StepWork, look: Observation) -> bool:
         wanted = _WANTED.get(step.verb)

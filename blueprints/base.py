@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.errors import FieldError, InvalidInput, ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
-from domain.work import Call, Home, ProcessRecipe, Secrets, Work
+from domain.work import Call, ContainerRecipe, Form, Home, MachineRecipe, ProcessRecipe, Secrets, Work
 
 
 class Disruption(StrEnum):
@@ -41,6 +41,12 @@ class Blueprint(Protocol):
     max_members: ClassVar[int]
     operations: ClassVar[frozenset[Operation]]
     """Those of the table that this blueprint can do now."""
+    forms: ClassVar[frozenset[Form]]
+    """The ways in which it can be run; a provider takes one of them."""
+    needs_database: ClassVar[bool]
+    """Whether a database is allocated before the first start."""
+    secret_params: ClassVar[frozenset[str]]
+    """Parameters that are written once and shown never: they go to the secrets, not into the spec."""
 
     def disruption(self, path: str, before: object, after: object) -> Disruption:
         """What changing parameter `path` is expected to cost; the plan shows it."""
@@ -53,6 +59,12 @@ class Blueprint(Protocol):
 
     def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:
         """How it runs as a plain process."""
+
+    def container_recipe(self, work: Work) -> ContainerRecipe:
+        """How it runs as a container."""
+
+    def machine_recipe(self, work: Work) -> MachineRecipe:
+        """How it runs as a virtual machine."""
 
     def prepare(self, work: Work, call: Call) -> None:
         """Bring about what the first start cannot, such as roles. Called before every readiness probe of a
@@ -73,6 +85,26 @@ class Blueprint(Protocol):
         """The address with its password, for `secrets:reveal` only."""
 
 
+class BlueprintBase:
+    """What most blueprints share: no form but those they define, no database, no secret parameters."""
+
+    name: ClassVar[str]
+    needs_database: ClassVar[bool] = False
+    secret_params: ClassVar[frozenset[str]] = frozenset()
+
+    def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:  # noqa: ARG002
+        raise self._lacking(Form.PROCESS)
+
+    def container_recipe(self, work: Work) -> ContainerRecipe:  # noqa: ARG002
+        raise self._lacking(Form.CONTAINER)
+
+    def machine_recipe(self, work: Work) -> MachineRecipe:  # noqa: ARG002
+        raise self._lacking(Form.MACHINE)
+
+    def _lacking(self, form: Form) -> ProviderError:
+        return ProviderError(ProviderErrorKind.INVALID, f"blueprint {self.name} does not run as a {form}")
+
+
 LIFE_OPERATIONS = frozenset(Operation) - {
     Operation.UPDATE,
     Operation.PROMOTE,
@@ -80,13 +112,6 @@ LIFE_OPERATIONS = frozenset(Operation) - {
     Operation.RESTORE,
 }
 """What every blueprint can do: no more than living, changing and dying."""
-
-
-def port_of(work: Work) -> int:
-    """The instance's port. Without one a client would ask its own default port, where a stranger listens."""
-    if work.port is None:
-        raise ProviderError(ProviderErrorKind.INVALID, f"{work.name} has no port to be probed at")
-    return work.port
 
 
 def validated(model: type[Parameters], params: Mapping[str, Any], pointer: str = "/params") -> dict[str, Any]:

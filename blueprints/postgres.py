@@ -11,12 +11,12 @@ from urllib.parse import quote
 from pydantic import Field
 
 from blueprints import postgres_sql
-from blueprints.base import LIFE_OPERATIONS, Disruption, Parameters
+from blueprints.base import LIFE_OPERATIONS, BlueprintBase, Disruption, Parameters
 from blueprints.postgres_settings import PostgresSettings, as_configuration, same_value
 from blueprints.postgres_sql import ADMIN, APP
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
-from domain.work import Call, Command, Home, ProcessRecipe, Secrets, Work
+from domain.work import Call, Command, Form, Home, ProcessRecipe, Secrets, Work
 
 DEFAULT_VERSION: Final = 18
 _INITDB_SECONDS = 60.0
@@ -42,13 +42,14 @@ class PostgresParameters(PostgresSettings, _FixedForLife):
     """What a user may say of a PostgreSQL server."""
 
 
-class PostgresBlueprint:
+class PostgresBlueprint(BlueprintBase):
     name: ClassVar[str] = "postgres"
     title: ClassVar[str] = "PostgreSQL"
     description: ClassVar[str] = "A PostgreSQL server of its own, with database and role app."
     parameters: ClassVar[type[Parameters]] = PostgresParameters
     max_members: ClassVar[int] = 1
     operations: ClassVar[frozenset[Operation]] = LIFE_OPERATIONS
+    forms: ClassVar[frozenset[Form]] = frozenset({Form.PROCESS})
 
     def disruption(self, path: str, before: object, after: object) -> Disruption:
         if before == after:

@@ -21,7 +21,6 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
 
-from blueprints.base import port_of
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Work
 
@@ -142,7 +141,7 @@ def _open(work: Work, role: str, seconds: float) -> Any:
     return psycopg2.connect(
         async_=1,
         host="127.0.0.1",
-        port=port_of(work),
+        port=work.own_port,
         user=role,
         password=work.secrets["password" if role == APP else "admin_password"],
         dbname=APP if role == APP else "postgres",

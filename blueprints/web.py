@@ -14,10 +14,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from blueprints.base import LIFE_OPERATIONS, Disruption, Parameters, port_of
+from blueprints.base import LIFE_OPERATIONS, BlueprintBase, Disruption, Parameters
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
-from domain.work import Call, Command, Home, ProcessRecipe, Secrets, Work
+from domain.work import Call, Command, Form, Home, ProcessRecipe, Secrets, Work
 
 DEFAULT_GREETING = "Hello from Berth"
 _STOP_SECONDS = 5.0
@@ -43,13 +43,14 @@ class WebParameters(Parameters):
     )
 
 
-class WebBlueprint:
+class WebBlueprint(BlueprintBase):
     name: ClassVar[str] = "web"
     title: ClassVar[str] = "Web page"
     description: ClassVar[str] = "A small HTTP server that shows its own instance."
     parameters: ClassVar[type[Parameters]] = WebParameters
     max_members: ClassVar[int] = 10
     operations: ClassVar[frozenset[Operation]] = LIFE_OPERATIONS
+    forms: ClassVar[frozenset[Form]] = frozenset({Form.PROCESS})
 
     def disruption(self, path: str, before: object, after: object) -> Disruption:
         if before == after:
@@ -112,7 +113,7 @@ def _greeting(work: Work) -> str:
 
 def _health(work: Work, timeout_seconds: float) -> dict[str, Any]:
     """What /healthz says. A stranger on the port may answer too: the answer must name the instance."""
-    connection = http.client.HTTPConnection("127.0.0.1", port_of(work), timeout=timeout_seconds)
+    connection = http.client.HTTPConnection("127.0.0.1", work.own_port, timeout=timeout_seconds)
     try:
         connection.request("GET", "/healthz", headers={"Connection": "close"})
         answer = connection.getresponse()

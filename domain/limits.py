@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from domain.lifecycle import Operation
 
@@ -10,7 +11,6 @@ HEARTBEAT_SECONDS = 5.0
 """A mutation whose worker died is given to another after this."""
 RECORD_SECONDS = 10.0
 """One attempt of a transaction of ours."""
-CONFIRM_POLL_SECONDS = 0.5
 ABSENCE_SECONDS = 10.0
 """What was accepted and is not found for so long is gone. Longer than a provider takes to show a new object."""
 LOOK_SECONDS = 8.0
@@ -30,26 +30,24 @@ NAME_LENGTH = 63
 
 @dataclass(frozen=True)
 class Budget:
-    """`attempt`: one provider call with its probe; `total`: the step with every retry; `slow`: worth a warning."""
+    """What one verb may take, in seconds.
+
+    `attempt`: one provider call with its probe; `total`: the step with every retry; `slow`: worth a warning.
+    `attempts`: how often transient failures are tried; 0: until `total` is over.
+    """
 
     attempt: float
     total: float
     slow: float
+    attempts: int = 6
 
 
-_BUDGETS: dict[tuple[str, Operation], Budget] = {
-    ("process", Operation.CREATE): Budget(90, 300, 30),
-    ("process", Operation.DELETE): Budget(60, 300, 30),
-    ("simulated", Operation.CREATE): Budget(120, 300, 60),
-    ("simulated", Operation.DELETE): Budget(120, 300, 60),
-}
-_DEFAULT = Budget(60, 240, 60)
+DEFAULT_BUDGET = Budget(60, 240, 60)
 
 
-def budget(provider: str, verb: Operation, timeouts: dict[str, float] | None = None) -> Budget:
-    """What `verb` may take on `provider`; a deployment may override the totals of launch and termination."""
-    known = _BUDGETS.get((provider, verb), _DEFAULT)
+def overridden(known: Budget, verb: Operation, timeouts: Mapping[str, float] | None) -> Budget:
+    """`known`, with a deployment's own totals of launch and termination."""
     override = (timeouts or {}).get("termination_seconds" if verb is Operation.DELETE else "launch_seconds")
     if override is None or verb not in {Operation.CREATE, Operation.DELETE}:
         return known
-    return Budget(min(known.attempt, override), override, min(known.slow, override))
+    return replace(known, attempt=min(known.attempt, override), total=override, slow=min(known.slow, override))

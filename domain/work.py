@@ -6,11 +6,21 @@ Temporal, because it can hold secrets. `Outcome` and `Observation` come back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from domain.errors import ProviderError, ProviderErrorKind
+
+
+class Form(StrEnum):
+    """The ways in which something can be run. A blueprint has some of them, a provider takes one."""
+
+    PROCESS = "process"
+    CONTAINER = "container"
+    MACHINE = "machine"
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,69 @@ class ProcessRecipe:
     free_disk_mb: int = 16
 
 
-RecipeFactory = Callable[["Work", Home], ProcessRecipe]
+@dataclass(frozen=True)
+class HealthCheck:
+    """How to see from outside that a container serves, on its `port`. `path` is for `http` only."""
+
+    kind: Literal["http", "tcp"]
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class ContainerRecipe:
+    """How a blueprint runs as a container. The entrypoint is always the image's.
+
+    `arguments` stand for the image's own. `secrets` are environment variables that no label, argument or log may
+    show. `port` is the one it serves inside. `volumes`: name → mount path; they go with the instance.
+    `user`: uid and gid to run as; None: the image's own (docker), or one that is not root (kubernetes).
+    """
+
+    image: str
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
+    port: int | None = None
+    health: HealthCheck | None = None
+    volumes: Mapping[str, PurePosixPath] = field(default_factory=dict)
+    user: int | None = None
+    stop_signal: int = 15
+    stop_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class MachineRecipe:
+    """How a blueprint runs as a virtual machine. `zones` are tried in turn; none, or no image: as configured."""
+
+    instance_type: str
+    zones: tuple[str, ...] = ()
+    image: str | None = None
+
+
+class Recipes(Protocol):
+    """A blueprint as providers see it: how it runs in each of its forms.
+
+    A form that it does not have raises `ProviderError(INVALID)`; acceptance refuses such a pair before.
+    """
+
+    def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:
+        """As a plain process."""
+
+    def container_recipe(self, work: Work) -> ContainerRecipe:
+        """As a container."""
+
+    def machine_recipe(self, work: Work) -> MachineRecipe:
+        """As a virtual machine."""
+
+
+@dataclass(frozen=True)
+class DatabaseAccess:
+    """The database that was allocated to an instance, as the instance itself reaches it."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -104,13 +176,22 @@ class Work:
     port: int | None = None
     provider_id: str | None = None
     secrets: Secrets = field(default_factory=Secrets)
-    recipe: RecipeFactory | None = None
-    """The blueprint's recipe for `process`; other providers have their own forms."""
+    recipes: Recipes | None = None
+    database: DatabaseAccess | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The user's own. They may describe the object, never select it."""
 
     @property
     def instance_id(self) -> str:
         """Shorthand: nearly every provider call is about this one id."""
         return self.identity.instance_id
+
+    @property
+    def own_port(self) -> int:
+        """The instance's port. Without one a client would ask its own default port, where a stranger listens."""
+        if self.port is None:
+            raise ProviderError(ProviderErrorKind.INVALID, f"{self.name} has no port")
+        return self.port
 
 
 @dataclass(frozen=True)
@@ -123,6 +204,8 @@ class Outcome:
     endpoint: str | None = None
     port: int | None = None
     note: str | None = None
+    zone: str | None = None
+    """The availability zone where it landed, where there are such."""
 
 
 class Seen(StrEnum):
@@ -147,6 +230,10 @@ class Observation:
     generation: int | None = None
     endpoint: str | None = None
     detail: str | None = None
+    """Why it is so, in words for people."""
+    certain: bool = True
+    """False: an absence that must be seen again after the provider's consistency window."""
+    zone: str | None = None
 
 
 @dataclass(frozen=True)

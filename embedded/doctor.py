@@ -210,8 +210,8 @@ def _kubernetes() -> Finding:
 
 
 def _aws() -> Finding:
-    from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]  # noqa: PLC0415 - takes half a second; only doctor needs it
-    from botocore.session import Session  # type: ignore[import-untyped]  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - takes half a second; only doctor needs it
+    from botocore.session import Session  # noqa: PLC0415
 
     fix = "configure AWS credentials in any of the SDK's standard ways; only the provider ec2 needs them"
     try:

@@ -12,20 +12,10 @@ All verbs are blocking, idempotent, and safe to run again after a crash at any p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Call, InventoryItem, Observation, Outcome, Work
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Seconds. `mutation`: one attempt of a verb; `launch` and `termination`: the whole step, with retries."""
-
-    mutation: float
-    launch: float
-    termination: float
 
 
 class PortBusy(ProviderError):
@@ -41,15 +31,33 @@ class PortBusy(ProviderError):
         self.port = port
 
 
+class PreviousGone(ProviderError):
+    """Raised by `create` alone: the object of this generation is proven gone, and its name or token cannot be used
+    again. The records raise the generation, and the call is made again."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            ProviderErrorKind.TRANSIENT, f"the former object of {name} is gone; a new one takes its place"
+        )
+        self.code = "previous-gone"
+
+
 class Provider(Protocol):
     """A place where instances live."""
 
     name: str
     probes: bool
-    """Whether a blueprint's readiness probe can reach what this provider runs."""
+    """Whether a blueprint's readiness probe reaches what this provider runs, at 127.0.0.1 and the work's port.
+    Otherwise the provider itself says whether it is ready."""
     needs_port: bool
     """Whether Berth allocates a TCP port of the host for each instance, for life."""
-    timeouts: Timeouts
+    consistency_seconds: float
+    """An absence that is not certain is proven by a second look this much later."""
+    poll_seconds: float
+    """Between two looks for a confirmation."""
+
+    def identity(self) -> str:
+        """What place this is: a daemon, a cluster, an account and region. Raises when it cannot be reached."""
 
     def create(self, work: Work, call: Call) -> Outcome:
         """Make it exist and run."""
@@ -71,6 +79,9 @@ class Provider(Protocol):
 
     def observe(self, work: Work) -> Observation:
         """One direct look, bounded to a few seconds. Never changes anything."""
+
+    def inner_address(self, work: Work) -> tuple[str, int]:
+        """Host and port under which other instances of this provider reach it."""
 
     def inventory(self) -> Sequence[InventoryItem]:
         """Everything this provider holds that looks like Berth's, of this server or not."""

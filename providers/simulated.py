@@ -14,8 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from domain.errors import ProviderError, ProviderErrorKind
+from domain.lifecycle import Operation
+from domain.limits import Budget
 from domain.work import Call, Identity, InventoryItem, Observation, Outcome, Seen, Work
-from providers.base import Timeouts
+from providers.base import Provider
+from providers.entry import ProviderEntry, Setup
 from providers.simulated_faults import Fault, FaultKind, Verb
 from providers.simulated_object import ABSENT, RUNNING, STOPPED, SimulatedObject, provider_id_of
 from providers.simulated_store import SimulatedStore
@@ -51,7 +54,8 @@ class SimulatedProvider:
     name = "simulated"
     probes = False
     needs_port = False
-    timeouts = Timeouts(mutation=60.0, launch=300.0, termination=300.0)
+    consistency_seconds = 0.0
+    poll_seconds = 0.5
 
     def __init__(
         self,
@@ -98,6 +102,12 @@ class SimulatedProvider:
             return Observation(Seen.FOREIGN, found.state, found.provider_id, found.generation, detail=detail)
         seen = {RUNNING: Seen.UP, STOPPED: Seen.DOWN}.get(found.state, Seen.TRANSIENT)
         return Observation(seen, found.state, found.provider_id, found.generation, found.endpoint)
+
+    def identity(self) -> str:
+        return self._server_id
+
+    def inner_address(self, work: Work) -> tuple[str, int]:
+        raise ProviderError(ProviderErrorKind.INVALID, f"{work.name} is simulated: nothing can connect to it")
 
     def inventory(self) -> Sequence[InventoryItem]:
         return [
@@ -277,3 +287,19 @@ def _is_on_its_way(found: SimulatedObject, target: str) -> bool:
 
 def _outcome(found: SimulatedObject, target: str) -> Outcome:
     return Outcome(found.state == target, found.state, found.provider_id, found.endpoint)
+
+
+def _open(setup: Setup) -> Provider:
+    return SimulatedProvider(setup.data_dir / "simulated.db", setup.server_id, verify=setup.verify)
+
+
+ENTRY = ProviderEntry(
+    "simulated",
+    "Simulated",
+    "Nothing real: records with scripted delays and faults, to try things out.",
+    form=None,
+    on_host=False,
+    open=_open,
+    local_only=True,
+    budgets={Operation.CREATE: Budget(120, 300, 60), Operation.DELETE: Budget(120, 300, 60)},
+)

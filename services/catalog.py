@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from blueprints.base import Blueprint
 from blueprints.registry import BLUEPRINTS
 from domain.lifecycle import Operation
-
-
-@dataclass(frozen=True)
-class ProviderEntry:
-    """One place where instances can live. `per_host`: it works on one host, named by the deployment."""
-
-    name: str
-    title: str
-    description: str
-    per_host: bool
-    local_only: bool = False
-
-
-PROVIDERS: dict[str, ProviderEntry] = {
-    entry.name: entry
-    for entry in (
-        ProviderEntry(
-            "process",
-            "Process",
-            "Plain operating-system processes of this machine. CPU, memory and disk limits are recorded, "
-            "not enforced.",
-            per_host=True,
-        ),
-        ProviderEntry(
-            "simulated",
-            "Simulated",
-            "Nothing real: records with scripted delays and faults, to try things out.",
-            per_host=False,
-            local_only=True,
-        ),
-    )
-}
+from providers.entry import ProviderEntry
+from providers.registry import PROVIDERS
 
 
 def blueprints() -> list[Blueprint]:
@@ -60,9 +29,18 @@ def offered(name: str) -> frozenset[Operation]:
     return known.operations if known is not None else frozenset()
 
 
-def provider_names(*, local_mode: bool) -> list[str]:
-    """Providers that can be used here."""
-    return [entry.name for entry in PROVIDERS.values() if local_mode or not entry.local_only]
+def provider_names(*, local_mode: bool, known: Blueprint | None = None) -> list[str]:
+    """Providers that exist here, for one blueprint: those that can run it."""
+    return [
+        entry.name
+        for entry in PROVIDERS.values()
+        if (local_mode or not entry.local_only) and (known is None or runs(entry, known))
+    ]
+
+
+def runs(entry: ProviderEntry, known: Blueprint) -> bool:
+    """Whether the provider has the form in which the blueprint can be run."""
+    return entry.form is None or entry.form in known.forms
 
 
 def why_unavailable(entry: ProviderEntry, *, local_mode: bool) -> str | None:
@@ -76,7 +54,7 @@ def blueprint_form(known: Blueprint, *, local_mode: bool) -> dict[str, Any]:
         "name": known.name,
         "title": known.title,
         "description": known.description,
-        "providers": provider_names(local_mode=local_mode),
+        "providers": provider_names(local_mode=local_mode, known=known),
         "max_members": known.max_members,
         "operations": sorted(operation.value for operation in known.operations),
         "immutable": sorted(known.immutable()),

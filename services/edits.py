@@ -23,9 +23,9 @@ from domain.errors import (
 from domain.lifecycle import Operation
 from domain.operations import ErrorOrigin
 from domain.specs import Accepted, Ask, NewDeployment, Spec
+from providers.registry import PROVIDERS
 from services import repeats, requests
 from services.acceptance import last_operation, lock_deployment, replayed
-from services.catalog import PROVIDERS
 from services.placement import choose_host
 from services.validation import Rules, patched
 
@@ -52,7 +52,7 @@ def create_deployment(tx: Tx, ask: Ask, wanted: NewDeployment) -> Accepted:
     """Accept a new deployment. Raises `HostUnavailable`, `PortTaken` or `NameTaken`."""
     if (before := replayed(tx, ask)) is not None:
         return before
-    host_id = choose_host(tx, wanted.provider) if PROVIDERS[wanted.provider].per_host else None
+    host_id = choose_host(tx, wanted.provider) if PROVIDERS[wanted.provider].on_host else None
     _check_port(tx, host_id, wanted.spec.params.get("port"))
     return requests.create(tx, ask, wanted, host_id)
 

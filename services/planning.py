@@ -15,8 +15,9 @@ from db.models import Deployment, Instance, Meta, OperationInstance, OperationRo
 from db.session import Tx
 from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
-from domain.limits import CLEANUP_SECONDS, budget
+from domain.limits import CLEANUP_SECONDS
 from domain.operations import OPERATION_DETAILS, OperationStatus, StepStatus
+from providers.registry import budget
 from services.events import instance_event
 from services.fence import Owner, lock_operation
 
@@ -48,6 +49,7 @@ class PlannedStep:
     queue: str
     attempt_seconds: float
     total_seconds: float
+    attempts: int
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _plan(
             row = instances[move.instance_id]
             limit = budget(operation.provider, verb, deployment.timeouts)
             queue = task_queue(row.provider, row.host_id)
-            steps.append(PlannedStep(row.id, row.name, verb, queue, limit.attempt, limit.total))
+            steps.append(PlannedStep(row.id, row.name, verb, queue, limit.attempt, limit.total, limit.attempts))
         if verb is Operation.MODIFY and len(steps) > 1:
             rolling = True
             phases += [(step,) for step in steps]

@@ -144,6 +144,7 @@ def load_work(tx: Tx, vault: Vault, server_id: str, row: Instance, spec: dict[st
         row.port,
         row.cloud_instance_id,
         vault.get(tx, row.id),
+        labels=row.labels,
     )
 
 

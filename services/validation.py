@@ -20,6 +20,7 @@ from domain.changes import member_name
 from domain.errors import FieldError, InvalidInput
 from domain.limits import NAME_LENGTH
 from domain.specs import NewDeployment, Spec
+from providers.registry import PROVIDERS
 from providers.simulated_faults import split_simulate
 from services import catalog
 from services.bodies import Body, CreateBody, SpecBody
@@ -211,6 +212,10 @@ def _meaning(raw: Mapping[str, Any], blueprint: str, provider: str, rules: Rules
     if known is None:
         return []
     mistakes: list[FieldError] = []
+    entry = PROVIDERS.get(provider)
+    if entry is not None and not catalog.runs(entry, known):
+        allowed = ", ".join(catalog.provider_names(local_mode=rules.local_mode, known=known))
+        mistakes.append(FieldError("/provider", f"{blueprint} does not run on {provider}; it runs on: {allowed}"))
     params = raw.get("params", {})
     members = raw.get("members", 1)
     if isinstance(params, Mapping):

@@ -27,21 +27,26 @@ CLAIM: dict[str, Any] = RECORD | {
 }
 """A claim from outside: the poll sees the truth without it, so it must not be waited for without end."""
 
-_MUTATION = RetryPolicy(
-    initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=4), maximum_attempts=6
-)
+
+def _again(attempts: int) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=4), maximum_attempts=attempts
+    )
+
+
+_MUTATION = _again(6)
 _WORKER_LOSS = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=4), maximum_attempts=20
 )
 
 
-def mutation(attempt_seconds: float, total_seconds: float) -> dict[str, Any]:
+def mutation(attempt_seconds: float, total_seconds: float, attempts: int) -> dict[str, Any]:
     """One verb on one instance. A cancelled call is waited for: nothing may act beside what follows."""
     return {
         "start_to_close_timeout": timedelta(seconds=attempt_seconds),
         "schedule_to_close_timeout": timedelta(seconds=total_seconds),
         "heartbeat_timeout": timedelta(seconds=HEARTBEAT_SECONDS),
-        "retry_policy": _MUTATION,
+        "retry_policy": _again(attempts),
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }
 

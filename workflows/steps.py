@@ -32,7 +32,7 @@ async def act(owner: OwnerInput, step: PlannedStepResult) -> StepResult:
         task_queue=step.queue,
         activity_id=f"{step.verb}/{step.instance_id}",
         summary=f"{step.verb} {step.name}",
-        **policies.mutation(step.attempt_seconds, step.total_seconds),
+        **policies.mutation(step.attempt_seconds, step.total_seconds, step.attempts),
     )
 
 

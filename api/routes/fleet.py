@@ -18,6 +18,8 @@ from domain.errors import NotFound, Unavailable
 from domain.lifecycle import MOVES, Operation, Status
 from domain.operations import AVAILABLE, OPERATION_DETAILS
 from domain.specs import Caller
+from providers.entry import ProviderEntry
+from providers.registry import PROVIDERS
 from providers.simulated_faults import fault_from
 from services import catalog
 from services.bodies import FaultBody
@@ -86,15 +88,15 @@ def providers(parts: PartsDep) -> Response:
     """Where instances can live, and why not where they cannot."""
     with parts.database.read() as session:
         hosts = figures.hosts(session)
-    return ok({"items": [_provider(parts, entry, hosts) for entry in catalog.PROVIDERS.values()]})
+    return ok({"items": [_provider(parts, entry, hosts) for entry in PROVIDERS.values()]})
 
 
-def _provider(parts: Parts, entry: catalog.ProviderEntry, hosts: list[dict[str, Any]]) -> dict[str, Any]:
+def _provider(parts: Parts, entry: ProviderEntry, hosts: list[dict[str, Any]]) -> dict[str, Any]:
     mine = [host for host in hosts if entry.name in host["providers"]]
     reason = catalog.why_unavailable(entry, local_mode=parts.rules.local_mode)
-    if reason is None and entry.per_host and not mine:
+    if reason is None and entry.on_host and not mine:
         reason = "no worker has registered a host that offers it"
-    elif reason is None and entry.per_host and all(host["cordoned"] for host in mine):
+    elif reason is None and entry.on_host and all(host["cordoned"] for host in mine):
         reason = "every host that offers it is cordoned"
     return {
         "name": entry.name,
@@ -122,7 +124,7 @@ def hosts(parts: PartsDep) -> Response:
 @router.get("/providers/{name}/inventory", operation_id="providers_inventory", response_model=dict[str, Any])
 async def inventory(parts: PartsDep, caller: CallerDep, name: str) -> Response:
     """What the provider really holds, asked now. `orphans` are ours but belong to no living instance."""
-    if name not in catalog.PROVIDERS:
+    if name not in PROVIDERS:
         raise NotFound("provider", name)
     places = await run_in_threadpool(_places, parts, name)
     if not places:
@@ -132,7 +134,7 @@ async def inventory(parts: PartsDep, caller: CallerDep, name: str) -> Response:
 
 
 def _places(parts: Parts, name: str) -> list[Place]:
-    if not catalog.PROVIDERS[name].per_host:
+    if not PROVIDERS[name].on_host:
         return [Place(name)]
     with parts.database.read() as session:
         return [Place(name, host["id"]) for host in figures.hosts(session) if name in host["providers"]]

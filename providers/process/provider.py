@@ -16,7 +16,6 @@ from pathlib import Path
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Call, Identity, InventoryItem, Observation, Outcome, ProcessRecipe, Seen, Work
-from providers.base import Timeouts
 from providers.process import logs
 from providers.process.disk import clear_errors
 from providers.process.ending import claim_life, end
@@ -41,7 +40,8 @@ class ProcessProvider:
     name = "process"
     probes = True
     needs_port = True
-    timeouts = Timeouts(mutation=120.0, launch=300.0, termination=300.0)
+    consistency_seconds = 0.0
+    poll_seconds = 0.5
 
     def __init__(
         self,
@@ -128,6 +128,12 @@ class ProcessProvider:
         port = None if sight.record is None else sight.record.port
         endpoint = _endpoint(port) if sight.seen is Seen.UP else None
         return replace(sight.observation, provider_id=self._provider_id(work.instance_id), endpoint=endpoint)
+
+    def identity(self) -> str:
+        return self._host_id
+
+    def inner_address(self, work: Work) -> tuple[str, int]:
+        return "127.0.0.1", work.own_port
 
     def inventory(self) -> Sequence[InventoryItem]:
         return [self._item(holding) for holding in holdings(self._root, self._server_id, self._watch)]
@@ -225,11 +231,8 @@ class ProcessProvider:
         return Record(work.identity, user.uid, work.port, RUNNING, Ending())
 
     def _recipe(self, work: Work, place: Place) -> ProcessRecipe:
-        if work.recipe is None:
-            raise ProviderError(
-                ProviderErrorKind.INVALID, f"blueprint {work.blueprint} cannot run as a plain process"
-            )
-        return work.recipe(work, place.as_home())
+        assert work.recipes is not None
+        return work.recipes.process_recipe(work, place.as_home())
 
     def _outcome(self, work: Work, state: str) -> Outcome:
         limited = any((work.resources.cpu, work.resources.memory_mb, work.resources.disk_gb))

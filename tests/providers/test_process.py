@@ -18,7 +18,7 @@ from providers.process.locks import try_lock
 from system import processes
 from tests.support.calls import RecordingCall
 from tests.support.instances import Workshop, another_provider, changed, free_port
-from tests.support.works import a_work
+from tests.support.works import AsProcess, a_work
 
 pytestmark = pytest.mark.processes
 
@@ -164,7 +164,7 @@ def _stubborn(work: Work, home: Home) -> ProcessRecipe:
 
 
 def test_a_process_that_does_not_listen_to_signals_is_killed_after_its_time(workshop: Workshop) -> None:
-    work = replace(workshop.work(), recipe=_stubborn, port=None)
+    work = replace(workshop.work(), recipes=AsProcess(_stubborn), port=None)
     workshop.provider.create(work, RecordingCall())
     while workshop.provider.logs(work, 1) != ["deaf"]:
         time.sleep(0.02)
@@ -176,7 +176,7 @@ def test_a_process_that_does_not_listen_to_signals_is_killed_after_its_time(work
 
 
 def test_an_interrupted_stop_is_finished_by_the_next_attempt(workshop: Workshop) -> None:
-    work = replace(workshop.work(), recipe=_stubborn, port=None)
+    work = replace(workshop.work(), recipes=AsProcess(_stubborn), port=None)
     workshop.provider.create(work, RecordingCall())
     while workshop.provider.logs(work, 1) != ["deaf"]:
         time.sleep(0.02)
@@ -202,7 +202,7 @@ def _leaving_children(work: Work, home: Home) -> ProcessRecipe:
 
 
 def test_children_that_outlive_their_instance_do_not_pass_for_it(workshop: Workshop) -> None:
-    work = replace(workshop.work(), recipe=_leaving_children, port=None)
+    work = replace(workshop.work(), recipes=AsProcess(_leaving_children), port=None)
     workshop.provider.create(work, RecordingCall())
     while workshop.provider.logs(work, 1) != ["ready"]:
         time.sleep(0.02)
@@ -223,7 +223,7 @@ def _broken(work: Work, home: Home) -> ProcessRecipe:
 
 
 def test_a_program_that_ends_at_once_fails_with_its_last_words(workshop: Workshop) -> None:
-    work = replace(workshop.work(), recipe=_broken)
+    work = replace(workshop.work(), recipes=AsProcess(_broken))
     with pytest.raises(ProviderError, match="exit code 1: the moon is missing") as refused:
         workshop.provider.create(work, RecordingCall())
     assert refused.value.retryable

@@ -34,7 +34,7 @@ from tests.support.works import a_work, signed
 base, server_id, blueprint, instance_id, deployment_id, port, password, verb, point = sys.argv[1:]
 found = BLUEPRINTS[blueprint]
 work = a_work(server_id=server_id, blueprint=blueprint, instance_id=instance_id, port=int(port),
-              secrets=Secrets(password=password, admin_password=password), recipe=found.process_recipe)
+              secrets=Secrets(password=password, admin_password=password), recipes=found)
 work = replace(work, identity=signed(replace(work.identity, deployment_id=deployment_id)))
 
 def die(*_, **__):

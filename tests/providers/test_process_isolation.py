@@ -22,6 +22,7 @@ from providers.process.users import project_user, user_name
 from system.users import OsUser, is_root
 from tests.support.calls import RecordingCall
 from tests.support.instances import Workshop
+from tests.support.works import AsProcess
 
 pytestmark = [
     pytest.mark.processes,
@@ -121,14 +122,14 @@ def _planting(work: Work, home: Home) -> ProcessRecipe:
 
 def test_links_that_an_instance_plants_are_removed_not_followed(workshop: Workshop, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
-    work = workshop.work(params={"greeting": str(tmp_path)}, recipe=_planting)
+    work = workshop.work(params={"greeting": str(tmp_path)}, recipes=AsProcess(_planting))
     work = replace(work, port=None)
     workshop.provider.create(work, RecordingCall())
     while workshop.provider.logs(work, 1) != ["planted"]:
         time.sleep(0.02)
     link = workshop.root / work.instance_id / "data" / "server.pid"
     assert link.is_symlink()
-    workshop.provider.restart(replace(work, recipe=_idle), RecordingCall())
+    workshop.provider.restart(replace(work, recipes=AsProcess(_idle)), RecordingCall())
     workshop.provider.delete(work, RecordingCall())
     assert (tmp_path / "file").read_text() == "precious"
 

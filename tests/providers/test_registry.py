@@ -1,41 +1,44 @@
-"""Providers by name, and what is known of them before one is made."""
+"""Providers by name, and what is known of them before one is opened."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from domain.errors import InvalidInput
-from providers.registry import (
-    PROVIDERS,
-    process_provider,
-    process_unavailable,
-    provider_facts,
-    simulated_provider,
-)
+from domain.lifecycle import Operation
+from domain.limits import DEFAULT_BUDGET
+from providers.entry import Setup, Unconfigured
+from providers.registry import PROVIDERS, budget
 
 pytestmark = pytest.mark.unit
+_SDKS = ("docker", "kubernetes", "boto3", "botocore")
 
 
-def test_every_provider_is_what_its_facts_say(tmp_path: Path) -> None:
-    made = {
-        "process": process_provider(
-            root=tmp_path / "i", runtime_root=tmp_path / "r", server_id="s", host_id="h", verify=lambda _: True
-        ),
-        "simulated": simulated_provider(tmp_path / "sim.db", "s", lambda _: True),
-    }
-    assert set(made) == set(PROVIDERS)
-    for name, provider in made.items():
-        facts = provider_facts(name)
-        assert (provider.name, provider.probes, provider.needs_port) == (name, facts.probes, facts.needs_port)
-        assert provider.inventory() == []
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_provider_opens_under_its_name_or_says_what_to_configure(name: str, tmp_path: Path) -> None:
+    setup = Setup({}, tmp_path, tmp_path / "instances", "s", "h", lambda _: True)
+    reason = ""
+    try:
+        provider = PROVIDERS[name].open(setup)
+    except Unconfigured as unconfigured:
+        reason = str(unconfigured)
+    else:
+        assert provider.name == name
+        assert provider.poll_seconds > 0
+    assert reason == "" or len(reason) > 20, "one sentence that helps"
 
 
-def test_an_unknown_provider_is_refused_with_the_list() -> None:
-    with pytest.raises(InvalidInput, match="there are: process, simulated"):
-        provider_facts("moon")
+def test_the_table_of_providers_loads_no_sdk() -> None:
+    code = f"import sys, providers.registry; print([m for m in {_SDKS!r} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert found.stdout.strip() == "[]"
 
 
-def test_this_machine_can_run_processes() -> None:
-    assert process_unavailable() is None
+def test_a_deployment_overrides_the_totals_of_launch_and_termination() -> None:
+    assert budget("simulated", Operation.CREATE, {"launch_seconds": 7}).total == 7
+    assert budget("simulated", Operation.CREATE, {"launch_seconds": 7}).attempt == 7
+    assert budget("simulated", Operation.DELETE, {"launch_seconds": 7}) == budget("simulated", Operation.DELETE)
+    assert budget("simulated", Operation.STOP, {"launch_seconds": 7}) == DEFAULT_BUDGET

@@ -50,7 +50,7 @@ class Workshop:
             params=params or {},
             port=changes.pop("port", None) or free_port(),
             secrets=found.new_secrets(),
-            recipe=changes.pop("recipe", found.process_recipe),
+            recipes=changes.pop("recipes", found),
             **changes,
         )
         assert made.identity.project in PROJECTS, "its OS user would stay behind"

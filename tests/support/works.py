@@ -5,13 +5,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.work import Identity, Resources, Secrets, Work
+from blueprints.base import BlueprintBase
+from domain.work import Home, Identity, ProcessRecipe, Resources, Secrets, Work
 
 SERVER_ID = "0123456789abcdef"
 _KEY = b"test"
+
+
+@dataclass
+class AsProcess(BlueprintBase):
+    """A blueprint that is nothing but this recipe."""
+
+    recipe: Callable[[Work, Home], ProcessRecipe]
+
+    def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:
+        return self.recipe(work, home)
 
 
 def signed(identity: Identity) -> Identity:
