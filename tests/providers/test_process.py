@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from blueprints.base import BlueprintBase
 from domain.errors import CallCancelled, FenceLost, ProviderError, ProviderErrorKind
 from domain.work import Command, Home, Outcome, ProcessRecipe, Resources, Seen, Work
 from providers.base import PortBusy
@@ -261,9 +262,13 @@ def test_verbs_on_what_never_existed(workshop: Workshop) -> None:
     assert workshop.provider.delete(workshop.work(), RecordingCall()).confirmed
 
 
-def test_a_blueprint_without_a_recipe_is_refused(workshop: Workshop) -> None:
-    with pytest.raises(ProviderError, match="cannot run as a plain process"):
-        workshop.provider.create(a_work(server_id=workshop.server_id), RecordingCall())
+def test_a_blueprint_without_this_form_is_refused(workshop: Workshop) -> None:
+    class Formless(BlueprintBase):
+        name = "formless"
+
+    work = a_work(server_id=workshop.server_id, recipes=Formless())
+    with pytest.raises(ProviderError, match="formless does not run as a process"):
+        workshop.provider.create(work, RecordingCall())
 
 
 def test_the_longest_wait_for_another_attempt_is_cut_short_by_a_cancel(workshop: Workshop) -> None:
