@@ -34,7 +34,7 @@ class Member:
     applied: Mapping[str, Any] | None
     delete_begun: bool = False
     half_done: bool = False
-    """In error since an operation failed: what is applied may not be what the object has."""
+    """In error since an operation failed, or changed in part: what is applied may not be what the object has."""
 
 
 @dataclass(frozen=True)

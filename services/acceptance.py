@@ -7,13 +7,14 @@ lock on the deployment, taken first, turns the race for it into an orderly answe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
 from ulid import ULID
 
-from db.models import Deployment, Instance, OperationInstance, OperationRow
+from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.changes import Member, Touch
 from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
@@ -105,6 +106,33 @@ def members_of(tx: Tx, deployment_id: str) -> list[Member]:
         .execution_options(populate_existing=True)
     )
     return [as_member(row) for row in rows]
+
+
+def with_begun_changes(session: Session, deployment_id: str, members: Sequence[Member]) -> list[Member]:
+    """The members, those marked half done whose last change began and was not confirmed.
+
+    A cancelled modify leaves an instance as one look shows it; what it had changed by then no look tells.
+    """
+    begun = (
+        select(OperationInstance.instance_id, OperationInstance.outcome)
+        .join(OperationRow, OperationRow.id == OperationInstance.operation_id)
+        .join(
+            OperationStep,
+            and_(
+                OperationStep.operation_id == OperationInstance.operation_id,
+                OperationStep.instance_id == OperationInstance.instance_id,
+                OperationStep.name == OperationInstance.verb,
+            ),
+        )
+        .where(
+            OperationRow.deployment_id == deployment_id,
+            OperationInstance.verb.in_([Operation.CREATE, Operation.MODIFY]),
+            func.jsonb_array_length(OperationStep.attempts) > 0,
+        )
+        .order_by(OperationRow.created_at, OperationRow.id)
+    )
+    last = {row.instance_id: row.outcome for row in session.execute(begun)}
+    return [replace(m, half_done=m.half_done or last.get(m.id, "confirmed") != "confirmed") for m in members]
 
 
 def as_member(row: Instance) -> Member:

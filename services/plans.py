@@ -30,7 +30,7 @@ from domain.changes import (
 from domain.lifecycle import Operation, Status
 from domain.specs import NewDeployment, Spec
 from services import catalog
-from services.acceptance import as_member
+from services.acceptance import as_member, with_begun_changes
 from services.edits import spec_of
 from services.validation import as_document
 from services.views.common import JsonObject
@@ -104,7 +104,7 @@ def _members(session: Session, deployment_id: str) -> list[Member]:
     rows = session.scalars(
         select(Instance).where(Instance.deployment_id == deployment_id).order_by(Instance.ordinal)
     )
-    return [as_member(row) for row in rows]
+    return with_begun_changes(session, deployment_id, [as_member(row) for row in rows])
 
 
 def _before(deployment: Deployment, keep: Sequence[Member]) -> JsonObject:

@@ -35,6 +35,7 @@ from services.acceptance import (
     new_id,
     replayed,
     take_fence,
+    with_begun_changes,
 )
 
 
@@ -131,7 +132,7 @@ def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version:
             deployment.version,
         )
     check_free(tx, deployment_id)
-    members = members_of(tx, deployment_id)
+    members = with_begun_changes(tx.session, deployment_id, members_of(tx, deployment_id))
     scaling = scale(members, desired.members)
     touches = modify_touches(scaling.keep, scaling.remove, desired.applied())
     stored = _store_spec(tx, deployment, desired)

@@ -249,3 +249,20 @@ def test_a_cancelled_scale_in_says_which_member_is_gone_already(spine: Spine) ->
     assert (rows[second.id].status, rows[second.id].error_code) == (Status.ERROR, "cancelled")
     spine.succeeded(spine.modify(made.deployment_id, members=1))
     assert len(spine.runs(made.deployment_id)) == 2
+
+
+def test_what_a_cancelled_modify_may_have_changed_is_changed_back(make_spine: MakeSpine) -> None:
+    spine = make_spine()
+    spine.start_worker()
+    made = spine.create_done(greeting="one")
+    spine.fault("modify", "error_after_success", times=5)
+    asked = spine.modify(made.deployment_id, greeting="two")
+    spine.wait_call(made.deployment_id, "modify")
+    spine.cancel(asked.operation_id)
+    spine.cancelled(asked)
+    spine.provider.clear_faults()
+
+    back = spine.succeeded(spine.modify(made.deployment_id, greeting="one"))
+    again = spine.succeeded(spine.modify(made.deployment_id, greeting="one"))
+
+    assert (back.changed, again.changed) == (True, False)
