@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PGPORT PGHOST
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with pinned packages and Berth itself; instant when done
@@ -69,6 +69,10 @@ histories: $(READY) temporal ## Save the workflow histories that the replay test
 .PHONY: temporal
 temporal: $(READY) ## Get the Temporal CLI into ~/.cache/berth unless it is there
 	@$(PY) -m embedded.temporal_cli >/dev/null
+
+.PHONY: kubernetes
+kubernetes: $(READY) ## A Kubernetes control plane for the tests and for trying it: built once, started on free ports
+	@exec $(PY) -m scripts.controlplane $(ARGS)
 
 .PHONY: lock
 lock: $(READY) ## Choose versions within pyproject.toml's bounds and pin them with their hashes
