@@ -1,0 +1,69 @@
+"""EC2 for tests: moto's server, the double that gives it time and faults, and the faulty proxy in front of both.
+
+Three processes, none of them Berth's. A test speaks to `Ec2.endpoint`, configures delays and faults, and reads the
+truth from `instances()`; no test sets the state of an instance.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from tests.support.faulty_proxy import FaultyProxy, Server, control
+
+REGION = "eu-central-1"
+ZONES = tuple(f"{REGION}{letter}" for letter in "abc")
+ACCESS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "an-example-key"}
+
+INTERNAL_ERROR = (
+    "<Response><Errors><Error><Code>InternalError</Code><Message>An internal error has occurred</Message>"
+    "</Error></Errors><RequestID>double</RequestID></Response>"
+)
+
+
+class Ec2:
+    def __init__(self) -> None:
+        self._moto = Server("tests.support.ec2_moto")
+        self._double = Server("tests.support.ec2_double", str(self._moto.ready["port"]))
+        self._control = int(self._double.ready["control"])
+        self.proxy = FaultyProxy.start(f"http://127.0.0.1:{self._double.ready['port']}")
+        """Between the client and everything else: its rules match actions by `body="Action=RunInstances&"`."""
+
+    @property
+    def endpoint(self) -> str:
+        return self.proxy.url
+
+    def configure(self, **settings: Any) -> None:
+        """The names of `ec2_world.Settings`."""
+        control(self._control, "POST", "/settings", settings)
+
+    def reset(self) -> None:
+        """An empty account, the first settings, no rules."""
+        self.proxy.clear()
+        self.proxy.forget_requests()
+        control(self._control, "POST", "/reset")
+
+    def instances(self) -> list[dict[str, Any]]:
+        """All that ever was, states as they are now, whether DescribeInstances would show it or not."""
+        found: list[dict[str, Any]] = control(self._control, "GET", "/instances")
+        return found
+
+    def alive(self) -> list[dict[str, Any]]:
+        return [one for one in self.instances() if one["state"] not in ("shutting-down", "terminated")]
+
+    def calls(self, action: str | None = None) -> list[dict[str, Any]]:
+        """What reached EC2, oldest first: `action`, `error` (its code), `at`."""
+        found: list[dict[str, Any]] = control(self._control, "GET", "/calls")
+        return [one for one in found if action in (None, one["action"])]
+
+    def stop(self) -> None:
+        for one in (self.proxy, self._double, self._moto):
+            one.stop()
+
+    def __enter__(self) -> Ec2:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
