@@ -4,13 +4,14 @@ The migrations build the same tables; a test compares the two.
 """
 
 from db.models.base import Base
-from db.models.fleet import Deployment, Host, Instance, Meta, Secret
+from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, Secret
 from db.models.history import InstanceRun, LifecycleEvent
 from db.models.operations import Confirmation, OperationInstance, OperationRow, OperationStep
 
 __all__ = [
     "Base",
     "Confirmation",
+    "DatabaseAllocation",
     "Deployment",
     "Host",
     "Instance",

@@ -1,4 +1,4 @@
-"""What lives now: hosts, deployments with their fence, instances, secrets."""
+"""What lives now: hosts, deployments with their fence, instances, secrets, allocated databases."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, enum_column, sql_list
+from domain.databases import AllocationState, DatabaseMode, Purpose
 from domain.lifecycle import IN_PROGRESS, BillingStatus, ProvisioningStatus, Role, Status
 from domain.operations import ErrorOrigin, RestartPolicy
 
@@ -64,12 +65,23 @@ class Deployment(Base):
     generation: Mapped[int] = mapped_column(Integer, server_default="1")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     operation_id: Mapped[str | None]
+    purpose: Mapped[str | None]
+    """What Berth itself made it for: a database server of one deployment, or of a whole project."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
     __table_args__ = (
         UniqueConstraint("project", "name"),
         CheckConstraint("members >= 1", name="members"),
+        CheckConstraint(f"purpose in ({sql_list(Purpose)})", name="purpose"),
+        Index(
+            "uq_deployments_shared_database",
+            "project",
+            "provider",
+            text("coalesce(host_id, '')"),
+            unique=True,
+            postgresql_where=text("purpose = 'shared-database'"),
+        ),
         Index("ix_deployments_page", "project", "created_at", "id"),
     )
 
@@ -162,3 +174,45 @@ class Secret(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
+
+
+class DatabaseAllocation(Base):
+    """The database of one deployment. It survives every failure of what uses it, and goes with the last member.
+
+    `ciphertext`: the password of a shared server's role; a dedicated server keeps its own among its secrets.
+    `server_address`: host and port of a server that is not Berth's.
+    """
+
+    __tablename__ = "database_allocations"
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True)
+    project: Mapped[str]
+    mode: Mapped[str]
+    server_deployment_id: Mapped[str | None] = mapped_column(ForeignKey("deployments.id", ondelete="SET NULL"))
+    server_name: Mapped[str]
+    server_address: Mapped[str | None]
+    database: Mapped[str]
+    username: Mapped[str]
+    ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint(f"mode in ({sql_list(DatabaseMode)})", name="mode"),
+        CheckConstraint(f"state in ({sql_list(AllocationState)})", name="state"),
+        CheckConstraint("(mode = 'shared') = (ciphertext is not null)", name="own_password"),
+        Index(
+            "uq_allocations_managed",
+            "server_deployment_id",
+            "database",
+            unique=True,
+            postgresql_where=text("server_deployment_id is not null"),
+        ),
+        Index(
+            "uq_allocations_external",
+            "server_address",
+            "database",
+            unique=True,
+            postgresql_where=text("server_address is not null"),
+        ),
+    )
