@@ -177,6 +177,8 @@ class Work:
     provider_id: str | None = None
     secrets: Secrets = field(default_factory=Secrets)
     recipes: Recipes | None = None
+    form: Form | None = None
+    """How its provider runs things; None: it takes every blueprint, or nobody said."""
     database: DatabaseAccess | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     """The user's own. They may describe the object, never select it."""

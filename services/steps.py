@@ -19,6 +19,7 @@ from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Operation
 from domain.operations import StepStatus
 from domain.work import Identity, Resources, Secrets, Work
+from providers.registry import PROVIDERS
 from services.fence import Owner, check_owner
 from services.planning import write_planned
 
@@ -144,6 +145,7 @@ def load_work(tx: Tx, vault: Vault, server_id: str, row: Instance, spec: dict[st
         row.port,
         row.cloud_instance_id,
         vault.get(tx, row.id),
+        form=PROVIDERS[row.provider].form if row.provider in PROVIDERS else None,
         labels=row.labels,
     )
 
