@@ -1,0 +1,62 @@
+"""Makes every test of the suite once per provider, and prints what a provider says it cannot have.
+
+A test asks for `harness`; and for one of `raw_state`, `bad_work`, `refusal` when it is made once for each of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.conformance.base import REFUSALS, Can, Harness
+from tests.conformance.harnesses import HARNESSES
+from tests.conformance.process_harness import process_harness
+from tests.conformance.simulated_harness import simulated_harness
+from tests.support.instances import runtime_base, workshop
+
+__all__ = ["process_harness", "runtime_base", "simulated_harness", "workshop"]
+
+_EACH: dict[str, Callable[[type[Harness]], Iterator[tuple[str, Any]]]] = {
+    "raw_state": lambda harness: ((state.name, state) for state in harness.raw_states),
+    "bad_work": lambda harness: ((bad.name, bad) for bad in harness.bad_works),
+    "refusal": lambda harness: ((kind.value, kind) for can, kind in REFUSALS.items() if can not in harness.lacks),
+}
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "harness" not in metafunc.fixturenames:
+        return
+    needed: frozenset[Can] = getattr(metafunc.function, "needs", frozenset())
+    each = next((name for name in _EACH if name in metafunc.fixturenames), None)
+    rows = []
+    for name, harness in HARNESSES.items():
+        if needed & harness.lacks.keys():
+            continue
+        if each is None:
+            rows.append(pytest.param(name, id=name, marks=harness.marks))
+            continue
+        for label, value in _EACH[each](harness):
+            rows.append(pytest.param(name, value, id=f"{name}-{label}", marks=harness.marks))
+    names = ["harness"] if each is None else ["harness", each]
+    metafunc.parametrize(names, rows, indirect=["harness"])
+
+
+@pytest.fixture
+def harness(request: pytest.FixtureRequest) -> Harness:
+    made: Harness = request.getfixturevalue(f"{request.param}_harness")
+    return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = [
+        f"{name}: not tested that {can.value}: {why}"
+        for name, harness in HARNESSES.items()
+        for can, why in harness.lacks.items()
+    ]
+    if lines:
+        terminalreporter.section("what providers say they cannot have")
+        for line in lines:
+            terminalreporter.write_line(line)

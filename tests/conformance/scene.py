@@ -1,0 +1,132 @@
+"""What the tests of the suite do again and again: act as an activity does, and wait for what was only accepted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from domain.errors import ProviderError
+from domain.work import Observation, Outcome, Seen, Work
+from providers.base import PreviousGone, Provider
+from tests.conformance.base import Can, Harness, Verb
+from tests.support.calls import RecordingCall
+from tests.support.works import signed
+
+F = TypeVar("F", bound=Callable[..., object])
+
+ENDS: dict[Verb, Seen] = {
+    "create": Seen.UP,
+    "start": Seen.UP,
+    "stop": Seen.DOWN,
+    "restart": Seen.UP,
+    "delete": Seen.ABSENT,
+}
+"""What must be seen after a verb; `modify` leaves it as it was."""
+
+
+def needs(*cans: Can) -> Callable[[F], F]:
+    """The test is not made for a provider that lacks one of these."""
+
+    def marked(test: F) -> F:
+        test.needs = frozenset(cans)  # type: ignore[attr-defined]
+        return test
+
+    return marked
+
+
+def next_generation(work: Work) -> Work:
+    identity = replace(work.identity, generation=work.identity.generation + 1, signature="")
+    return replace(work, identity=signed(identity), provider_id=None)
+
+
+class Scene:
+    """One instance at a harness's place. Every verb goes through a fresh provider: nothing helps but the truth."""
+
+    def __init__(self, harness: Harness, work: Work | None = None) -> None:
+        self.harness = harness
+        self.work = work or harness.work()
+
+    def provider(self) -> Provider:
+        return self.harness.provider(self.work.identity.server_id)
+
+    def call(self, verb: Verb, call: RecordingCall | None = None) -> Outcome:
+        """The bare verb, and what the records keep of its answer."""
+        outcome: Outcome = getattr(self.provider(), verb)(self.work, call or RecordingCall())
+        if outcome.provider_id is not None:
+            self.work = replace(self.work, provider_id=outcome.provider_id)
+        return outcome
+
+    def do(self, verb: Verb, seen: Seen | None = None) -> Outcome:
+        """The verb, repeated and settled as the activities do it, until its end is proven."""
+        try:
+            outcome = self.call(verb)
+        except PreviousGone:
+            self.work = next_generation(self.work)
+            outcome = self.call(verb)
+        self.settle(outcome, seen or ENDS[verb])
+        return outcome
+
+    def insist(self, verb: Verb, most_errors: int) -> list[ProviderError]:
+        """Call it until it is done, like an activity with retries. Every error on the way must be retryable."""
+        errors: list[ProviderError] = []
+        while True:
+            try:
+                self.do(verb, ENDS.get(verb, Seen.UP))
+            except ProviderError as error:
+                errors.append(error)
+                assert error.retryable, error
+                assert len(errors) <= most_errors, errors
+                self.harness.pause()
+            else:
+                return errors
+
+    def settle(self, outcome: Outcome, seen: Seen) -> Observation:
+        """A confirmed outcome must agree with the next look; an accepted one within the harness's time."""
+        if outcome.confirmed and seen is not Seen.ABSENT:
+            found = self.look()
+            assert found.seen is seen, f"confirmed as {outcome.provider_state}, but {found}"
+            return found
+        return self.until(seen)
+
+    def until(self, seen: Seen) -> Observation:
+        """Look until this is seen; an absence only when it is proven."""
+        deadline = time.monotonic() + self.harness.settle_seconds
+        first_absence: float | None = None
+        while True:
+            found, now = self.look(), time.monotonic()
+            if found.seen is not Seen.ABSENT:
+                first_absence = None
+            elif first_absence is None:
+                first_absence = now
+            if found.seen is seen and (
+                seen is not Seen.ABSENT or self._proven(found, now - (first_absence or now))
+            ):
+                return found
+            assert now < deadline, f"not {seen} after {self.harness.settle_seconds} s: {found}"
+            self.harness.pause()
+
+    def _proven(self, found: Observation, for_seconds: float) -> bool:
+        return found.certain or for_seconds > self.provider().consistency_seconds
+
+    def look(self) -> Observation:
+        return self.provider().observe(self.work)
+
+    def objects(self) -> int:
+        return len(self.harness.objects(self.work))
+
+    def gone(self) -> None:
+        """Nothing of it is left at the place."""
+        assert list(self.harness.objects(self.work)) == []
+        deadline = time.monotonic() + self.harness.settle_seconds
+        while left := list(self.harness.remains(self.work)):
+            assert time.monotonic() < deadline, left
+            self.harness.pause()
+
+
+def up(harness: Harness, work: Work | None = None) -> Scene:
+    """A scene whose instance runs."""
+    scene = Scene(harness, work)
+    scene.do("create")
+    return scene
