@@ -4,7 +4,7 @@ The migrations build the same tables; a test compares the two.
 """
 
 from db.models.base import Base
-from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, Secret
+from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, ProviderPlace, Secret
 from db.models.history import InstanceRun, LifecycleEvent
 from db.models.operations import Confirmation, OperationInstance, OperationRow, OperationStep
 
@@ -21,5 +21,6 @@ __all__ = [
     "OperationInstance",
     "OperationRow",
     "OperationStep",
+    "ProviderPlace",
     "Secret",
 ]

@@ -45,6 +45,20 @@ class Host(Base):
     last_seen_at: Mapped[datetime]
 
 
+class ProviderPlace(Base):
+    """One provider as one worker finds it. `host_id` is the worker's, also where the provider is bound to no host."""
+
+    __tablename__ = "provider_places"
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    host_id: Mapped[str] = mapped_column(primary_key=True)
+    agent: Mapped[str]
+    configured: Mapped[bool] = mapped_column(Boolean)
+    available: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str | None]
+    identity: Mapped[str | None]
+    checked_at: Mapped[datetime]
+
+
 class Deployment(Base):
     """The desired spec, and the fence: `operation_id` with that operation's status."""
 
@@ -128,6 +142,7 @@ class Instance(Base):
     termination_confirmed_at: Mapped[datetime | None]
     termination_duration_seconds: Mapped[float | None] = mapped_column(Float)
     confirmation_method: Mapped[str | None]
+    confirmation_source: Mapped[str | None]
     restarts: Mapped[int] = mapped_column(Integer, server_default="0")
     """Starts in a row by the restart policy; any other operation resets it."""
     version: Mapped[int] = mapped_column(Integer, server_default="1")
