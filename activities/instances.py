@@ -241,7 +241,7 @@ class InstanceActivities:
                 call.progress(f"waiting until it serves: {error.message}")
                 call.sleep(_PROBE_EVERY)
             else:
-                endpoint = blueprint.endpoint(work.port) if work.port else outcome.endpoint
+                endpoint = blueprint.endpoint(work) or outcome.endpoint
                 return replace(outcome, endpoint=endpoint)
 
     def _still_up(self, provider: Provider, work: Work, why: ProviderError) -> None:

@@ -5,6 +5,7 @@ The API asks it to validate and to predict a change; activities ask it for secre
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
@@ -78,19 +79,61 @@ class Blueprint(Protocol):
 
         Waits a bounded time for that; `ProviderError(NOT_READY)` when the instance has not done it by then."""
 
-    def endpoint(self, port: int) -> str:
-        """The address people connect to, without any password."""
+    def endpoint(self, work: Work) -> str | None:
+        """The address at which people of this host reach it, without any password; None: it has none here."""
 
     def connection_uri(self, work: Work) -> str | None:
         """The address with its password, for `secrets:reveal` only."""
 
 
+LIFE_OPERATIONS = frozenset(Operation) - {
+    Operation.UPDATE,
+    Operation.PROMOTE,
+    Operation.BACKUP,
+    Operation.RESTORE,
+}
+"""What every blueprint can do: no more than living, changing and dying."""
+
+
 class BlueprintBase:
-    """What most blueprints share: no form but those they define, no database, no secret parameters."""
+    """What most blueprints share: one life without secrets, a database or a form, costs that the fields say."""
 
     name: ClassVar[str]
+    parameters: ClassVar[type[Parameters]]
+    max_members: ClassVar[int] = 1
+    operations: ClassVar[frozenset[Operation]] = LIFE_OPERATIONS
     needs_database: ClassVar[bool] = False
     secret_params: ClassVar[frozenset[str]] = frozenset()
+    fixed: ClassVar[frozenset[str]] = frozenset()
+
+    def disruption(self, path: str, before: object, after: object) -> Disruption:
+        """As the parameter's field says; of what is fixed for life, another instance."""
+        if before == after:
+            return Disruption.NONE
+        name = parameter_of(path)
+        if name in self.fixed:
+            return Disruption.REPLACE
+        field = self.parameters.model_fields.get(name)
+        extra = None if field is None else field.json_schema_extra
+        return Disruption(str(extra["disruption"])) if isinstance(extra, dict) else Disruption.NONE
+
+    def immutable(self) -> frozenset[str]:
+        return self.fixed
+
+    def new_secrets(self) -> Secrets:
+        return Secrets()
+
+    def prepare(self, work: Work, call: Call) -> None:
+        """Nothing is missing once it has started."""
+
+    def needs_restart(self, work: Work) -> bool:  # noqa: ARG002
+        return False
+
+    def endpoint(self, work: Work) -> str | None:  # noqa: ARG002
+        return None
+
+    def connection_uri(self, work: Work) -> str | None:  # noqa: ARG002
+        return None
 
     def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:  # noqa: ARG002
         raise self._lacking(Form.PROCESS)
@@ -105,13 +148,13 @@ class BlueprintBase:
         return ProviderError(ProviderErrorKind.INVALID, f"blueprint {self.name} does not run as a {form}")
 
 
-LIFE_OPERATIONS = frozenset(Operation) - {
-    Operation.UPDATE,
-    Operation.PROMOTE,
-    Operation.BACKUP,
-    Operation.RESTORE,
-}
-"""What every blueprint can do: no more than living, changing and dying."""
+_PART = re.compile(r"[/.]")
+
+
+def parameter_of(path: str) -> str:
+    """The parameter that a JSON pointer or dotted path is about; secret ones have a branch of their own."""
+    parts = [part for part in _PART.split(path) if part]
+    return parts[1] if len(parts) > 1 and parts[0] in ("params", "secrets") else parts[0] if parts else ""
 
 
 def validated(model: type[Parameters], params: Mapping[str, Any], pointer: str = "/params") -> dict[str, Any]:

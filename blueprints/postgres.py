@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from blueprints import postgres_sql
-from blueprints.base import LIFE_OPERATIONS, BlueprintBase, Disruption, Parameters
+from blueprints import postgres_container, postgres_sql
+from blueprints.base import BlueprintBase, Disruption, Parameters
+from blueprints.kinds import RESTART, Image, host_port, on_forms
 from blueprints.postgres_settings import PostgresSettings, as_configuration, same_value
 from blueprints.postgres_sql import ADMIN, APP
 from domain.errors import ProviderError, ProviderErrorKind
-from domain.lifecycle import Operation
-from domain.work import Call, Command, Form, Home, ProcessRecipe, Secrets, Work
+from domain.work import Call, Command, ContainerRecipe, Form, Home, ProcessRecipe, Secrets, Work
 
 DEFAULT_VERSION: Final = 18
 _INITDB_SECONDS = 60.0
@@ -31,14 +31,17 @@ host all all all reject
 """
 
 
-class _FixedForLife(Parameters):
+class _OfTheServer(Parameters):
     version: Literal[16, 18] = Field(DEFAULT_VERSION, description="Major version; fixed for life")
-    port: int | None = Field(
-        None, ge=1024, le=65535, description="TCP port on the host; chosen by Berth when absent; fixed for life"
+    port: int | None = host_port()
+    image: Image | None = Field(
+        None,
+        description="Container image that serves as postgres:VERSION does; by default that one",
+        json_schema_extra=on_forms(RESTART, Form.CONTAINER),
     )
 
 
-class PostgresParameters(PostgresSettings, _FixedForLife):
+class PostgresParameters(PostgresSettings, _OfTheServer):
     """What a user may say of a PostgreSQL server."""
 
 
@@ -47,22 +50,8 @@ class PostgresBlueprint(BlueprintBase):
     title: ClassVar[str] = "PostgreSQL"
     description: ClassVar[str] = "A PostgreSQL server of its own, with database and role app."
     parameters: ClassVar[type[Parameters]] = PostgresParameters
-    max_members: ClassVar[int] = 1
-    operations: ClassVar[frozenset[Operation]] = LIFE_OPERATIONS
-    forms: ClassVar[frozenset[Form]] = frozenset({Form.PROCESS})
-
-    def disruption(self, path: str, before: object, after: object) -> Disruption:
-        if before == after:
-            return Disruption.NONE
-        name = path.rpartition("/")[2].rpartition(".")[2]
-        if name in self.immutable():
-            return Disruption.REPLACE
-        field = self.parameters.model_fields.get(name)
-        extra = None if field is None else field.json_schema_extra
-        return Disruption(str(extra["disruption"])) if isinstance(extra, dict) else Disruption.NONE
-
-    def immutable(self) -> frozenset[str]:
-        return frozenset({"version", "port"})
+    forms: ClassVar[frozenset[Form]] = frozenset({Form.PROCESS, Form.CONTAINER})
+    fixed: ClassVar[frozenset[str]] = frozenset({"version", "port"})
 
     def new_secrets(self) -> Secrets:
         return Secrets(password=secrets.token_urlsafe(24), admin_password=secrets.token_urlsafe(24))
@@ -87,6 +76,9 @@ class PostgresBlueprint(BlueprintBase):
             free_disk_mb=200,
         )
 
+    def container_recipe(self, work: Work) -> ContainerRecipe:
+        return postgres_container.recipe(work, work.params.get("version", DEFAULT_VERSION))
+
     def prepare(self, work: Work, call: Call) -> None:
         """Make role and database `app` exist; every attempt of a create calls it before the probe."""
         call.guard()
@@ -96,7 +88,12 @@ class PostgresBlueprint(BlueprintBase):
         postgres_sql.probe(work, timeout_seconds)
 
     def needs_restart(self, work: Work) -> bool:
-        """Compares the settings themselves: `pending_restart` is right only once the reload has been handled."""
+        """Compares the settings themselves: `pending_restart` is right only once the reload has been handled.
+
+        A container is replaced by one that was started with the new settings: nothing is left to do.
+        """
+        if work.form is Form.CONTAINER:
+            return False
         deadline = time.monotonic() + _RELOAD_SECONDS
         while differing := _differing(work):
             if any(self.disruption(name, None, work) is Disruption.RESTART for name in differing):
@@ -107,8 +104,8 @@ class PostgresBlueprint(BlueprintBase):
             time.sleep(_RELOAD_STEP_SECONDS)
         return False
 
-    def endpoint(self, port: int) -> str:
-        return f"postgresql://{APP}@127.0.0.1:{port}/{APP}"
+    def endpoint(self, work: Work) -> str | None:
+        return None if work.port is None else f"postgresql://{APP}@127.0.0.1:{work.port}/{APP}"
 
     def connection_uri(self, work: Work) -> str | None:
         if work.port is None:

@@ -22,13 +22,16 @@ import psycopg2.extensions
 from psycopg2 import sql
 
 from domain.errors import ProviderError, ProviderErrorKind
-from domain.work import Work
+from domain.work import Form, Work
 
 ADMIN, APP = "berth_admin", "app"
 _ANSWER_SECONDS = 5.0
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$(?P<n>\d+):(?P<salt>[^$]+)\$(?P<key>[^:]+):.+")
 _PREPARE_SECONDS = 20.0
 _PREPARE_LOCK = 7305805
+_PLAIN = sql.SQL("{} role {} login nosuperuser nocreatedb nocreaterole password {}")
+_AS_IT_IS = sql.SQL("{} role {} login password {}")
+"""In a container `app` has made the server, and who has done that stays superuser."""
 _FULL = ("too many clients already", "remaining connection slots are reserved", "too many connections")
 _REFUSED = ("authentication failed", "no pg_hba.conf entry", "does not exist", "not permitted to log in")
 
@@ -49,16 +52,43 @@ def probe(work: Work, timeout_seconds: float) -> None:
 
 def prepare(work: Work) -> None:
     """Role and database `app`, with the password of the records. Changes nothing where that is so already."""
+    if work.form is Form.CONTAINER and _has_no_admin(work):
+        _add_admin(work)
     with _session(work, ADMIN, _PREPARE_SECONDS) as session:
         # Two attempts side by side would both find nothing and both create.
         session.rows("select pg_advisory_lock(%s)", _PREPARE_LOCK)
         found = session.rows("select rolpassword from pg_authid where rolname = %s", APP)
         if not found or not is_verifier_of(found[0][0] or "", work.secrets["password"]):
-            role = sql.SQL("{} role {} login nosuperuser nocreatedb nocreaterole password {}")
+            role = _AS_IT_IS if work.form is Form.CONTAINER else _PLAIN
             verb = sql.SQL("alter" if found else "create")
-            session.run(role.format(verb, sql.Identifier(APP), sql.Literal(session.verifier(work))))
+            session.run(role.format(verb, sql.Identifier(APP), sql.Literal(session.verifier(APP, work))))
         if not session.rows("select 1 from pg_database where datname = %s", APP):
             session.run(sql.SQL("create database {0} owner {0}").format(sql.Identifier(APP)))
+
+
+def _has_no_admin(work: Work) -> bool:
+    """Whether the image's own initialisation is all that was done: `app` may log in and is alone.
+
+    `app` whose password is no longer that of the records is left to the administrator, who is there then.
+    """
+    try:
+        with _session(work, APP, _PREPARE_SECONDS) as session:
+            return not session.rows("select 1 from pg_roles where rolname = %s", ADMIN)
+    except ProviderError as error:
+        if error.kind is not ProviderErrorKind.AUTH:
+            raise
+    except _ServerFullError:
+        pass  # it has served before, and for that the administrator was made
+    return False
+
+
+def _add_admin(work: Work) -> None:
+    """Berth's own administrator, made by the role that the image's initialisation has made."""
+    with _session(work, APP, _PREPARE_SECONDS) as session:
+        session.rows("select pg_advisory_lock(%s)", _PREPARE_LOCK)
+        if not session.rows("select 1 from pg_roles where rolname = %s", ADMIN):
+            role = sql.SQL("create role {} login superuser password {}")
+            session.run(role.format(sql.Identifier(ADMIN), sql.Literal(session.verifier(ADMIN, work))))
 
 
 def is_verifier_of(stored: str, password: str) -> bool:
@@ -100,10 +130,10 @@ class _Session:
             cursor.execute(statement)
             self.wait()
 
-    def verifier(self, work: Work) -> str:
+    def verifier(self, role: str, work: Work) -> str:
         """What the server stores of the password: no statement, and no log of one, ever holds the password."""
         return psycopg2.extensions.encrypt_password(
-            work.secrets["password"], APP, scope=self.connection, algorithm="scram-sha-256"
+            _password(role, work), role, scope=self.connection, algorithm="scram-sha-256"
         )
 
     def wait(self) -> None:
@@ -143,7 +173,7 @@ def _open(work: Work, role: str, seconds: float) -> Any:
         host="127.0.0.1",
         port=work.own_port,
         user=role,
-        password=work.secrets["password" if role == APP else "admin_password"],
+        password=_password(role, work),
         dbname=APP if role == APP else "postgres",
         application_name="berth",
         options=f"-c statement_timeout={int(seconds * 1000)} -c lock_timeout=0",
@@ -151,6 +181,10 @@ def _open(work: Work, role: str, seconds: float) -> Any:
         gssencmode="disable",
         passfile="/dev/null",  # no password file of the caller's may answer for us
     )
+
+
+def _password(role: str, work: Work) -> str:
+    return work.secrets["password" if role == APP else "admin_password"]
 
 
 def _classified(error: psycopg2.Error, role: str) -> Exception:

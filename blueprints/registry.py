@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from blueprints.base import Blueprint
+from blueprints.container import ContainerBlueprint
+from blueprints.odoo import OdooBlueprint
 from blueprints.postgres import PostgresBlueprint
+from blueprints.vm import MachineBlueprint
 from blueprints.web import WebBlueprint
 from domain.errors import FieldError, InvalidInput
 
-_ALL: tuple[Blueprint, ...] = (PostgresBlueprint(), WebBlueprint())
+_ALL: tuple[Blueprint, ...] = (
+    PostgresBlueprint(),
+    WebBlueprint(),
+    OdooBlueprint(),
+    ContainerBlueprint(),
+    MachineBlueprint(),
+)
 BLUEPRINTS: Mapping[str, Blueprint] = MappingProxyType({blueprint.name: blueprint for blueprint in _ALL})
 
 

@@ -6,40 +6,35 @@ import http.client
 import json
 import signal
 import time
-import unicodedata
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from blueprints.base import LIFE_OPERATIONS, BlueprintBase, Disruption, Parameters
+from blueprints import http_probe
+from blueprints.base import BlueprintBase, Parameters
+from blueprints.kinds import RELOAD, RESTART, Image, Line, host_port, on_forms
 from domain.errors import ProviderError, ProviderErrorKind
-from domain.lifecycle import Operation
-from domain.work import Call, Command, Form, Home, ProcessRecipe, Secrets, Work
+from domain.work import Command, ContainerRecipe, Form, HealthCheck, Home, ProcessRecipe, Work
 
 DEFAULT_GREETING = "Hello from Berth"
+DEFAULT_IMAGE = "berth/web:1"
+_INNER_PORT = 8080
 _STOP_SECONDS = 5.0
 _RELOAD_SECONDS, _RELOAD_STEP_SECONDS = 2.0, 0.01
 _LONGEST_ANSWER = 4096
 
 
-def _printable(text: str) -> str:
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise PydanticCustomError("control_characters", "must be one line without control characters")
-    return text
-
-
 class WebParameters(Parameters):
-    greeting: Annotated[str, AfterValidator(_printable)] = Field(
-        DEFAULT_GREETING,
-        max_length=200,
-        description="The headline of the page",
-        json_schema_extra={"disruption": Disruption.RELOAD.value},
+    greeting: Line = Field(
+        DEFAULT_GREETING, max_length=200, description="The headline of the page", json_schema_extra=RELOAD
     )
-    port: int | None = Field(
-        None, ge=1024, le=65535, description="TCP port on the host; chosen by Berth when absent; fixed for life"
+    port: int | None = host_port()
+    image: Image | None = Field(
+        None,
+        description=f"Container image that serves on $PORT and answers /healthz; by default {DEFAULT_IMAGE}",
+        json_schema_extra=on_forms(RESTART, Form.CONTAINER),
     )
 
 
@@ -49,32 +44,11 @@ class WebBlueprint(BlueprintBase):
     description: ClassVar[str] = "A small HTTP server that shows its own instance."
     parameters: ClassVar[type[Parameters]] = WebParameters
     max_members: ClassVar[int] = 10
-    operations: ClassVar[frozenset[Operation]] = LIFE_OPERATIONS
-    forms: ClassVar[frozenset[Form]] = frozenset({Form.PROCESS})
-
-    def disruption(self, path: str, before: object, after: object) -> Disruption:
-        if before == after:
-            return Disruption.NONE
-        name = path.rpartition("/")[2].rpartition(".")[2]
-        if name in self.immutable():
-            return Disruption.REPLACE
-        return Disruption.RELOAD if name == "greeting" else Disruption.NONE
-
-    def immutable(self) -> frozenset[str]:
-        return frozenset({"port"})
-
-    def new_secrets(self) -> Secrets:
-        return Secrets()
+    forms: ClassVar[frozenset[Form]] = frozenset({Form.PROCESS, Form.CONTAINER})
+    fixed: ClassVar[frozenset[str]] = frozenset({"port"})
 
     def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:
-        instance = {
-            "name": work.name,
-            "id": work.instance_id,
-            "blueprint": work.blueprint,
-            "port": work.port,
-            "greeting": _greeting(work),
-            "params": {key: value for key, value in work.params.items() if key in WebParameters.model_fields},
-        }
+        instance = _shown(work, work.port)
         server, file = home.conf / "web_server.py", home.conf / "instance.json"
         return ProcessRecipe(
             runtime="python",
@@ -85,14 +59,25 @@ class WebBlueprint(BlueprintBase):
             reload_signal=signal.SIGHUP,
         )
 
-    def prepare(self, work: Work, call: Call) -> None:
-        """Nothing: the page needs nothing but its files."""
+    def container_recipe(self, work: Work) -> ContainerRecipe:
+        return ContainerRecipe(
+            image=work.params.get("image") or DEFAULT_IMAGE,
+            environment={"PORT": str(_INNER_PORT), "INSTANCE": json.dumps(_shown(work, _INNER_PORT))},
+            port=_INNER_PORT,
+            health=HealthCheck("http", "/healthz"),
+            stop_seconds=_STOP_SECONDS,
+        )
 
     def probe(self, work: Work, timeout_seconds: float) -> None:
-        _health(work, timeout_seconds)
+        if work.form is Form.CONTAINER:
+            http_probe.check(work, "/healthz", timeout_seconds)
+        else:
+            _health(work, timeout_seconds)
 
     def needs_restart(self, work: Work) -> bool:
         """Never; but the page has to show the greeting before the change is done."""
+        if work.form is Form.CONTAINER:
+            return False
         deadline = time.monotonic() + _RELOAD_SECONDS
         while _health(work, _RELOAD_SECONDS).get("greeting") != _greeting(work):
             if time.monotonic() > deadline:
@@ -100,11 +85,23 @@ class WebBlueprint(BlueprintBase):
             time.sleep(_RELOAD_STEP_SECONDS)
         return False
 
-    def endpoint(self, port: int) -> str:
-        return f"http://127.0.0.1:{port}/"
+    def endpoint(self, work: Work) -> str | None:
+        return None if work.port is None else f"http://127.0.0.1:{work.port}/"
 
     def connection_uri(self, work: Work) -> str | None:
-        return None if work.port is None else self.endpoint(work.port)
+        return self.endpoint(work)
+
+
+def _shown(work: Work, port: int | None) -> dict[str, Any]:
+    """What the page shows of its instance."""
+    return {
+        "name": work.name,
+        "id": work.instance_id,
+        "blueprint": work.blueprint,
+        "port": port,
+        "greeting": _greeting(work),
+        "params": {key: value for key, value in work.params.items() if key in WebParameters.model_fields},
+    }
 
 
 def _greeting(work: Work) -> str:

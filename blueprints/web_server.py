@@ -1,6 +1,7 @@
 """A small web server that shows its own instance. Standard library only, for it is copied to where it runs.
 
-    python3 -I web_server.py instance.json
+    python3 -I web_server.py instance.json      on the loopback interface, at the port that the file says
+    python3 -I web_server.py                    in a container: what it shows is in INSTANCE, its port in PORT
 
 SIGHUP reads the file again, SIGTERM ends with exit code 0. Berth runs it through the web blueprint.
 """
@@ -44,14 +45,17 @@ _HEADERS = {
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path | None) -> None:
         self._file = file
-        self.instance: Mapping[str, Any] = {}
+        self.instance: Mapping[str, Any] = json.loads(os.environ["INSTANCE"]) if file is None else {}
         self.reload()
-        super().__init__(("127.0.0.1", self.instance["port"]), Handler)
+        everywhere = "0.0.0.0"  # noqa: S104 - a container's own network, which its provider confines
+        address = (everywhere, int(os.environ["PORT"])) if file is None else ("127.0.0.1", self.instance["port"])
+        super().__init__(address, Handler)
 
     def reload(self) -> None:
-        self.instance = json.loads(self._file.read_text(encoding="utf-8"))
+        if self._file is not None:
+            self.instance = json.loads(self._file.read_text(encoding="utf-8"))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -109,7 +113,7 @@ def page(instance: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    server = Server(Path(sys.argv[1]))
+    server = Server(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
 
     def end(*_: object) -> NoReturn:
         raise SystemExit(0)

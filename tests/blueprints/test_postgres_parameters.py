@@ -155,7 +155,7 @@ def test_the_cost_of_a_change_follows_from_the_setting(path: str, after: object,
 
 def test_every_setting_says_its_cost_and_its_meaning_in_the_schema() -> None:
     properties = PostgresParameters.model_json_schema()["properties"]
-    assert list(properties)[:2] == ["version", "port"]
+    assert list(properties)[:3] == ["version", "port", "image"]
     for name in PostgresSettings.model_fields:
         assert properties[name]["disruption"] in ("reload", "restart")
         assert properties[name]["description"]
@@ -164,7 +164,7 @@ def test_every_setting_says_its_cost_and_its_meaning_in_the_schema() -> None:
 def test_the_uri_escapes_the_password_and_the_endpoint_has_none() -> None:
     work = a_work(blueprint="postgres", port=5000, secrets=Secrets(password="a/b@c"))
     assert POSTGRES.connection_uri(work) == "postgresql://app:a%2Fb%40c@127.0.0.1:5000/app"
-    assert POSTGRES.endpoint(5000) == "postgresql://app@127.0.0.1:5000/app"
+    assert POSTGRES.endpoint(work) == "postgresql://app@127.0.0.1:5000/app"
 
 
 def test_secrets_are_new_each_time() -> None:
