@@ -3,6 +3,7 @@
 The migrations build the same tables; a test compares the two.
 """
 
+from db.models.access import OneTimeCode
 from db.models.base import Base
 from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, ProviderPlace, Secret
 from db.models.history import InstanceRun, LifecycleEvent
@@ -18,6 +19,7 @@ __all__ = [
     "InstanceRun",
     "LifecycleEvent",
     "Meta",
+    "OneTimeCode",
     "OperationInstance",
     "OperationRow",
     "OperationStep",
