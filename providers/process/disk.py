@@ -42,7 +42,8 @@ def sync_directory(path: Path) -> None:
 
 
 def free_mb(path: Path) -> int:
-    return shutil.disk_usage(path).free // (1 << 20)
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    return shutil.disk_usage(there).free // (1 << 20)
 
 
 def require_space(path: Path, needed_mb: int) -> None:

@@ -146,6 +146,8 @@ class ProcessProvider:
         for holding in found:
             if holding.identity is None or not self._is_ours(holding.identity):
                 raise _foreign(f"{provider_id} is not signed by this Berth")
+        if not found:
+            return
         with clear_errors(place.home), exclusive(place.verb_lock, call):
             for holding in found:
                 self._destroy(place, holding.uid, holding.ending, call)

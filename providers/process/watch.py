@@ -50,7 +50,7 @@ class Watch:
 
     def keep_house(self, place: Place) -> None:
         """Write down an exit code and bound the log, unless a verb is at work: then that does it."""
-        handle = try_lock(place.verb_lock)
+        handle = try_lock(place.verb_lock) if place.locks.is_dir() else None
         if handle is None:
             return
         try:

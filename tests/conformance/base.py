@@ -91,10 +91,13 @@ class RawState:
 
 @dataclass(frozen=True)
 class BadWork:
-    """Something that `create` must refuse: a missing image, an unknown zone. `make` gets the harness."""
+    """Something that cannot become an instance: a missing image, an unknown zone. `make` gets the harness.
+
+    `kind`: what `create` raises. None: the place accepts it, and the observation's detail says why it never runs.
+    """
 
     name: str
-    kind: ProviderErrorKind
+    kind: ProviderErrorKind | None
     make: Callable[[Any], Work]
     says: str
     """A part of the message: the name of what is wrong."""
@@ -113,6 +116,10 @@ class Harness(ABC):
     """An unconfirmed outcome must show within this."""
     cut_seconds: ClassVar[float] = 10.0
     """A verb whose calls get no answer must end within this (let `opener` set short time-outs)."""
+    usual_retries: ClassVar[int] = 0
+    """How many retryable errors a verb may meet where nobody asked for one."""
+    preload: ClassVar[Sequence[str]] = ()
+    """Modules that the provider imports when it is opened, such as its SDK."""
     lacks: ClassVar[Mapping[Can, str]] = {}
     raw_states: ClassVar[Sequence[RawState]]
     """At least one for each `seen` that the provider can say; UP, ABSENT and FOREIGN have tests of their own."""
@@ -151,7 +158,9 @@ class Harness(ABC):
 
     @abstractmethod
     def fingerprint(self, work: Work) -> object:
-        """All that the provider's calls wrote for it, comparable by ==; nothing that moves by itself."""
+        """All that the provider's calls wrote for it, comparable by ==; nothing that moves by itself.
+
+        Like `objects` and `remains` it is about this server id and instance id, planted objects included."""
 
     @abstractmethod
     def shows(self, work: Work) -> bool:

@@ -1,6 +1,6 @@
 """Makes every test of the suite once per provider, and prints what a provider says it cannot have.
 
-A test asks for `harness`; and for one of `raw_state`, `bad_work`, `refusal` when it is made once for each of those.
+A test asks for `harness`; and for one of `raw_state`, `bad_work`, `refusal` to be made once for each of those.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.conformance import crashing
 from tests.conformance.base import REFUSALS, Can, Harness
 from tests.conformance.harnesses import HARNESSES
 from tests.conformance.process_harness import process_harness
@@ -42,6 +43,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             rows.append(pytest.param(name, value, id=f"{name}-{label}", marks=harness.marks))
     names = ["harness"] if each is None else ["harness", each]
     metafunc.parametrize(names, rows, indirect=["harness"])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop the tests that no provider here is able to have: what they lack is printed, nothing is skipped."""
+    nobody = [item for item in items if (name := _harness_of(item)) is not None and name not in HARNESSES]
+    items[:] = [item for item in items if item not in nobody]
+    config.hook.pytest_deselected(items=nobody)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    crashing.prepare({name for item in session.items if (name := _harness_of(item)) is not None})
+
+
+def _harness_of(item: pytest.Item) -> Any:
+    spec = getattr(item, "callspec", None)
+    return None if spec is None else spec.params.get("harness")
 
 
 @pytest.fixture

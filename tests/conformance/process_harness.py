@@ -1,4 +1,4 @@
-"""The process provider's place: a directory and the processes of this machine, looked at through /proc and stat."""
+"""The process provider's place: a directory and the processes of this machine, looked at through /proc."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class ProcessHarness(Harness):
     def lose_answer(self, verb: Verb, work: Work) -> Iterator[None]:
         """The worker's disk fails right after the effect."""
         step = {"stop": "end", "modify": "write_files", "delete": "discard"}.get(verb, "write_record")
-        original, met = getattr(provider, step), []
+        original, met = getattr(provider, step), list[Verb]()
 
         def both(place: Any, *rest: Any) -> None:
             original(place, *rest)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from domain.errors import ProviderError
+from domain.errors import BerthError, ProviderError
 from domain.work import Observation, Outcome, Seen, Work
 from providers.base import PreviousGone, Provider
 from tests.conformance.base import Can, Harness, Verb
@@ -60,6 +60,16 @@ class Scene:
 
     def do(self, verb: Verb, seen: Seen | None = None) -> Outcome:
         """The verb, repeated and settled as the activities do it, until its end is proven."""
+        for _ in range(self.harness.usual_retries):
+            try:
+                return self._once(verb, seen)
+            except ProviderError as error:
+                if not error.retryable:
+                    raise
+                self.harness.pause()
+        return self._once(verb, seen)
+
+    def _once(self, verb: Verb, seen: Seen | None) -> Outcome:
         try:
             outcome = self.call(verb)
         except PreviousGone:
@@ -67,20 +77,6 @@ class Scene:
             outcome = self.call(verb)
         self.settle(outcome, seen or ENDS[verb])
         return outcome
-
-    def insist(self, verb: Verb, most_errors: int) -> list[ProviderError]:
-        """Call it until it is done, like an activity with retries. Every error on the way must be retryable."""
-        errors: list[ProviderError] = []
-        while True:
-            try:
-                self.do(verb, ENDS.get(verb, Seen.UP))
-            except ProviderError as error:
-                errors.append(error)
-                assert error.retryable, error
-                assert len(errors) <= most_errors, errors
-                self.harness.pause()
-            else:
-                return errors
 
     def settle(self, outcome: Outcome, seen: Seen) -> Observation:
         """A confirmed outcome must agree with the next look; an accepted one within the harness's time."""
@@ -130,3 +126,39 @@ def up(harness: Harness, work: Work | None = None) -> Scene:
     scene = Scene(harness, work)
     scene.do("create")
     return scene
+
+
+class StoppedCall(RecordingCall):
+    """Raises at the n-th guard and ever after, and remembers how the place looked at that moment."""
+
+    def __init__(self, at: int, error: type[BerthError], look: Callable[[], object]) -> None:
+        super().__init__()
+        self._at, self._error, self._look = at, error, look
+        self.then: object = None
+
+    def guard(self) -> None:
+        super().guard()
+        if self.guards == self._at:
+            self.then = self._look()
+        if self.guards >= self._at:
+            raise self._error("stopped by the test")
+
+
+def before(harness: Harness, verb: Verb) -> Scene:
+    """An instance in a state from which `verb` has something to do."""
+    if verb == "create":
+        return Scene(harness)
+    scene = up(harness)
+    if verb == "start":
+        scene.do("stop")
+    if verb == "modify":
+        scene.work = harness.changed(scene.work)
+    return scene
+
+
+def finished(scene: Scene, verb: Verb) -> None:
+    """The next attempt of the verb ends as if nothing had been; then all of it can be removed."""
+    scene.do(verb, ENDS.get(verb, Seen.UP))
+    assert scene.objects() == (0 if verb == "delete" else 1)
+    scene.do("delete")
+    scene.gone()

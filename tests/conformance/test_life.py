@@ -22,7 +22,7 @@ def test_a_life_from_create_to_delete(harness: Harness) -> None:
     scene.until(Seen.ABSENT)
     assert scene.objects() == 0
     for verb in ("create", "stop", "start", "restart", "stop", "delete"):
-        scene.do(verb)  # type: ignore[arg-type]
+        scene.do(verb)
         assert scene.objects() == (0 if verb == "delete" else 1), verb
     scene.gone()
 
@@ -200,10 +200,9 @@ def test_logs_are_bounded_and_of_what_never_was_there_are_none(harness: Harness)
         try:
             lines = list(scene.provider().logs(asked, tail))
         except ProviderError as refused:
-            assert len(refused.message) > 20
-        else:
-            assert len(lines) <= tail
-            assert all("\n" not in line for line in lines)
+            lines = [refused.message]
+        assert len(lines) <= tail
+        assert all("\n" not in line for line in lines)
 
 
 def test_labels_of_the_user_describe_and_never_select(harness: Harness) -> None:
@@ -228,7 +227,7 @@ def test_a_verb_tells_what_it_does_and_asks_before_it_changes_anything(harness: 
     assert call.guards >= 1
     for verb in ("stop", "start", "restart", "delete"):
         call = RecordingCall()
-        outcome = scene.call(verb, call)  # type: ignore[arg-type]
+        outcome = scene.call(verb, call)
         scene.until(Seen.DOWN if verb == "stop" else Seen.ABSENT if verb == "delete" else Seen.UP)
         assert call.guards >= 1, verb
         assert outcome.provider_state, verb
