@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -30,6 +30,19 @@ def psycopg2_url(url: str) -> str:
     return url
 
 
+_TIMEOUTS = ("launch_seconds", "termination_seconds")
+
+
+def _seconds(provider: str, key: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86_400:
+        raise ValueError(f"BERTH_{provider.upper()}_{key.upper()}={text} must be a number of seconds from 1 to 86400")
+    return seconds
+
+
 class Settings(BaseSettings):
     """Every knob of a Berth process. Times are seconds."""
 
@@ -47,6 +60,8 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "berth")
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    ui_dir: Path = Path(__file__).parent / "ui" / "dist"
+    """The built web interface; where there is none, the API serves none."""
     allowed_hosts: str = ""
     """Host names, separated by commas, under which the API is reached beside the loopback names."""
     local_mode: bool = True
@@ -56,6 +71,9 @@ class Settings(BaseSettings):
     """Where instances of `process` live: another OS user must be able to reach it."""
     port_first: int = 15000
     port_last: int = 15999
+
+    shared_database_url: SecretStr = SecretStr("")
+    """For the worker: a PostgreSQL server, as its administrator, on which deployments get shared databases."""
 
     park_seconds: float = 3600.0
     """How long the run of a failed operation listens for `retry`; 0 closes it at once."""
@@ -67,11 +85,18 @@ class Settings(BaseSettings):
     cancel_grace_seconds: float = 30.0
     """A cancelled or overdue run that has not closed by then (plus its clean-up) is terminated."""
     log_level: str = "INFO"
+    agent_name: str = ""
+    """How people see this worker; unique among those that live. Empty: the machine's name and the host's id."""
 
     def provider_options(self, name: str) -> dict[str, str]:
         """The `BERTH_<NAME>_*` variables of a provider, in lower case without that prefix."""
         prefix = f"BERTH_{name.upper()}_"
         return {k.removeprefix(prefix).lower(): v for k, v in os.environ.items() if k.startswith(prefix)}
+
+    def provider_timeouts(self, name: str) -> dict[str, float]:
+        """`BERTH_<NAME>_LAUNCH_SECONDS` and `_TERMINATION_SECONDS`, where they are set."""
+        given = self.provider_options(name)
+        return {key: _seconds(name, key, given[key]) for key in _TIMEOUTS if given.get(key)}
 
     @field_validator("database_url")
     @classmethod

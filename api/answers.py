@@ -20,6 +20,11 @@ def ok(content: Any, *, version: int | None = None, headers: Mapping[str, str] |
     return JSONResponse(content, headers=extra)
 
 
+def made(content: Any) -> JSONResponse:
+    """201: something small that was made at once."""
+    return JSONResponse(content, status_code=201)
+
+
 def accepted(content: Mapping[str, Any], operation_id: str, location: str | None, **headers: str) -> JSONResponse:
     """202: where the thing is, where the operation is, and when to look again."""
     links = {"Operation-Location": href(operation_id), "Retry-After": RETRY_SECONDS, **headers}

@@ -17,11 +17,12 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from api import docs, errors
+from api import docs, errors, pages
 from api.asks import Asks
+from api.feed import Feed
 from api.gate import Gate, Trust
 from api.parts import CountCache, Parts
-from api.routes import ALIASES, PREFIX, ROUTERS, methods_of
+from api.routes import ALIASES, PREFIX, ROUTERS, methods_of, stream
 from api.wakeups import Wakeups, listener
 from db.session import open_database
 from db.vault import Vault
@@ -56,12 +57,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         lifespan=lambda app: _life(app, known),
     )
-    app.add_middleware(Gate, trust=_trust(known))
+    app.state.trust = _trust(known)
+    app.add_middleware(Gate, trust=app.state.trust)
     errors.install(app, methods_of)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     for prefix, router in ALIASES:
         app.include_router(router, prefix=prefix, include_in_schema=False)
+    for prefix in ("", PREFIX):
+        app.include_router(stream.sockets, prefix=prefix)
+    pages.install(app, known.ui_dir)
     app.add_route(f"{PREFIX}/openapi.json", _openapi, include_in_schema=False)
     app.add_route(ERRORS_PAGE, _errors_page, include_in_schema=False)
     return app
@@ -82,12 +87,15 @@ def _life(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]
         parts = await _compose(settings)
         app.state.parts = parts
         parts.wakeups.start()
+        parts.feed.start()
         restore = _drain_on_sigterm(parts)
         try:
             yield
         finally:
             parts.draining = True
             restore()
+            parts.wakeups.release()
+            await parts.feed.close()
             await asyncio.to_thread(_close, parts)
 
     return life()
@@ -101,6 +109,7 @@ async def _compose(settings: Settings) -> Parts:
     links = TemporalLinks(settings.temporal_ui_url, settings.temporal_namespace)
     operations = OperationForms(links, UsualTimes())
     instances = InstanceForms(operations)
+    wakeups = Wakeups(listener(database.engine))
     return Parts(
         settings=settings,
         database=database,
@@ -109,7 +118,8 @@ async def _compose(settings: Settings) -> Parts:
         instances=instances,
         deployments=DeploymentForms(instances),
         operations=operations,
-        wakeups=Wakeups(listener(database.engine)),
+        wakeups=wakeups,
+        feed=Feed(database, wakeups),
         asks=Asks(client, vault, asyncio.get_running_loop()),
         counts=CountCache(),
     )

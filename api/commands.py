@@ -100,7 +100,7 @@ def _instance_door(parts: Parts, tx: Tx, ask: Ask, row: Row[Any], at: Situation,
     doors: dict[Operation, Callable[[], Accepted]] = {
         **{simple: partial(requests.act, tx, ask, simple, row.deployment_id, row.id) for simple in _SIMPLE},
         Operation.MODIFY: lambda: edit_instance(
-            tx, ask, row.id, Edit(wish.patch or {}, wish.versions), parts.rules
+            tx, ask, row.id, Edit(wish.patch or {}, wish.versions), parts.means
         ),
         Operation.DELETE: lambda: (
             forget(tx, ask, row.id, host_lost=True)
@@ -143,7 +143,7 @@ def on_deployment(parts: Parts, ask: Ask, key: str, wish: Wish, edit: Edit | Non
         row = find_deployment(tx.session, ask.caller, key)
         operation = wish.operation
         if operation is Operation.MODIFY:
-            return edit_deployment(tx, ask, row.id, edit or Edit(wish.patch or {}), parts.rules)
+            return edit_deployment(tx, ask, row.id, edit or Edit(wish.patch or {}), parts.means)
         if operation is Operation.DELETE:
             return withdrawals.delete(tx, ask, row.id)
         if operation not in _SIMPLE or operation not in catalog.offered(row.blueprint):

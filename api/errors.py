@@ -27,10 +27,12 @@ from domain.errors import (
     PortTaken,
     PreconditionFailed,
     PreconditionRequired,
+    ProviderUnavailable,
     Refused,
     Terminated,
     Unavailable,
 )
+from services.codes import CodeRefused
 from services.edits import SeveralMembers
 
 log = structlog.get_logger("api")
@@ -44,12 +46,14 @@ STATUS: dict[type[BerthError], int] = {
     NameTaken: 409,
     PortTaken: 409,
     HostUnavailable: 409,
+    ProviderUnavailable: 409,
     SeveralMembers: 409,
     IdempotencyConflict: 422,
     PreconditionFailed: 412,
     PreconditionRequired: 428,
     Unavailable: 503,
     WrongKey: 503,
+    CodeRefused: 401,
     Refused: 409,
 }
 _HTTP_CODES = {

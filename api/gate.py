@@ -21,17 +21,36 @@ from ulid import ULID
 
 from api.problems import problem
 from domain.limits import MAX_BODY_BYTES
+from domain.specs import Caller
 
 log = structlog.get_logger("api")
+ADMIN = Caller("admin")
+"""The bearer of the token: the installation's administrator."""
 
+LOGIN_PATH = "/api/v1/login-codes:exchange"
+UI = "/ui"
 OPEN_PATHS = frozenset(
-    {"/health", "/livez", "/readyz", "/api/v1/health", "/api/v1/livez", "/api/v1/readyz", "/docs/errors"}
+    {
+        "/",
+        "/health",
+        "/livez",
+        "/readyz",
+        "/api/v1/health",
+        "/api/v1/livez",
+        "/api/v1/readyz",
+        "/docs/errors",
+        LOGIN_PATH,
+    }
 )
-"""No token needed: liveness for machines, and the page that problems link to."""
-PROBED = OPEN_PATHS - {"/docs/errors"}
+"""No token needed: liveness for machines, the page that problems link to, and where a browser gets its token."""
+PROBED = OPEN_PATHS - {"/docs/errors", LOGIN_PATH, "/"}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _BODY_SECONDS = 30.0
 _LOGGED_PATH = 200
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path == UI or path.startswith(f"{UI}/")
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,9 @@ class Gate:
         self._trust = trust
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -80,16 +102,34 @@ class Gate:
         finally:
             visit.log()
 
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refused before it is accepted unless it comes from us; without a token it must show a ticket later."""
+        headers = Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        if self._stranger(headers, scope["path"]) is not None:
+            await send({"type": "websocket.close", "code": 4403})
+            return
+        if self._trust.knows_token(headers.get("authorization", "")):
+            state["caller"] = ADMIN
+        await self._app(scope, receive, send)
+
+    def _stranger(self, headers: Headers, path: str) -> str | None:
+        """Why this comes from elsewhere, if it does: another name for us, or another site's page."""
+        host = headers.get("host", "")
+        if path not in PROBED and not self._trust.knows_host(host):
+            return "The Host header does not name this Berth."
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return "Requests of web pages from elsewhere are refused."
+        return None
+
     def _refusal(self, scope: Scope) -> Response | None:
         path, headers = scope["path"], Headers(scope=scope)
         where = _where_asked(scope)
-        host = headers.get("host", "")
-        if path not in PROBED and not self._trust.knows_host(host):
-            return problem(403, "forbidden", "The Host header does not name this Berth.", **where)
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return problem(403, "forbidden", "Requests of web pages from elsewhere are refused.", **where)
-        if path not in OPEN_PATHS and not self._trust.knows_token(headers.get("authorization", "")):
+        stranger = self._stranger(headers, path)
+        if stranger is not None:
+            return problem(403, "forbidden", stranger, **where)
+        if not _is_open(path) and not self._trust.knows_token(headers.get("authorization", "")):
             detail = "A bearer token is needed: the content of the file token in the data directory."
             return problem(
                 401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="berth"'}, **where

@@ -12,10 +12,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.asks import Asks
+from api.feed import Feed
 from api.health import Readiness
 from api.wakeups import Wakeups
 from db.session import Database
 from db.vault import Vault
+from services.edits import Means
 from services.validation import Rules
 from services.views.deployments import DeploymentForms
 from services.views.instances import InstanceForms
@@ -38,10 +40,16 @@ class Parts:
     deployments: DeploymentForms
     operations: OperationForms
     wakeups: Wakeups
+    feed: Feed
     asks: Asks
     counts: CountCache
     readiness: Readiness = field(default_factory=Readiness)
     draining: bool = False
+
+    @property
+    def means(self) -> Means:
+        """For changes of a spec."""
+        return Means(self.rules, self.vault)
 
 
 @dataclass

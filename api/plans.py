@@ -24,7 +24,7 @@ PLAN_ID = "plan_id"
 
 def plan_id(parts: Parts, what: str, base_version: int, spec: Spec) -> str:
     """The id of a plan for `what`: a deployment's id, or a name that is to be made."""
-    payload = json.dumps({"v": base_version, "h": spec_hash(spec)})
+    payload = json.dumps({"v": base_version, "h": _digest(parts, spec)})
     return sealed(parts.vault, "plan", what, payload=payload)
 
 
@@ -36,8 +36,13 @@ def check_plan(parts: Parts, token: Any, what: str, version: int, spec: Spec) ->
     planned = json.loads(payload)
     if planned["v"] != version:
         raise PreconditionFailed("It changed since it was planned; plan again.", version)
-    if planned["h"] != spec_hash(spec):
+    if planned["h"] != _digest(parts, spec):
         raise PreconditionFailed("The body is not what was planned; plan again, or send the same body.", version)
+
+
+def _digest(parts: Parts, spec: Spec) -> str:
+    """Of all that was planned. Signed, because the id is shown: nobody can try values of secrets on it."""
+    return parts.vault.sign("plan", spec_hash(spec), json.dumps(spec.secrets, sort_keys=True))
 
 
 def planned_change(parts: Parts, deployment: Deployment, wanted: Spec, session: Any) -> dict[str, Any]:
@@ -61,7 +66,7 @@ class _TakenBackError(Exception):
 
 def _tried(parts: Parts, caller: Caller, wanted: NewDeployment) -> list[str]:
     try:
-        commit(parts.database, lambda tx: _accept_and_take_back(tx, caller, wanted))
+        commit(parts.database, lambda tx: _accept_and_take_back(parts, tx, caller, wanted))
     except _TakenBackError:
         return []
     except BerthError as refusal:
@@ -69,8 +74,8 @@ def _tried(parts: Parts, caller: Caller, wanted: NewDeployment) -> list[str]:
     raise AssertionError("the trial was not taken back")
 
 
-def _accept_and_take_back(tx: Tx, caller: Caller, wanted: NewDeployment) -> None:
-    create_deployment(tx, Ask(caller), wanted)
+def _accept_and_take_back(parts: Parts, tx: Tx, caller: Caller, wanted: NewDeployment) -> None:
+    create_deployment(tx, Ask(caller), wanted, parts.vault)
     raise _TakenBackError
 
 

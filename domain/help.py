@@ -88,6 +88,11 @@ HELP: dict[str, Help] = {
         "Another instance on the same host has this port for life.",
         "Choose another port, or leave it out and get a free one.",
     ),
+    "code-refused": Help(
+        "The code opens nothing",
+        "A login code or a socket ticket works once, and for a short time.",
+        "Ask for another: `berth open` makes a new login link.",
+    ),
     "host-unavailable": Help(
         "No host can take it",
         "No host that offers this provider is known, or all of them are cordoned.",
@@ -188,6 +193,16 @@ HELP: dict[str, Help] = {
         "Its turn did not come",
         "The operation failed at another instance before this one was touched.",
         "Mend the instance that failed first, then retry.",
+    ),
+    "database-server-failed": Help(
+        "Its database server does not run",
+        "The database server that the instance needs failed, is half deleted, or is in maintenance.",
+        "Read the server's own error and mend that; then retry: the same database and credentials are used.",
+    ),
+    "not-yet": Help(
+        "What it waits for did not come in time",
+        "A step waited for another instance, such as its database server, and its time was over first.",
+        "Look at the instance that the message names; then retry: it goes on from what there is.",
     ),
     "delete-unfinished": Help(
         "Gone, but still recorded",

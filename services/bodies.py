@@ -88,9 +88,11 @@ class TimeoutsBody(Body):
 
 
 class DatabaseBody(Body):
-    """For blueprints that need a database."""
+    """For blueprints that need a database; fixed for life."""
 
-    mode: Literal["shared", "dedicated"]
+    mode: Literal["shared", "dedicated"] = Field(
+        description="A server of its own, or a database on a common one; without a word about it: dedicated."
+    )
 
 
 class PatchBody(Body):
@@ -127,6 +129,9 @@ class CreateBody(SpecBody):
     name: Name
     blueprint: str = Field(description="What runs; see `/blueprints`.", examples=["postgres"])
     provider: str = Field("process", description="Where it runs; see `/providers`.")
+    customer_id: str | None = Field(
+        None, min_length=1, max_length=128, description="Whose it is, in the words of your own records."
+    )
     plan_id: str | None = Field(None, description="The id of a plan: only what was planned is made.")
 
 
@@ -192,3 +197,9 @@ class FaultBody(Body):
 
 class RetryBody(Body):
     """The legacy retry takes nothing."""
+
+
+class LoginBody(Body):
+    """The code of a login link."""
+
+    code: str = Field(min_length=1, max_length=200)

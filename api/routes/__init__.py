@@ -5,7 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.routes import actions, admin, deployments, details, fleet, health, history, instances, operations
+from api.routes import (
+    actions,
+    admin,
+    deployments,
+    details,
+    fleet,
+    health,
+    history,
+    instances,
+    login,
+    operations,
+    stream,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     instances.router,
@@ -14,8 +26,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     deployments.router,
     operations.router,
     history.router,
+    stream.router,
     fleet.router,
     admin.router,
+    login.router,
     health.router,
 )
 PREFIX = "/api/v1"

@@ -41,7 +41,7 @@ def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     """Make a deployment with all its members. With `plan_id` exactly what was planned, or 412."""
     wanted = new_deployment(body, parts.rules)
     approve_creation(parts, body, wanted)
-    made = commit(parts.database, lambda tx: create_deployment(tx, ask, wanted))
+    made = commit(parts.database, lambda tx: create_deployment(tx, ask, wanted, parts.vault))
     return _answer(parts, ask.caller, made.operation_id)
 
 

@@ -24,7 +24,8 @@ from providers.simulated_faults import fault_from
 from services import catalog
 from services.bodies import FaultBody
 from services.placement import is_lost
-from services.validation import parsed, without_nulls
+from services.shapes import without_nulls
+from services.validation import parsed
 from services.views.common import iso, lifecycle_state
 
 router = APIRouter(tags=["fleet"])

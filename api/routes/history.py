@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
-from starlette.responses import StreamingResponse
 
 from api import schemas
 from api.answers import ok
 from api.dependencies import CallerDep, PartsDep
-from api.filters import LONGEST_CURSOR, EventQuery, EventStreamQuery, Page, RunQuery
+from api.filters import EventQuery, Page, RunQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
 from api.reading import printable_key
@@ -27,7 +24,6 @@ from services.views.events import cursor, event_form, number, run_form
 
 router = APIRouter(tags=["history"])
 MOST_EVENTS = 1000
-KEEP_ALIVE_SECONDS = 15.0
 
 
 @router.get("/events", operation_id="events_list", response_model=schemas.EventList)
@@ -64,37 +60,6 @@ def events_form(parts: Parts, caller: Caller, query: EventQuery) -> dict[str, An
             last = rows[-1].seq if len(rows) == limit else highest
         items = [event_form(row, epoch) for row in rows]
     return {"items": items, "next": cursor(epoch, last), "snapshot_required": False}
-
-
-@router.get("/events/stream", operation_id="events_stream", response_class=StreamingResponse)
-async def stream_events(
-    parts: PartsDep,
-    caller: CallerDep,
-    query: Annotated[EventStreamQuery, Query()],
-    last_event_id: Annotated[str | None, Header()] = None,
-) -> Response:
-    """The feed as server-sent events, resumed at `after` or `Last-Event-ID`; without either, from now on."""
-    after = (last_event_id or query.after or "")[:LONGEST_CURSOR]
-    wanted = EventQuery(**query.model_dump() | {"after": after or None, "limit": MOST_EVENTS})
-    if wanted.after is None:
-        start = await run_in_threadpool(events_form, parts, caller, wanted.model_copy(update={"limit": 1}))
-        wanted = wanted.model_copy(update={"after": start["next"]})
-    return StreamingResponse(_stream(parts, caller, wanted), media_type="text/event-stream")
-
-
-async def _stream(parts: Parts, caller: Caller, query: EventQuery) -> AsyncIterator[str]:
-    yield "retry: 1000\n\n"
-    while not parts.wakeups.closing:
-        news = parts.wakeups.news()
-        form = await run_in_threadpool(events_form, parts, caller, query)
-        if form["snapshot_required"]:
-            gap = json.dumps({"snapshot_required": True, "cursor": form["next"]})
-            yield f"id: {form['next']}\nevent: snapshot_required\ndata: {gap}\n\n"
-        for item in form["items"]:
-            yield f"id: {item['cursor']}\ndata: {json.dumps(item, ensure_ascii=False)}\n\n"
-        query = query.model_copy(update={"after": form["next"]})
-        if not form["items"] and not await wait_for(news, KEEP_ALIVE_SECONDS):
-            yield ": still here\n\n"
 
 
 @router.get("/instances/{key}/history", operation_id="instances_history", response_model=schemas.History)

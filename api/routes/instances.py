@@ -47,7 +47,7 @@ def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     """Make a deployment with its instances; for one member the two are the same thing."""
     wanted = new_deployment(body, parts.rules)
     approve_creation(parts, body, wanted)
-    made = commit(parts.database, lambda tx: create_deployment(tx, ask, wanted))
+    made = commit(parts.database, lambda tx: create_deployment(tx, ask, wanted, parts.vault))
     return accepted_instance(parts, ask.caller, made.operation_id)
 
 

@@ -33,6 +33,8 @@ class AppliedSpec(Form):
 
     params: dict[str, Any]
     resources: Resources
+    secrets: dict[str, int] | None = None
+    """Secret parameters that are set, and the generation at which each was set last; never a value."""
 
 
 class Spec(AppliedSpec):

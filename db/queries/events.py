@@ -55,6 +55,12 @@ def after(session: Session, wanted: EventFilter, seq: int, limit: int) -> Sequen
     return session.execute(query.order_by(LifecycleEvent.seq).limit(limit)).all()
 
 
+def of_all(session: Session, seq: int, limit: int) -> Sequence[Record]:
+    """The events of every project that follow `seq`, oldest first: for the one reader of a process."""
+    query = select(*_COLUMNS).where(LifecycleEvent.seq > seq)
+    return session.execute(query.order_by(LifecycleEvent.seq).limit(limit)).all()
+
+
 def lives(session: Session, project: str, key: str) -> list[str]:
     """The instance ids behind an id or a name: all lives of a name, the present one included."""
     if key.startswith("ins_"):

@@ -1,0 +1,221 @@
+"""The live feed of this process: one reader follows the records, and every stream reads what it remembers.
+
+However many clients listen, the database sees one query per burst of news. A stream is a place in the feed, not a
+queue: it takes what follows its place when its client can take more, so that a slow one costs nothing but its own
+lateness. Called by the streams (server-sent events, sockets); started and closed with the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.wakeups import Wakeups, wait_for
+from db.queries import events
+from db.queries.events import EventFilter
+from db.session import Database
+from services.views.common import JsonObject
+from services.views.events import cursor, event_form, number, retold_form
+
+log = structlog.get_logger("api")
+REMEMBERED = 20_000
+MOST_AT_ONCE = 1_000
+_LOOK_ANYWAY_SECONDS = 5.0
+_TRY_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event: its number, what filters ask for, and its form as JSON, made once for all clients.
+
+    `retold`: S2's form of it, for sockets, where it has one.
+    """
+
+    seq: int
+    project: str
+    instance_id: str | None
+    deployment_id: str | None
+    operation_id: str | None
+    event_type: str
+    cursor: str
+    text: str
+    retold: str | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What a socket is sent for it."""
+        return (self.text,) if self.retold is None else (self.text, self.retold)
+
+    def fits(self, wanted: EventFilter) -> bool:
+        return self.project == wanted.project and all(
+            asked is None or asked == mine
+            for asked, mine in (
+                (wanted.instance_id, self.instance_id),
+                (wanted.deployment_id, self.deployment_id),
+                (wanted.operation_id, self.operation_id),
+                (wanted.event_type, self.event_type),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stream is. `gap`: what it asked for is not to be had; it goes on from here after a snapshot."""
+
+    epoch: str
+    seq: int
+    gap: bool = False
+
+    @property
+    def cursor(self) -> str:
+        """As clients keep it."""
+        return cursor(self.epoch, self.seq)
+
+
+class Feed:
+    """Its methods belong to the event loop."""
+
+    def __init__(self, database: Database, wakeups: Wakeups, remembered: int = REMEMBERED) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._remembered_most = remembered
+        self._entries: list[Entry] = []
+        self._numbers: list[int] = []
+        self._epoch = ""
+        self._tail = -1
+        """The last number that was read; everything up to it is remembered here or stored there."""
+        self._listeners: set[asyncio.Event] = set()
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to follow the records."""
+        self._task = asyncio.create_task(self._follow(), name="feed")
+
+    async def close(self) -> None:
+        """Let the streams end and stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._ring()
+
+    @property
+    def closing(self) -> bool:
+        """Whether streams should end."""
+        return self._wakeups.closing
+
+    async def open(self, after: str | None) -> Place:
+        """The place behind a cursor; without one, the end of the feed."""
+        await self._ready.wait()
+        if after is None:
+            return Place(self._epoch, self._tail)
+        seq = number(self._epoch, after)
+        lowest = await run_in_threadpool(self._lowest)
+        if seq is None or seq > self._tail or seq < lowest - 1:
+            return Place(self._epoch, self._tail, gap=True)
+        return Place(self._epoch, seq)
+
+    async def take(self, place: Place, wanted: EventFilter) -> tuple[list[Entry], Place]:
+        """What follows `place`, at most `MOST_AT_ONCE`, and where it goes on. Never waits for news."""
+        if place.epoch != self._epoch:
+            return [], Place(self._epoch, self._tail, gap=True)
+        if self._numbers and place.seq >= self._numbers[0] - 1:
+            return self._remembered(place, wanted)
+        if place.seq >= self._tail:
+            return [], place
+        return await run_in_threadpool(self._stored, place, wanted)
+
+    def _remembered(self, place: Place, wanted: EventFilter) -> tuple[list[Entry], Place]:
+        first = bisect_right(self._numbers, place.seq)
+        some = self._entries[first : first + MOST_AT_ONCE]
+        end = some[-1].seq if some else place.seq
+        return [entry for entry in some if entry.fits(wanted)], Place(self._epoch, end)
+
+    def _stored(self, place: Place, wanted: EventFilter) -> tuple[list[Entry], Place]:
+        """From the records: for one who was away longer than this process remembers."""
+        tail = self._tail
+        with self._database.read() as session:
+            rows = [row for row in events.after(session, wanted, place.seq, MOST_AT_ONCE) if row.seq <= tail]
+        entries = [_entry(row, place.epoch) for row in rows]
+        return entries, Place(place.epoch, entries[-1].seq if len(rows) == MOST_AT_ONCE else max(tail, place.seq))
+
+    @contextmanager
+    def listen(self) -> Iterator[asyncio.Event]:
+        """An event of one's own that is set at all news. Clear it before `take`, wait for it afterwards."""
+        news = asyncio.Event()
+        self._listeners.add(news)
+        try:
+            yield news
+        finally:
+            self._listeners.discard(news)
+
+    async def _follow(self) -> None:
+        while not self.closing:
+            woken = self._wakeups.news()
+            try:
+                read = await run_in_threadpool(self._read, self._epoch, self._tail)
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("the feed cannot read the records", kind=type(error).__name__)
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                continue
+            self._remember(*read)
+            if len(read[2]) < MOST_AT_ONCE:
+                await wait_for(woken, _LOOK_ANYWAY_SECONDS)
+
+    def _read(self, epoch: str, tail: int) -> tuple[str, int, list[Entry]]:
+        """The numbering's life, the number to go on from, and what follows it."""
+        with self._database.read() as session:
+            now = events.epoch(session)
+            if now != epoch:
+                return now, events.bounds(session)[1], []
+            return now, tail, [_entry(row, now) for row in events.of_all(session, tail, MOST_AT_ONCE)]
+
+    def _remember(self, epoch: str, tail: int, entries: Sequence[Entry]) -> None:
+        begun = epoch != self._epoch
+        if begun:  # the first look, or the records were restored: what was remembered is of another life
+            self._entries, self._numbers = [], []
+        self._epoch, self._tail = epoch, entries[-1].seq if entries else tail
+        self._entries += entries
+        self._numbers += [entry.seq for entry in entries]
+        if len(self._entries) > self._remembered_most * 5 // 4:
+            del self._entries[: -self._remembered_most], self._numbers[: -self._remembered_most]
+        self._ready.set()
+        if entries or begun:
+            self._ring()
+
+    def _ring(self) -> None:
+        for news in self._listeners:
+            news.set()
+
+    def _lowest(self) -> int:
+        with self._database.read() as session:
+            return events.bounds(session)[0]
+
+
+def _entry(row: Any, epoch: str) -> Entry:
+    form = event_form(row, epoch)
+    retold = retold_form(row, epoch)
+    return Entry(
+        row.seq,
+        row.project,
+        row.instance_id,
+        row.deployment_id,
+        row.operation_id,
+        row.event_type,
+        form["cursor"],
+        _json(form),
+        None if retold is None else _json(retold),
+    )
+
+
+def _json(form: JsonObject) -> str:
+    return json.dumps(form, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,66 @@
+"""The web interface: files that were built before, served as they are, with the headers that keep it closed.
+
+Every path below /ui/ that is no file is the one page: the interface reads the rest of the address itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from api.gate import UI
+
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class _Pages(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        try:
+            answer = await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404 or Path(path).suffix:
+                raise
+            answer = await super().get_response("index.html", scope)
+        answer.headers.update(_HEADERS)
+        named_by_content = path.startswith("assets/") and answer.status_code == 200
+        answer.headers["Cache-Control"] = _FOR_EVER if named_by_content else "no-cache"
+        return answer
+
+
+def install(app: FastAPI, folder: Path) -> None:
+    """Serve the interface from `folder`, where it has been built."""
+    if (folder / "index.html").is_file():
+        app.mount(UI, _Pages(directory=folder, html=True))
+        app.add_route("/", _to_ui, include_in_schema=False)
+
+
+async def _to_ui(_request: Request, **_: Any) -> Response:
+    return RedirectResponse(f"{UI}/")

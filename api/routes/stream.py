@@ -1,0 +1,120 @@
+"""The one feed, live: as server-sent events, and as a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response, WebSocket
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+from starlette.websockets import WebSocketDisconnect
+
+from api.answers import made
+from api.dependencies import CallerDep, PartsDep
+from api.feed import Feed, Place
+from api.filters import LONGEST_CURSOR, EventStreamQuery
+from api.parts import Parts
+from api.sockets import (
+    FIRST_MESSAGE_SECONDS,
+    UNAUTHORIZED,
+    BadMessageError,
+    Session,
+    Subscribe,
+    subscription_in,
+)
+from api.transactions import commit
+from api.wakeups import wait_for
+from db.queries.events import EventFilter
+from domain.specs import Caller
+from services.codes import LIVES, CodeRefused, Purpose, issue, redeem
+
+router = APIRouter(tags=["history"])
+sockets = APIRouter()
+"""The socket alone: it has one more address."""
+KEEP_ALIVE_SECONDS = 15.0
+
+
+@router.get("/events/stream", operation_id="events_stream", response_class=StreamingResponse)
+async def stream_events(
+    parts: PartsDep,
+    caller: CallerDep,
+    query: Annotated[EventStreamQuery, Query()],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The feed as server-sent events, resumed at `after` or `Last-Event-ID`; without either, from now on."""
+    after = (last_event_id or query.after or "")[:LONGEST_CURSOR]
+    wanted = EventFilter(
+        caller.project, query.instance_id, query.deployment_id, query.operation_id, query.event_type
+    )
+    place = await parts.feed.open(after or None)
+    return StreamingResponse(_server_sent(parts.feed, place, wanted), media_type="text/event-stream")
+
+
+async def _server_sent(feed: Feed, place: Place, wanted: EventFilter) -> AsyncIterator[str]:
+    with feed.listen() as news:
+        async for text in _told(feed, place, wanted, news):
+            yield text
+
+
+async def _told(feed: Feed, place: Place, wanted: EventFilter, news: asyncio.Event) -> AsyncIterator[str]:
+    yield "retry: 1000\n\n"
+    while not feed.closing:
+        news.clear()
+        entries, after = await feed.take(place, wanted)
+        if place.gap or after.gap:
+            gap = json.dumps({"snapshot_required": True, "cursor": after.cursor})
+            yield f"id: {after.cursor}\nevent: snapshot_required\ndata: {gap}\n\n"
+            after = Place(after.epoch, after.seq)
+        if entries:
+            yield "".join(f"id: {entry.cursor}\ndata: {entry.text}\n\n" for entry in entries)
+        moved, place = after.seq != place.seq, after
+        if not moved and not await wait_for(news, KEEP_ALIVE_SECONDS):
+            yield ": still here\n\n"
+
+
+@router.post("/ws-tickets", operation_id="ws_tickets_create", status_code=201, response_model=dict[str, Any])
+def ticket(parts: PartsDep, caller: CallerDep) -> Response:
+    """A ticket for one socket: a browser cannot send a token with the handshake."""
+    code = commit(parts.database, lambda tx: issue(tx, caller, Purpose.SOCKET))
+    return made({"ticket": code, "expires_in": int(LIVES[Purpose.SOCKET].total_seconds())})
+
+
+@sockets.websocket("/ws")
+async def socket(websocket: WebSocket) -> None:
+    """The feed as a socket. The first message says from where, and shows the ticket where there is no token."""
+    parts: Parts = websocket.app.state.parts
+    await websocket.accept()
+    try:
+        known = websocket.scope["state"].get("caller")
+        asked = await _first_message(websocket, waits=known is None)
+        caller = known or await run_in_threadpool(_ticket_holder, parts, asked)
+        session = Session(websocket, parts.feed, caller, asked, await parts.feed.open(asked.after))
+        code = await session.run()
+    except (TimeoutError, BadMessageError, CodeRefused) as error:
+        await websocket.send_text(json.dumps({"type": "error", "detail": str(error) or "no message came"}))
+        code = UNAUTHORIZED
+    except WebSocketDisconnect:
+        return
+    await _close(websocket, code)
+
+
+async def _first_message(websocket: WebSocket, *, waits: bool) -> Subscribe:
+    """Who has a token need not say anything: it gets everything from now on, and may subscribe later."""
+    if not waits:
+        return Subscribe(type="subscribe", after=websocket.query_params.get("after"))
+    async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
+        return subscription_in(await websocket.receive_text())
+
+
+def _ticket_holder(parts: Parts, asked: Subscribe) -> Caller:
+    return commit(parts.database, lambda tx: redeem(tx, asked.ticket or "", Purpose.SOCKET))
+
+
+async def _close(websocket: WebSocket, code: int) -> None:
+    try:
+        await websocket.close(code)
+    except RuntimeError:
+        return  # the client was faster

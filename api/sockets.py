@@ -1,0 +1,153 @@
+"""One client's socket: who it is, where it is in the feed, and what it is sent.
+
+Frames are JSON. Events are the objects of `GET /events`; S2's names for the turns of a life
+(`INSTANCE_LAUNCHING` …) follow the event that they retell, under its cursor. All else has a `type`: `hello`,
+`snapshot_required`, `heartbeat`, `error`, and `events` for clients that asked for several at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field, ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from api.feed import Entry, Feed, Place
+from api.filters import LONGEST_CURSOR
+from api.wakeups import wait_for
+from db.queries.events import EventFilter
+from domain.specs import Caller
+from services.bodies import Body
+
+HEARTBEAT_SECONDS = 15.0
+FIRST_MESSAGE_SECONDS = 5.0
+SEND_SECONDS = 10.0
+"""A client that takes nothing for so long is dropped; it comes back to where it was."""
+LONGEST_MESSAGE = 4096
+
+UNAUTHORIZED, FORBIDDEN, SLOW, BAD_MESSAGE, GOING_AWAY = 4401, 4403, 1013, 1008, 1001
+
+
+class Subscribe(Body):
+    """What a client says first, and again when it wants something else."""
+
+    type: str = Field(pattern="^subscribe$")
+    ticket: str | None = Field(None, max_length=200, description="Of `POST /ws-tickets`; not with a bearer token.")
+    after: str | None = Field(None, max_length=LONGEST_CURSOR, description="The cursor of the last event seen.")
+    instance_id: str | None = Field(None, max_length=64)
+    deployment_id: str | None = Field(None, max_length=64)
+    operation_id: str | None = Field(None, max_length=64)
+    batch: bool = Field(False, description="Several events in one frame where they come close together.")
+
+    def wanted(self, caller: Caller) -> EventFilter:
+        """As a filter of the feed."""
+        return EventFilter(caller.project, self.instance_id, self.deployment_id, self.operation_id)
+
+
+class BadMessageError(Exception):
+    """The client said something else than agreed; the text is for it."""
+
+
+@dataclass
+class Session:
+    """The life of one accepted socket. `subscription` may be replaced at any time by the client."""
+
+    socket: WebSocket
+    feed: Feed
+    caller: Caller
+    subscription: Subscribe
+    place: Place
+    changed: bool = True
+
+    async def run(self) -> int:
+        """Until the client leaves; returns the code to close with."""
+        with self.feed.listen() as news:
+            return await self._converse(news)
+
+    async def _converse(self, news: asyncio.Event) -> int:
+        listening = asyncio.create_task(self._listen(news))
+        talking = asyncio.create_task(self._talk(news))
+        try:
+            await asyncio.wait([listening, talking], return_when=asyncio.FIRST_COMPLETED)
+            ended = talking if talking.done() else listening
+            return ended.result()
+        finally:
+            for task in (listening, talking):
+                task.cancel()
+            await asyncio.gather(listening, talking, return_exceptions=True)
+
+    async def _listen(self, news: asyncio.Event) -> int:
+        while True:
+            try:
+                said = subscription_in(await self.socket.receive_text())
+            except WebSocketDisconnect as left:
+                return left.code
+            except (BadMessageError, KeyError) as error:
+                await self._send({"type": "error", "detail": str(error) or "a frame of text is expected"})
+                return BAD_MESSAGE
+            self.subscription = said
+            self.place = await self.feed.open(said.after) if said.after is not None else self.place
+            self.changed = True
+            news.set()
+
+    async def _talk(self, news: asyncio.Event) -> int:
+        try:
+            while not self.feed.closing:
+                news.clear()
+                if self.changed:
+                    self.changed = False
+                    await self._send(self._hello())
+                place = self.place
+                entries, after = await self.feed.take(place, self.subscription.wanted(self.caller))
+                if after.gap or place.gap:
+                    await self._send({"type": "snapshot_required", "cursor": after.cursor})
+                    after = Place(after.epoch, after.seq)
+                await self._tell(entries)
+                if self.place is place:  # a new subscription may have moved it meanwhile
+                    self.place = after
+                if after.seq == place.seq and not await wait_for(news, HEARTBEAT_SECONDS):
+                    await self._send({"type": "heartbeat", "cursor": after.cursor})
+        except TimeoutError:
+            return SLOW
+        except WebSocketDisconnect as left:
+            return left.code
+        return GOING_AWAY
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "type": "hello",
+            "cursor": self.place.cursor,
+            "epoch": self.place.epoch,
+            "heartbeat_seconds": HEARTBEAT_SECONDS,
+        }
+
+    async def _tell(self, entries: Sequence[Entry]) -> None:
+        texts = [text for entry in entries for text in entry.texts]
+        if self.subscription.batch and texts:
+            await self._send_text(f'{{"type":"events","items":[{",".join(texts)}]}}')
+            return
+        for text in texts:
+            await self._send_text(text)
+
+    async def _send(self, form: dict[str, Any]) -> None:
+        await self._send_text(json.dumps(form))
+
+    async def _send_text(self, text: str) -> None:
+        async with asyncio.timeout(SEND_SECONDS):
+            await self.socket.send_text(text)
+
+
+def subscription_in(text: str) -> Subscribe:
+    """The message of a client. Raises `BadMessageError`."""
+    if len(text) > LONGEST_MESSAGE:
+        raise BadMessageError(f"a message is longer than {LONGEST_MESSAGE} characters")
+    try:
+        return Subscribe.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = "/".join(str(part) for part in first["loc"])
+        raise BadMessageError(f"not a subscribe message: {where}: {first['msg']}") from None
