@@ -1,27 +1,26 @@
 """Every provider, one line each: what the API must know without opening one, and how a worker opens it.
 
-A provider is a class with the verbs of `providers.base.Provider` and an `ENTRY`; docs/add-a-provider.md shows one.
+A provider is a module of this package: a class with the verbs of `providers.base.Provider`, and an `ENTRY`.
+docs/add-a-provider.md shows one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 
 from domain.lifecycle import Operation
 from domain.limits import DEFAULT_BUDGET, Budget, overridden
 from providers.entry import ProviderEntry
-from providers.process import ENTRY as PROCESS
-from providers.simulated import ENTRY as SIMULATED
+
+_MODULES = (
+    "process",
+    "simulated",
+)
 
 PROVIDERS: Mapping[str, ProviderEntry] = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
-            PROCESS,
-            SIMULATED,
-        )
-    }
+    {name: import_module(f"providers.{name}").ENTRY for name in _MODULES}
 )
 
 

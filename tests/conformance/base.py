@@ -4,8 +4,9 @@ The tests call the provider through its public verbs only. Everything else – t
 lost, a stranger's object planted – the harness does *out of band*: by the place's own tools, never by the
 provider's code.
 
-A harness is a class in `tests/conformance/<name>_harness.py`, named in `harnesses.py`, and beside it a fixture
-`<name>_harness` that yields one (function scope; daemons and clusters in session fixtures of `tests/support`).
+A harness lives in `tests/conformance/<name>_harness.py` and is found by that name: a class, `HARNESS` for it, and
+a fixture `<name>_harness` that yields one (function scope; a daemon or cluster in a session fixture of
+`tests/support`, imported into the module). Import no SDK at module level.
 What a provider cannot have is declared in `lacks` with the reason: those tests are not made for it, and the run
 prints the reasons.
 """

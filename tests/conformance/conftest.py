@@ -12,12 +12,7 @@ import pytest
 
 from tests.conformance import crashing
 from tests.conformance.base import REFUSALS, Can, Harness
-from tests.conformance.harnesses import HARNESSES
-from tests.conformance.process_harness import process_harness
-from tests.conformance.simulated_harness import simulated_harness
-from tests.support.instances import runtime_base, workshop
-
-__all__ = ["process_harness", "runtime_base", "simulated_harness", "workshop"]
+from tests.conformance.harnesses import HARNESSES, MODULES
 
 _EACH: dict[str, Callable[[type[Harness]], Iterator[tuple[str, Any]]]] = {
     "raw_state": lambda harness: ((state.name, state) for state in harness.raw_states),
@@ -25,6 +20,11 @@ _EACH: dict[str, Callable[[type[Harness]], Iterator[tuple[str, Any]]]] = {
     "refusal": lambda harness: ((kind.value, kind) for can, kind in REFUSALS.items() if can not in harness.lacks),
 }
 F = TypeVar("F", bound=Callable[..., object])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, module in MODULES.items():
+        config.pluginmanager.register(module, f"{name} harness")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

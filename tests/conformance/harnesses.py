@@ -1,17 +1,21 @@
-"""The one table of harnesses. A provider without a line here fails the suite."""
+"""Every harness, found by its file: `<provider>_harness.py` holds `HARNESS` and the fixture `<provider>_harness`.
+
+The conftest registers these modules, so fixtures that they import (a daemon, a cluster) can be asked for as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 from tests.conformance.base import Harness
-from tests.conformance.process_harness import ProcessHarness
-from tests.conformance.simulated_harness import SimulatedHarness
 
-HARNESSES: Mapping[str, type[Harness]] = {
-    harness.name: harness
-    for harness in (
-        ProcessHarness,
-        SimulatedHarness,
-    )
+_SUFFIX = "_harness"
+
+MODULES: Mapping[str, ModuleType] = {
+    path.stem.removesuffix(_SUFFIX): import_module(f"{__package__}.{path.stem}")
+    for path in sorted(Path(__file__).parent.glob(f"*{_SUFFIX}.py"))
 }
+HARNESSES: Mapping[str, type[Harness]] = {name: module.HARNESS for name, module in MODULES.items()}

@@ -41,7 +41,6 @@ class SimulatedHarness(Harness):
         Can.KEEP_DATA: _NOTHING_REAL + "data",
         Can.SHOW_RESTART: _NOTHING_REAL + "process that could be another one",
         Can.WRITE_LOGS: _NOTHING_REAL + "output; its log is the list of the verbs it met",
-        Can.INNER_ADDRESS: _NOTHING_REAL + "address",
         Can.CUT_HANGS: "its hangs last on purpose until the operation is cancelled",
         Can.BE_UNREACHABLE: "its file is always there",
         Can.HOLD_TWINS: "the instance id is the row's key",
@@ -76,6 +75,9 @@ class SimulatedHarness(Harness):
 
     def exposed(self, work: Work) -> str:
         return repr(self._rows(work))
+
+    def leads_to(self, work: Work, host: str, port: int) -> bool:
+        return host == f"{work.name}.invalid" and port > 0
 
     def vanish(self, work: Work) -> None:
         self._sql("delete from objects where instance_id = ?", work.instance_id)
@@ -151,6 +153,9 @@ class SimulatedHarness(Harness):
             "simulated invalid",
         ),
     )
+
+
+HARNESS = SimulatedHarness
 
 
 @pytest.fixture
