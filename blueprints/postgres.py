@@ -22,11 +22,12 @@ DEFAULT_VERSION: Final = 18
 _INITDB_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _RELOAD_SECONDS, _RELOAD_STEP_SECONDS = 2.0, 0.02
-# Nobody but the two roles, only by password, only over the loopback interface.
+# Only by password, only over the loopback interface: the two roles, and those of allocated databases in their own.
 _HBA = f"""\
 local all all reject
 host all {ADMIN} 127.0.0.1/32 scram-sha-256
 host {APP} {APP} 127.0.0.1/32 scram-sha-256
+host sameuser all 127.0.0.1/32 scram-sha-256
 host all all all reject
 """
 
