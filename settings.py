@@ -39,7 +39,9 @@ def _seconds(provider: str, key: str, text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= 86_400:
-        raise ValueError(f"BERTH_{provider.upper()}_{key.upper()}={text} must be a number of seconds from 1 to 86400")
+        raise ValueError(
+            f"BERTH_{provider.upper()}_{key.upper()}={text} must be a number of seconds from 1 to 86400"
+        )
     return seconds
 
 
@@ -74,6 +76,9 @@ class Settings(BaseSettings):
 
     shared_database_url: SecretStr = SecretStr("")
     """For the worker: a PostgreSQL server, as its administrator, on which deployments get shared databases."""
+
+    odoo_provider: str = ""
+    """Where `POST /instances` at the root makes an Odoo; empty: docker or kubernetes, as they are there."""
 
     park_seconds: float = 3600.0
     """How long the run of a failed operation listens for `retry`; 0 closes it at once."""

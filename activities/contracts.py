@@ -35,6 +35,8 @@ class StepInput:
 
     owner: OwnerInput
     instance_id: str
+    within_seconds: float = 0
+    """What the whole step may take, for the words of a poll that gives up."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class FailedStep:
     owner: OwnerInput
     instance_id: str
     error: dict[str, object]
+    step: str | None = None
+    """A step that stands beside the instance's own, such as that of its database."""
 
 
 @dataclass(frozen=True)

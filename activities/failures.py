@@ -16,7 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from db.vault import NotSealed
-from domain.errors import BerthError, CallCancelled, FenceLost, ProviderError, Refused
+from domain.errors import BerthError, CallCancelled, FenceLost, ProviderError, Refused, TimedOut
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def as_temporal_failures() -> Iterator[None]:
         raise ApplicationError(
             error.message, type=error.code, non_retryable=not error.retryable, next_retry_delay=delay
         ) from None
-    except (FenceLost, CallCancelled, NotSealed, Refused) as error:
+    except (FenceLost, CallCancelled, NotSealed, Refused, TimedOut) as error:
         raise ApplicationError(error.message, type=error.code, non_retryable=True) from None
     except BerthError as error:
         raise ApplicationError(error.message, type=error.code) from None

@@ -23,7 +23,7 @@ from domain.specs import Ask, Caller, Idempotency
 from services.confirmations import record_confirmation
 from services.fence import Owner
 from services.outcomes import end_listening, finish
-from services.planning import claim_and_plan
+from services.planning import PlanRules, claim_and_plan
 from services.repeats import retry
 from services.settlement import fail_step
 
@@ -31,15 +31,15 @@ from services.settlement import fail_step
 class RecordActivities:
     """Needs the database only."""
 
-    def __init__(self, database: Database, park_seconds: float) -> None:
+    def __init__(self, database: Database, rules: PlanRules) -> None:
         self._database = database
-        self._park_seconds = park_seconds
+        self._rules = rules
 
     @activity.defn
     def plan_operation(self, given: PlanInput) -> PlanResult:
         """Claim the fence and write the planned states; a repeat returns the stored plan."""
         with as_temporal_failures(), self._database.begin() as tx:
-            plan = claim_and_plan(tx, _owner(given.owner), given.run_id, self._park_seconds)
+            plan = claim_and_plan(tx, _owner(given.owner), given.run_id, self._rules)
         phases = [[PlannedStepResult(**step) for step in phase] for phase in plan["phases"]]
         return PlanResult(**{**plan, "phases": phases})
 
@@ -47,7 +47,8 @@ class RecordActivities:
     def fail_step(self, given: FailedStep) -> None:
         """One instance is `error` with its cause."""
         with as_temporal_failures(), self._database.begin() as tx:
-            fail_step(tx, _owner(given.owner), given.instance_id, dict(given.error))
+            error = dict(given.error)
+            fail_step(tx, _owner(given.owner), given.instance_id, error, step_name=given.step)
 
     @activity.defn
     def finish_operation(self, given: FinishInput) -> FinishResult:

@@ -77,7 +77,7 @@ class Tx:
     session: Session
     clock: Clock
     _events: list[dict[str, Any]] = field(default_factory=list)
-    _channels: dict[str, str] = field(default_factory=dict)
+    _wakes: dict[tuple[str, str], None] = field(default_factory=dict)
 
     @property
     def now(self) -> ColumnElement[datetime]:
@@ -94,17 +94,17 @@ class Tx:
     def emit(self, **event: Any) -> None:
         """Append a lifecycle event, numbered at commit."""
         self._events.append(event)
-        self._channels.setdefault(CHANNEL_EVENTS, "")
+        self.wake(CHANNEL_EVENTS)
 
     def wake(self, channel: str, payload: str = "") -> None:
         """Notify the listeners of `channel` at commit."""
-        self._channels[channel] = payload
+        self._wakes[channel, payload] = None
 
     def _finish(self) -> None:
         self.session.flush()
-        if self._channels:
-            names, payloads = list(self._channels), list(self._channels.values())
-            self.run(_NOTIFY, {"names": names, "payloads": payloads})
+        if self._wakes:
+            names, payloads = zip(*self._wakes, strict=True)
+            self.run(_NOTIFY, {"names": list(names), "payloads": list(payloads)})
         if self._events:
             # The lock makes numbers follow commit order: it is held from the draw until the commit is visible.
             self.run(_EVENT_LOCK)

@@ -8,11 +8,14 @@ BerthError
 │   ├── OperationNotAllowed    the table of moves says no
 │   ├── OperationInProgress    another operation holds the deployment
 │   ├── NameTaken · PortTaken · IdempotencyConflict
+│   ├── HostUnavailable · ProviderUnavailable
 │   ├── PreconditionFailed · PreconditionRequired
 │   └── Unavailable            a part that is needed does not answer
 ├── FenceLost                  this run no longer owns its deployment; it must touch nothing more
 ├── AttemptOver                a later attempt of the same step has begun
+├── NotYet                     what an attempt needs is under way; the next attempt looks again
 ├── CallCancelled              the operation was cancelled while a provider call was under way
+├── TimedOut                   the time of a step is over
 └── ProviderError              the provider said no; its kind decides about retries
 """
 
@@ -126,6 +129,16 @@ class HostUnavailable(Refused):
     code = "host-unavailable"
 
 
+class ProviderUnavailable(Refused):
+    """The provider is not configured anywhere."""
+
+    code = "provider-unavailable"
+
+    def __init__(self, provider: str, why: str) -> None:
+        super().__init__(f"The provider {provider} cannot be used here: {why}.")
+        self.provider = provider
+
+
 class IdempotencyConflict(Refused):
     """The key was used before with another body."""
 
@@ -166,10 +179,22 @@ class AttemptOver(BerthError):
     code = "attempt-over"
 
 
+class NotYet(BerthError):
+    """Something that was asked for elsewhere is not there yet. The message says what is awaited."""
+
+    code = "not-yet"
+
+
 class CallCancelled(BerthError):
     """The operation was cancelled; the provider call stopped at a safe point."""
 
     code = "cancelled"
+
+
+class TimedOut(BerthError):
+    """The time of a step is over; the message says what was seen last."""
+
+    code = "timed-out"
 
 
 class ProviderErrorKind(StrEnum):

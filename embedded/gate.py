@@ -12,7 +12,8 @@ import sys
 
 
 def main() -> None:
-    module, _, function = sys.argv[1].partition(":")
+    del sys.argv[0]  # the child is the program now, and has no options
+    module, _, function = sys.argv[0].partition(":")
     work = getattr(importlib.import_module(module), function)
     if sys.stdin.readline() != "go\n":  # the supervisor is gone or has given up
         return

@@ -14,6 +14,8 @@ from domain.errors import FieldError, InvalidInput, NotFound, OperationNotAllowe
 from domain.lifecycle import Operation
 from domain.operations import ConfirmationKind, ConfirmationMethod, OperationStatus, Source
 from domain.specs import Caller
+from domain.work import Observation, Outcome
+from services.settlement import Evidence
 
 _CONFIRMED_BY = {
     Operation.STOP: ConfirmationKind.STOPPED,
@@ -66,6 +68,23 @@ def record_confirmation(
     if stored is not None:
         tx.wake(CHANNEL_OPERATIONS, operation_id)
     return stored is not None
+
+
+_AWS = "ec2"
+
+
+def poll_evidence(provider: str, outcome: Outcome, *, by_agent: bool) -> Evidence:
+    """What the provider itself has shown, to an agent or to the worker of Berth's own."""
+    if by_agent:
+        method = ConfirmationMethod.AGENT_AWS_POLL if provider == _AWS else ConfirmationMethod.PROVIDER_POLL
+        return Evidence(outcome, Source.AGENT, method)
+    method = ConfirmationMethod.BACKEND_AWS_CHECK if provider == _AWS else ConfirmationMethod.PROVIDER_POLL
+    return Evidence(outcome, Source.BACKEND, method)
+
+
+def unverified(look: Observation, source: Source, method: ConfirmationMethod) -> Evidence:
+    """A claim that nobody could check."""
+    return Evidence(Outcome(True, look.provider_state), source, method, verified=False)
 
 
 def claimed(tx: Tx, operation_id: str, instance_id: str) -> tuple[Source, ConfirmationMethod] | None:

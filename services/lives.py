@@ -55,7 +55,7 @@ def end_life(tx: Tx, operation: OperationRow, row: Instance, *, reason: str | No
         event=OPERATION_DETAILS[Operation.DELETE if reason is None else Operation.FORGET].event,
         version=row.version + 1,
         change=(row.status, Status.TERMINATED),
-        source=Source.BACKEND if reason is None else operation.source,
+        source=Source(row.confirmation_source or Source.BACKEND) if reason is None else operation.source,
         confirmation_method=method,
         cloud_instance_id=row.cloud_instance_id,
         data={"run_id": run_id, "name": row.name},

@@ -8,7 +8,13 @@ from typing import Any
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from domain.limits import CLEANUP_SECONDS, HEARTBEAT_SECONDS, LOOK_SECONDS, RECORD_SECONDS
+from domain.limits import (
+    CLEANUP_SECONDS,
+    HEARTBEAT_SECONDS,
+    LOOK_SECONDS,
+    POLL_HEARTBEAT_SECONDS,
+    RECORD_SECONDS,
+)
 
 FENCE_LOST = "fence-lost"
 
@@ -35,9 +41,7 @@ def _again(attempts: int) -> RetryPolicy:
 
 
 _MUTATION = _again(6)
-_WORKER_LOSS = RetryPolicy(
-    initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=4), maximum_attempts=20
-)
+_UNTIL_OVER = _again(0)
 
 
 def mutation(attempt_seconds: float, total_seconds: float, attempts: int) -> dict[str, Any]:
@@ -52,12 +56,12 @@ def mutation(attempt_seconds: float, total_seconds: float, attempts: int) -> dic
 
 
 def confirmation(total_seconds: float) -> dict[str, Any]:
-    """The poll for a confirmation: one long attempt, taken over when its worker dies."""
+    """The poll for a confirmation: one long attempt, taken over when its worker dies. It ends itself in time."""
     return {
         "start_to_close_timeout": timedelta(seconds=total_seconds),
         "schedule_to_close_timeout": timedelta(seconds=total_seconds),
-        "heartbeat_timeout": timedelta(seconds=HEARTBEAT_SECONDS),
-        "retry_policy": _WORKER_LOSS,
+        "heartbeat_timeout": timedelta(seconds=POLL_HEARTBEAT_SECONDS),
+        "retry_policy": _UNTIL_OVER,
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }
 

@@ -14,7 +14,7 @@ from domain.specs import Accepted
 from domain.work import Outcome
 from services.fence import Owner
 from services.outcomes import finish
-from services.planning import claim_and_plan
+from services.planning import PlanRules, claim_and_plan
 from services.settlement import Evidence, settle_step
 from services.steps import StepWork, begin_after, begin_step
 from tests.support.spine import Spine
@@ -32,7 +32,7 @@ def spine(make_spine: MakeSpine) -> Spine:
 def planned(spine: Spine) -> tuple[Accepted, Owner, str]:
     made = spine.create()
     owner = Owner(made.operation_id, "run-1")
-    spine.write(lambda tx: claim_and_plan(tx, owner, "run-1", 60.0))
+    spine.write(lambda tx: claim_and_plan(tx, owner, "run-1", PlanRules(60.0)))
     return made, owner, spine.instance(made.deployment_id).id
 
 
@@ -47,10 +47,10 @@ def begin(spine: Spine, owner: Owner, instance_id: str) -> tuple[StepWork, Activ
 def test_plan_may_be_repeated_by_the_same_run_and_by_no_other(spine: Spine) -> None:
     made, owner, _ = planned(spine)
     version = spine.instance(made.deployment_id).version
-    spine.write(lambda tx: claim_and_plan(tx, owner, "run-1-after-reset", 60.0))
+    spine.write(lambda tx: claim_and_plan(tx, owner, "run-1-after-reset", PlanRules(60.0)))
     assert spine.instance(made.deployment_id).version == version
     with pytest.raises(FenceLost, match="only one run may carry it out"):
-        spine.write(lambda tx: claim_and_plan(tx, Owner(made.operation_id, "run-2"), "run-2", 60.0))
+        spine.write(lambda tx: claim_and_plan(tx, Owner(made.operation_id, "run-2"), "run-2", PlanRules(60.0)))
 
 
 def test_another_run_of_the_same_operation_may_not_begin_a_step(spine: Spine) -> None:

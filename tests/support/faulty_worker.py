@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
 
 import worker
+from agent import serving
 from db.session import Tx
 
 _FOLDER = Path(os.environ["BERTH_DATA_DIR"])
@@ -90,7 +91,7 @@ def die() -> None:
 
 
 def main() -> None:
-    setattr(worker, "Worker", partial(Worker, interceptors=[Faults()]))  # noqa: B010 - not ours to declare
+    setattr(serving, "Worker", partial(Worker, interceptors=[Faults()]))  # noqa: B010 - not ours to declare
     worker.main()
 
 

@@ -1,0 +1,39 @@
+"""Connections beside the pool, for what holds or listens for long: wake-ups of a worker, locks of an agent.
+
+A dead peer is noticed on both sides within seconds: a lock must not outlive the machine of its holder by hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
+from sqlalchemy import Engine
+
+_NAME_LENGTH = 63
+_SESSION = (
+    "-c statement_timeout=5000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+)
+
+
+def direct(engine: Engine, name: str) -> Callable[[], Any]:
+    """How to connect as `engine` does, outside its pool. `name` is what the server shows of the connection."""
+    arguments, keywords = engine.dialect.create_connect_args(engine.url)
+    bounded = {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 5000,
+        "application_name": name[:_NAME_LENGTH],
+        "options": _SESSION,
+    }
+
+    def connect() -> Any:
+        connection = psycopg2.connect(*arguments, **{**keywords, **bounded})
+        connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+        return connection
+
+    return connect
