@@ -82,7 +82,7 @@ class Double:
             self.world.make_room(zone, now)
         found = self._pass_on(parameters, headers)
         instance_id, zone = xml.instance_and_zone(found)
-        life = self.world.born(instance_id, zone, xml.tags(found), token)
+        life = self.world.born(instance_id, zone, token)
         if life.becomes == "terminated":
             self._pass_on(_plain("TerminateInstances", parameters, life.id), headers)
         return xml.rewrite(found, lambda _: life, now, None)

@@ -6,8 +6,13 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 
-os.environ.update(MOTO_ENABLE_AMI_VALIDATION="1", MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION="1")
+os.environ.update(
+    MOTO_ENABLE_AMI_VALIDATION="1",
+    MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION="1",
+    MOTO_AMIS_PATH=str(Path(__file__).with_name("ec2_images.json")),
+)
 
 from moto.server import ThreadedMotoServer
 

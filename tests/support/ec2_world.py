@@ -65,7 +65,6 @@ class Life:
     id: str
     zone: str
     born: float
-    tags: dict[str, str]
     state: str
     becomes: str
     at: float
@@ -147,9 +146,9 @@ class World:
                 500,
             )
 
-    def born(self, instance_id: str, zone: str, tags: dict[str, str], token: str | None) -> Life:
+    def born(self, instance_id: str, zone: str, token: str | None) -> Life:
         now, limits = time.monotonic(), self.settings
-        life = Life(instance_id, zone, now, tags, "pending", "running", now + limits.pending)
+        life = Life(instance_id, zone, now, "pending", "running", now + limits.pending)
         life.up_since = life.at
         if limits.launch_failures > 0:
             limits.launch_failures -= 1

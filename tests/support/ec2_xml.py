@@ -43,14 +43,6 @@ def instance_and_zone(body: bytes) -> tuple[str, str]:
     return instance, zone
 
 
-def tags(body: bytes) -> dict[str, str]:
-    found = {}
-    for tag_set in ET.fromstring(body).iter(f"{_NS}tagSet"):
-        for item in tag_set:
-            found[item.findtext(f"{_NS}key") or ""] = item.findtext(f"{_NS}value") or ""
-    return found
-
-
 def rewrite(
     body: bytes,
     shown: Callable[[str], Life | None],
@@ -84,14 +76,8 @@ def _dress(item: ET.Element, life: Life, now: float, tagged: bool) -> None:
         why = ET.SubElement(item, f"{_NS}stateReason")
         ET.SubElement(why, f"{_NS}code").text = life.reason
         ET.SubElement(why, f"{_NS}message").text = f"{life.reason}: as the double was told"
-    for old in item.findall(f"{_NS}tagSet"):
+    for old in item.findall(f"{_NS}tagSet") if not tagged else ():
         item.remove(old)
-    if tagged:
-        holder = ET.SubElement(item, f"{_NS}tagSet")
-        for key, value in life.tags.items():
-            one = ET.SubElement(holder, f"{_NS}item")
-            ET.SubElement(one, f"{_NS}key").text = key
-            ET.SubElement(one, f"{_NS}value").text = value
 
 
 def _set_state(item: ET.Element, name: str, state: str) -> None:
