@@ -18,9 +18,10 @@ from api.reading import find_deployment, find_instance, find_operation
 from api.transactions import commit
 from db.queries import operations
 from db.session import Tx
-from domain.actions import CANCEL, Situation, actions, enabled, why_not
+from domain.actions import CANCEL, HOST_SILENT, Situation, actions, enabled, why_not
 from domain.errors import (
     FieldError,
+    HostUnavailable,
     InvalidInput,
     OperationInProgress,
     OperationNotAllowed,
@@ -32,6 +33,7 @@ from services import catalog, repeats, requests, withdrawals
 from services.acceptance import replayed
 from services.admin_changes import forget, maintenance
 from services.edits import Edit, edit_deployment, edit_instance, retry_instance
+from services.older_forms import retry_at_once
 from services.views.instances import situation, surroundings
 
 _SIMPLE = frozenset({Operation.START, Operation.STOP, Operation.RESTART})
@@ -52,6 +54,8 @@ class Wish:
     """For a delete: forget what a lost host holds."""
     seen: Status | None = None
     """What a look at the provider showed just now, for the end of maintenance."""
+    at_once: bool = False
+    """For a retry: what has to be made shows `creating` before it is planned."""
 
 
 def operation_named(action: str) -> Operation | None:
@@ -107,7 +111,7 @@ def _instance_door(parts: Parts, tx: Tx, ask: Ask, row: Row[Any], at: Situation,
             if lost
             else withdrawals.delete(tx, ask, row.deployment_id, row.id)
         ),
-        Operation.RETRY: lambda: retry_instance(tx, ask, row.id),
+        Operation.RETRY: lambda: (retry_at_once if wish.at_once else retry_instance)(tx, ask, row.id),
         Operation.MAINTENANCE_ON: lambda: maintenance(tx, ask, row.id, on=True),
         Operation.MAINTENANCE_OFF: lambda: maintenance(tx, ask, row.id, on=False, seen=wish.seen),
         Operation.FORGET: lambda: forget(tx, ask, row.id, host_lost=at.host_lost),
@@ -122,6 +126,8 @@ def _explain(at: Situation, operation: Operation) -> None:
         return
     if at.holder is not None and operation in AVAILABLE and operation is not Operation.CREATE:
         raise OperationInProgress(at.holder.id, at.holder.kind.value)
+    if reason == HOST_SILENT:
+        raise HostUnavailable(f"{operation} is refused: {reason}.")
     raise OperationNotAllowed(operation.value, at.status.value, enabled(at), f"{operation} is refused: {reason}")
 
 

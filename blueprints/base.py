@@ -164,7 +164,7 @@ def validated(model: type[Parameters], params: Mapping[str, Any], pointer: str =
     except ValidationError as error:
         raise InvalidInput(
             *(
-                FieldError("/".join([pointer, *(str(part) for part in e["loc"])]), e["msg"])
+                FieldError("/".join([pointer, *(str(part) for part in e["loc"] if part != "[key]")]), e["msg"])
                 for e in error.errors(include_input=False, include_url=False)
             )
         ) from None

@@ -72,7 +72,7 @@ def _not_many(found: dict[str, Any]) -> dict[str, Any]:
 
 def _mount_path(text: str) -> str:
     path = PurePosixPath(text)
-    if len(text) > 255 or not _PATH.fullmatch(text) or {".", ".."} & set(path.parts):
+    if len(text) > 255 or not _PATH.fullmatch(text) or {".", ".."} & set(text.split("/")):
         raise refused("mount_path", "must be an absolute path of letters, digits and . _ @ + -, without . and ..")
     if path in _SYSTEM_FOLDERS or any(path.is_relative_to(tree) for tree in _KERNEL_TREES):
         raise refused("mount_path", "belongs to the system; choose a folder of the application's own")

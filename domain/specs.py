@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.operations import Reason, RestartPolicy, Source
+from domain.work import Secrets
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,17 @@ class Spec:
     restart_policy: RestartPolicy = RestartPolicy.NEVER
     timeouts: Mapping[str, float] = field(default_factory=dict)
     database: Mapping[str, Any] | None = None
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    """The secret parameters that are set, each with the generation at which it was set last."""
+    secrets: Secrets = field(default_factory=Secrets)
+    """Values that were given for secret parameters just now: they are stored encrypted, never with the spec."""
+    generation: int = 0
+    """Of the deployment when this was read."""
 
     def applied(self) -> dict[str, Any]:
         """The part that reaches the real object, in the form stored as `applied_spec`."""
-        return {"params": dict(self.params), "resources": dict(self.resources)}
+        applied = {"params": dict(self.params), "resources": dict(self.resources)}
+        return {**applied, "secrets": dict(self.revisions)} if self.revisions else applied
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class NewDeployment:
     blueprint: str
     provider: str
     spec: Spec
+    customer_id: str | None = None
 
 
 @dataclass(frozen=True)

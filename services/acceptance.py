@@ -20,7 +20,8 @@ from domain.changes import Member, Touch
 from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
 from domain.lifecycle import Operation, Status
 from domain.operations import OPERATION_DETAILS, ErrorOrigin, OperationStatus, Reason
-from domain.specs import Accepted, Ask
+from domain.specs import Accepted, Ask, Spec
+from services.placement import check_host
 
 HOLDING = (OperationStatus.PENDING, OperationStatus.RUNNING)
 
@@ -149,6 +150,12 @@ def as_member(row: Instance) -> Member:
     )
 
 
+def applied_form(deployment: Deployment) -> dict[str, Any]:
+    """The desired spec in the form stored as `applied_spec` once it has reached an instance."""
+    spec = Spec(deployment.params, deployment.resources, revisions=deployment.secret_revisions)
+    return spec.applied()
+
+
 def insert_operation(
     tx: Tx,
     ask: Ask,
@@ -157,7 +164,12 @@ def insert_operation(
     touches: Sequence[Touch],
     **values: Any,
 ) -> str:
-    """Store the operation with its moves, take the fence, and bump what it touches. Returns its id."""
+    """Store the operation with its moves, take the fence, and bump what it touches. Returns its id.
+
+    Raises `HostUnavailable` where nobody would carry it out.
+    """
+    if touches:
+        check_host(tx, deployment.host_id, kind)
     operation_id: str = values.pop("id", None) or new_id("op")
     key = ask.idempotency
     row: dict[str, Any] = {
@@ -174,7 +186,7 @@ def insert_operation(
         "actor": ask.caller.name,
         "source": ask.caller.source,
         "reason": ask.reason,
-        "spec": {"params": deployment.params, "resources": deployment.resources},
+        "spec": applied_form(deployment),
         "workflow_id": workflow_id(deployment.id),
         "created_at": tx.now,
         "idempotency_scope": key.scope if key else None,

@@ -170,11 +170,21 @@ class BatchBody(Body):
 
 
 class LaunchBody(Body):
-    """S2's form of a launch."""
+    """The older form of a launch: of a new virtual machine, or of what is stopped."""
 
-    instance_type: str | None = None
+    instance_type: str | None = Field(None, description="Needed for a name that nobody has.")
     availability_zone: str | None = None
     reason: AskedReason | None = None
+
+
+class OdooBody(Body):
+    """The older form of a create, at the root: an Odoo with a database server of its own."""
+
+    name: Name
+    admin_email: str
+    admin_password: str = Field(description="Stored encrypted, and shown by `secrets:reveal` only.")
+    database_name: str | None = None
+    odoo_version: str | None = None
 
 
 class ConfirmationBody(Body):

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from db.models import Deployment, Instance, OperationRow
 from db.session import Tx
+from db.vault import Vault
 from domain.errors import (
     NotFound,
     OperationNotAllowed,
@@ -24,9 +25,10 @@ from domain.lifecycle import Operation
 from domain.operations import ErrorOrigin
 from domain.specs import Accepted, Ask, NewDeployment, Spec
 from providers.registry import PROVIDERS
-from services import repeats, requests
+from services import repeats, requests, secret_params
 from services.acceptance import last_operation, lock_deployment, replayed
 from services.placement import choose_host
+from services.places import check_configured
 from services.validation import Rules, patched
 
 
@@ -48,13 +50,24 @@ class Edit:
     approve: Callable[[Deployment, Spec], None] | None = None
 
 
-def create_deployment(tx: Tx, ask: Ask, wanted: NewDeployment) -> Accepted:
-    """Accept a new deployment. Raises `HostUnavailable`, `PortTaken` or `NameTaken`."""
+@dataclass(frozen=True)
+class Means:
+    """What a change of a spec is checked and stored with."""
+
+    rules: Rules
+    vault: Vault
+
+
+def create_deployment(tx: Tx, ask: Ask, wanted: NewDeployment, vault: Vault) -> Accepted:
+    """Accept a new deployment. Raises `ProviderUnavailable`, `HostUnavailable`, `PortTaken` or `NameTaken`."""
     if (before := replayed(tx, ask)) is not None:
         return before
+    check_configured(tx, wanted.provider)
     host_id = choose_host(tx, wanted.provider) if PROVIDERS[wanted.provider].on_host else None
     _check_port(tx, host_id, wanted.spec.params.get("port"))
-    return requests.create(tx, ask, wanted, host_id)
+    made = requests.create(tx, ask, wanted, host_id)
+    secret_params.keep(tx, vault, made.deployment_id, Spec(), wanted.spec)
+    return made
 
 
 def _check_port(tx: Tx, host_id: str | None, port: int | None) -> None:
@@ -75,19 +88,21 @@ def spec_of(deployment: Deployment) -> Spec:
         restart_policy=deployment.restart_policy,
         timeouts=deployment.timeouts,
         database=deployment.database,
+        revisions=deployment.secret_revisions,
+        generation=deployment.generation,
     )
 
 
-def edit_deployment(tx: Tx, ask: Ask, deployment_id: str, edit: Edit, rules: Rules) -> Accepted:
+def edit_deployment(tx: Tx, ask: Ask, deployment_id: str, edit: Edit, means: Means) -> Accepted:
     """Accept a change of a deployment's spec. Raises `PreconditionFailed` when the caller read another version."""
     if (before := replayed(tx, ask)) is not None:
         return before
     deployment = lock_deployment(tx, deployment_id, ask.caller.project)
     check_version(edit.versions, deployment.version, f"deployment {deployment.name}")
-    return _edit(tx, ask, deployment, edit, rules)
+    return _edit(tx, ask, deployment, edit, means)
 
 
-def edit_instance(tx: Tx, ask: Ask, instance_id: str, edit: Edit, rules: Rules) -> Accepted:
+def edit_instance(tx: Tx, ask: Ask, instance_id: str, edit: Edit, means: Means) -> Accepted:
     """Accept a change of the deployment whose only member is this instance. Raises `SeveralMembers`."""
     if (before := replayed(tx, ask)) is not None:
         return before
@@ -100,7 +115,7 @@ def edit_instance(tx: Tx, ask: Ask, instance_id: str, edit: Edit, rules: Rules) 
             f"{row.name} is one of several members that share one spec; "
             f"send the change to /api/v1/deployments/{deployment.name}."
         )
-    return _edit(tx, ask, deployment, edit, rules)
+    return _edit(tx, ask, deployment, edit, means)
 
 
 def check_version(allowed: frozenset[int] | None, current: int, what: str) -> None:
@@ -110,11 +125,15 @@ def check_version(allowed: frozenset[int] | None, current: int, what: str) -> No
         raise PreconditionFailed(f"The {what} is at version {current}, not {read}; read it again.", current)
 
 
-def _edit(tx: Tx, ask: Ask, deployment: Deployment, edit: Edit, rules: Rules) -> Accepted:
-    wanted = patched(spec_of(deployment), edit.patch, deployment.blueprint, deployment.provider, rules)
+def _edit(tx: Tx, ask: Ask, deployment: Deployment, edit: Edit, means: Means) -> Accepted:
+    current = spec_of(deployment)
+    wanted = patched(current, edit.patch, deployment.blueprint, deployment.provider, means.rules)
     if edit.approve is not None:
         edit.approve(deployment, wanted)
-    return requests.modify(tx, ask, deployment.id, wanted)
+    wanted = secret_params.without_repeats(tx, means.vault, deployment.id, current, wanted)
+    accepted = requests.modify(tx, ask, deployment.id, wanted)
+    secret_params.keep(tx, means.vault, deployment.id, current, wanted)
+    return accepted
 
 
 def instance(tx: Tx, ask: Ask, instance_id: str) -> Instance:

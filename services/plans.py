@@ -29,6 +29,8 @@ from domain.changes import (
 )
 from domain.lifecycle import Operation, Status
 from domain.specs import NewDeployment, Spec
+from domain.work import Form
+from providers.registry import PROVIDERS
 from services import catalog
 from services.acceptance import as_member, with_begun_changes
 from services.edits import spec_of
@@ -78,8 +80,13 @@ class _Draft:
 
 
 def spec_hash(spec: Spec) -> str:
-    """The same for specs that mean the same."""
-    return hashlib.sha256(json.dumps(as_document(spec), sort_keys=True).encode()).hexdigest()
+    """The same for specs that mean the same, whatever the values of their secrets are."""
+    return hashlib.sha256(json.dumps(_document(spec), sort_keys=True).encode()).hexdigest()
+
+
+def _document(spec: Spec) -> JsonObject:
+    """The spec as a plan shows it; of secrets it says when each was set."""
+    return {**as_document(spec), "secrets": dict(spec.revisions)}
 
 
 def plan_of_change(session: Session, usual: UsualTimes, deployment: Deployment, wanted: Spec) -> JsonObject:
@@ -89,8 +96,9 @@ def plan_of_change(session: Session, usual: UsualTimes, deployment: Deployment, 
     members = _members(session, deployment.id)
     scaling = scale(members, wanted.members)
     draft = _Draft()
-    _list_changes(draft, known, _before(deployment, scaling.keep), as_document(wanted))
-    _list_steps(draft, known, scaling, wanted, lambda verb: _usual(session, usual, verb, deployment))
+    costs = _Costs(known, deployment.provider)
+    _list_changes(draft, costs, _before(deployment, scaling.keep), _document(wanted))
+    _list_steps(draft, costs, scaling, wanted, lambda verb: _usual(session, usual, verb, deployment))
     for ordinal in free_ordinals(members, scaling.missing):
         draft.counts["created"] += 1
         seconds = _usual(session, usual, Operation.CREATE, deployment)
@@ -109,29 +117,40 @@ def _members(session: Session, deployment_id: str) -> list[Member]:
 
 def _before(deployment: Deployment, keep: Sequence[Member]) -> JsonObject:
     """What is: the applied spec where there is one, so that an earlier change that failed is in the plan."""
-    document = as_document(spec_of(deployment))
+    document = _document(spec_of(deployment))
     applied = next((m.applied for m in keep if m.applied is not None), None)
-    return {**document, **dict(applied)} if applied is not None else document
+    return {**document, "secrets": {}, **dict(applied)} if applied is not None else document
 
 
-def _effect(known: Blueprint, path: str, before: Any, after: Any) -> Disruption:
-    if not path.startswith("/params/") or path.startswith("/params/simulate"):
-        return Disruption.NONE
-    return known.disruption(path, before, after)
+@dataclass(frozen=True)
+class _Costs:
+    """What a change costs: as the blueprint says, in the form in which the provider runs it."""
+
+    known: Blueprint
+    provider: str
+
+    def of(self, path: str, before: Any, after: Any) -> Disruption:
+        """Of one difference. A container does not reload: it is replaced by one with the new settings."""
+        if not path.startswith(("/params/", "/secrets/")) or path.startswith("/params/simulate"):
+            return Disruption.NONE
+        found = self.known.disruption(path, before, after)
+        entry = PROVIDERS.get(self.provider)
+        replaced = entry is not None and entry.form is Form.CONTAINER and found is Disruption.RELOAD
+        return Disruption.RESTART if replaced else found
+
+    def worst(self, applied: Mapping[str, Any], desired: Mapping[str, Any]) -> Disruption:
+        """Of all differences."""
+        changes = differences({"secrets": {}, **applied}, {"secrets": {}, **desired})
+        return max((self.of(*change) for change in changes), key=_ORDER.index, default=Disruption.NONE)
 
 
-def _list_changes(draft: _Draft, known: Blueprint, before: JsonObject, after: JsonObject) -> None:
+def _list_changes(draft: _Draft, costs: _Costs, before: JsonObject, after: JsonObject) -> None:
     for path, old, new in differences(before, after):
-        effect = _effect(known, path, old, new)
+        effect = costs.of(path, old, new)
         draft.changes.append({"path": path, "from": old, "to": new, "effect": effect.value})
 
 
-def _worst(known: Blueprint, applied: Mapping[str, Any], desired: Mapping[str, Any]) -> Disruption:
-    effects = [_effect(known, path, old, new) for path, old, new in differences(applied, desired)]
-    return max(effects, key=_ORDER.index, default=Disruption.NONE)
-
-
-def _list_steps(draft: _Draft, known: Blueprint, scaling: Scaling, wanted: Spec, usual: Any) -> None:
+def _list_steps(draft: _Draft, costs: _Costs, scaling: Scaling, wanted: Spec, usual: Any) -> None:
     """Kept members, one after the other."""
     for member in scaling.keep:
         verb = modify_verb(member, wanted.applied())
@@ -141,7 +160,7 @@ def _list_steps(draft: _Draft, known: Blueprint, scaling: Scaling, wanted: Spec,
             draft.counts["created"] += 1
             draft.step(member.name, "create", usual(Operation.CREATE))
             continue
-        effect = _worst(known, member.applied, wanted.applied())
+        effect = costs.worst(member.applied, wanted.applied())
         if member.status is not Status.RUNNING and effect is not Disruption.REPLACE:
             effect = Disruption.NONE
         kind = (
@@ -183,7 +202,7 @@ def plan_of_creation(
 ) -> JsonObject:
     """What making `wanted` would do. `obstacles` are what acceptance would refuse now."""
     draft = _Draft()
-    for path, _, new in differences({}, as_document(wanted.spec)):
+    for path, _, new in differences({}, _document(wanted.spec)):
         if new not in (None, {}, []):
             draft.changes.append({"path": path, "from": None, "to": new, "effect": Disruption.NONE.value})
     found = usual.of_kind(session, Operation.CREATE, wanted.blueprint, wanted.provider)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import select
 
-from db.models import Deployment, OperationInstance, OperationRow
+from db.models import OperationInstance, OperationRow
 from db.session import Tx
 from domain.changes import Member, Touch
 from domain.errors import NotFound, OperationNotAllowed
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted, Ask
-from services.acceptance import check_free, insert_operation, lock_deployment, members_of, replayed, take_fence
+from services.acceptance import (
+    applied_form,
+    check_free,
+    insert_operation,
+    lock_deployment,
+    members_of,
+    replayed,
+    take_fence,
+)
 
 
 def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
@@ -43,7 +49,7 @@ def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
         touches,
         retry_of=failed.id,
         attempt=failed.attempt + 1,
-        spec=failed.spec if failed.kind is not Operation.MODIFY else _spec_of(deployment),
+        spec=failed.spec if failed.kind is not Operation.MODIFY else applied_form(deployment),
     )
     take_fence(tx, deployment.id, operation_id)
     return Accepted(operation_id, deployment.id)
@@ -63,10 +69,6 @@ def _last_failures(tx: Tx, failed: OperationRow) -> dict[str, str]:
         .order_by(OperationRow.created_at, OperationRow.id)
     )
     return {row.instance_id: row.id for row in rows}
-
-
-def _spec_of(deployment: Deployment) -> dict[str, Any]:
-    return {"params": deployment.params, "resources": deployment.resources}
 
 
 def _repeated(tx: Tx, failed: OperationRow, members: dict[str, Member]) -> list[Touch]:

@@ -23,6 +23,7 @@ from domain.changes import (
     split_legal,
     touch,
 )
+from domain.databases import Purpose
 from domain.errors import NameTaken, NotFound, PreconditionFailed
 from domain.lifecycle import BillingStatus, Operation, ProvisioningStatus, Role, Status
 from domain.operations import OperationStatus
@@ -37,13 +38,21 @@ from services.acceptance import (
     take_fence,
     with_begun_changes,
 )
+from services.allocations_checks import check_wanted
 
 
-def create(tx: Tx, ask: Ask, wanted: NewDeployment, host_id: str | None) -> Accepted:
-    """Accept a new deployment with its instances. Raises `NameTaken`."""
+def create(
+    tx: Tx, ask: Ask, wanted: NewDeployment, host_id: str | None, *, purpose: Purpose | None = None
+) -> Accepted:
+    """Accept a new deployment with its instances. Raises `NameTaken`, or `InvalidInput` for its database.
+
+    `purpose`: it is a database server of Berth's own making.
+    """
     if (before := replayed(tx, ask)) is not None:
         return before
     project = ask.caller.project
+    if purpose is None:
+        check_wanted(tx, project, wanted)
     taken = tx.session.scalar(
         select(Deployment.name).where(Deployment.project == project, Deployment.name == wanted.name)
     ) or tx.session.scalar(
@@ -68,6 +77,9 @@ def create(tx: Tx, ask: Ask, wanted: NewDeployment, host_id: str | None) -> Acce
         restart_policy=wanted.spec.restart_policy,
         timeouts=dict(wanted.spec.timeouts),
         database=dict(wanted.spec.database) if wanted.spec.database else None,
+        secret_revisions=dict(wanted.spec.revisions),
+        customer_id=wanted.customer_id,
+        purpose=purpose,
         generation=1,
         version=1,
         created_at=tx.now,
@@ -106,8 +118,12 @@ def _add_members(tx: Tx, deployment: Deployment, ordinals: Sequence[int], operat
                 status=Status.CREATING,
                 provisioning_status=ProvisioningStatus.PENDING,
                 billing_status=BillingStatus.TRIAL,
+                customer_id=deployment.customer_id,
+                db_type=(deployment.database or {}).get("mode"),
                 port=port,
                 port_fixed=port is not None,
+                instance_type=deployment.params.get("instance_type"),
+                availability_zone=deployment.params.get("availability_zone"),
                 launch_requested_at=tx.now,
                 operation_id=operation_id,
                 created_at=tx.now,
@@ -165,6 +181,7 @@ def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> bool:
         "labels": dict(desired.labels),
         "restart_policy": desired.restart_policy,
         "timeouts": dict(desired.timeouts),
+        "secret_revisions": dict(desired.revisions),
     }
     if all(getattr(deployment, name) == value for name, value in values.items()):
         return False

@@ -16,6 +16,7 @@ from api.routes import (
     instances,
     login,
     operations,
+    root,
     stream,
 )
 
@@ -36,6 +37,7 @@ PREFIX = "/api/v1"
 ALIASES: tuple[tuple[str, APIRouter], ...] = (
     ("", health.router),
     ("", admin.router),
+    ("", root.router),
     ("/api/instance", admin.retry_router),
 )
 

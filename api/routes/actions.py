@@ -15,11 +15,14 @@ from api.filters import words
 from api.parts import Parts
 from api.reading import find_instance
 from api.routes.instances import accepted_instance
+from api.transactions import commit
 from domain.errors import FieldError, InvalidInput, NotFound
 from domain.lifecycle import Operation, Status
-from domain.operations import Reason
 from domain.specs import Ask, Caller
+from services.acceptance import replayed
 from services.bodies import ActionBody, BatchBody, LaunchBody, ReasonBody
+from services.edits import create_deployment
+from services.older_forms import check_launched_like, machine_deployment
 from services.validation import parsed
 
 router = APIRouter(tags=["instances"])
@@ -79,13 +82,24 @@ def batch(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     openapi_extra=takes(LaunchBody, required=False),
 )
 def launch(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
-    """S2's form of start. A name that does not exist would become a `vm` on `ec2`, which is not available."""
+    """The older form of start; a name that nobody has becomes a virtual machine on `ec2`."""
     wanted = parsed(LaunchBody, body)
+    asked = with_reason(ask, wanted.reason)
     try:
-        return _older(parts, ask, key, Operation.START, wanted.reason)
+        _check_as_it_is(parts, asked, key, wanted)
+        return _older(parts, asked, key, Operation.START)
     except NotFound:
-        detail = "there is no such instance; making one this way needs the provider ec2, which is not available"
-        raise InvalidInput(FieldError("/provider", detail)) from None
+        if key.startswith("ins_"):
+            raise
+    machine = machine_deployment(key, wanted, parts.rules)
+    made = commit(parts.database, lambda tx: create_deployment(tx, asked, machine, parts.vault))
+    return accepted_instance(parts, ask.caller, made.operation_id, older_form=True)
+
+
+def _check_as_it_is(parts: Parts, ask: Ask, key: str, wanted: LaunchBody) -> None:
+    with parts.database.begin() as tx:
+        if replayed(tx, ask) is None:
+            check_launched_like(find_instance(tx.session, ask.caller, key), wanted)
 
 
 @router.post(
@@ -96,10 +110,10 @@ def launch(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     openapi_extra=takes(ReasonBody, required=False),
 )
 def terminate(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
-    """S2's form of delete."""
-    return _older(parts, ask, key, Operation.DELETE, parsed(ReasonBody, body).reason)
+    """The older form of delete."""
+    return _older(parts, with_reason(ask, parsed(ReasonBody, body).reason), key, Operation.DELETE)
 
 
-def _older(parts: Parts, ask: Ask, key: str, operation: Operation, reason: Reason | None) -> Response:
-    instance_id, made = on_instance(parts, with_reason(ask, reason), key, Wish(operation))
+def _older(parts: Parts, ask: Ask, key: str, operation: Operation) -> Response:
+    instance_id, made = on_instance(parts, ask, key, Wish(operation))
     return accepted_instance(parts, ask.caller, made.operation_id, instance_id, older_form=True)

@@ -17,6 +17,7 @@ from db.queries import figures, instances, operations
 from db.queries.instances import InstanceFilter
 from db.queries.operations import OperationFilter
 from domain.lifecycle import BillingStatus, Operation, ProvisioningStatus, Status
+from services.acceptance import replayed
 from services.views.operations import href
 
 router = APIRouter(tags=["admin"])
@@ -52,13 +53,14 @@ def stats(parts: PartsDep, caller: CallerDep) -> Response:
 
 @router.post("/admin/retry-instance/{key}", operation_id="admin_retry_instance", response_model=dict[str, Any])
 def retry_instance(parts: PartsDep, ask: AskDep, key: str) -> Response:
-    """The older form of retry: 400 when not in error, 404 when unknown."""
-    with parts.database.read() as session:
-        row = find_instance(session, ask.caller, key)
-    if row.status is not Status.ERROR:
+    """The older form of retry: 400 when not in error, 404 when unknown; it shows `creating` at once."""
+    with parts.database.begin() as tx:
+        row = find_instance(tx.session, ask.caller, key)
+        repeated = replayed(tx, ask) is not None
+    if row.status is not Status.ERROR and not repeated:
         detail = f"Instance {row.name} is {row.status}, not in error; there is nothing to retry."
         return problem(400, "invalid-transition", detail, current_status=row.status.value)
-    instance_id, made = on_instance(parts, ask, row.id, Wish(Operation.RETRY))
+    instance_id, made = on_instance(parts, ask, row.id, Wish(Operation.RETRY, at_once=True))
     form = {"message": f"Retry of {row.name} accepted", "instance_id": instance_id, "job_id": made.operation_id}
     return JSONResponse(form, headers={"Operation-Location": href(made.operation_id)})
 

@@ -123,7 +123,7 @@ def require_version(versions: frozenset[int] | None) -> None:
 def accepted_instance(
     parts: Parts, caller: Caller, operation_id: str, instance_id: str | None = None, *, older_form: bool = False
 ) -> Response:
-    """202 with `{instance, operation}`; S2's form has some of the instance's fields beside them."""
+    """202 with `{instance, operation}`; the older form has some fields beside them."""
     form = answer_form(parts, caller, operation_id, instance_id)
     shown = form["instance"]
     if shown is not None and older_form:

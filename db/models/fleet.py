@@ -76,6 +76,9 @@ class Deployment(Base):
     restart_policy: Mapped[RestartPolicy] = mapped_column(enum_column(RestartPolicy, "restart_policy"))
     timeouts: Mapped[dict[str, Any]]
     database: Mapped[dict[str, Any] | None]
+    secret_revisions: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Names of the secret parameters that are set, each with the generation at which it was set last."""
+    customer_id: Mapped[str | None]
     generation: Mapped[int] = mapped_column(Integer, server_default="1")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     operation_id: Mapped[str | None]

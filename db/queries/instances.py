@@ -19,6 +19,7 @@ _COLUMNS = (
     Deployment.name.label("deployment_name"),
     Deployment.params.label("desired_params"),
     Deployment.resources.label("desired_resources"),
+    Deployment.secret_revisions.label("desired_secrets"),
     Deployment.members.label("members"),
     Deployment.restart_policy.label("restart_policy"),
     Deployment.timeouts.label("timeouts"),

@@ -66,6 +66,7 @@ class DeploymentForms:
             "spec": {
                 "params": row.params,
                 "resources": row.resources,
+                **({"secrets": row.secret_revisions} if row.secret_revisions else {}),
                 "members": row.members,
                 "labels": row.labels,
                 "restart_policy": row.restart_policy.value,

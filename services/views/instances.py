@@ -18,7 +18,8 @@ from domain.changes import differences
 from domain.lifecycle import Health, Status
 from domain.operations import ErrorOrigin, OperationStatus
 from services import catalog
-from services.placement import is_lost
+from services.allocations_checks import DATABASE_BLUEPRINT, needed_by, why_needed
+from services.placement import is_lost, is_silent
 from services.views.common import JsonObject, iso, lifecycle_state
 from services.views.operations import OperationForms
 
@@ -31,21 +32,35 @@ class Surroundings:
     holders: Mapping[str, Row[Any]]
     lasts: Mapping[str, Row[Any]]
     lost_hosts: frozenset[str]
+    silent_hosts: frozenset[str]
+    needed: Mapping[str, str]
+    """Of deployments that hold the database of others: why they must stay."""
 
 
 def surroundings(session: Session, rows: Sequence[Row[Any]], now: datetime) -> Surroundings:
     """Read what the forms of `rows` need beside the rows themselves."""
     holders = operation_queries.holders(session, {row.deployment_id for row in rows})
     failed = {row.operation_id for row in rows if row.status is Status.ERROR and row.operation_id}
-    return Surroundings(now, holders, operation_queries.by_ids(session, failed), _lost(session, rows, now))
+    lasts = operation_queries.by_ids(session, failed)
+    seen = _hosts_seen(session, rows)
+    lost = frozenset(host for host, at in seen.items() if at is None or is_lost(at, now))
+    silent = frozenset(host for host, at in seen.items() if at is None or is_silent(at, now))
+    return Surroundings(now, holders, lasts, lost, silent, _needed(session, rows))
 
 
-def _lost(session: Session, rows: Sequence[Row[Any]], now: datetime) -> frozenset[str]:
+def _needed(session: Session, rows: Sequence[Row[Any]]) -> dict[str, str]:
+    servers = {row.deployment_id for row in rows if row.blueprint == DATABASE_BLUEPRINT}
+    found = needed_by(session, servers)
+    return {server: why for server, names in found.items() if (why := why_needed(names)) is not None}
+
+
+def _hosts_seen(session: Session, rows: Sequence[Row[Any]]) -> dict[str, datetime | None]:
+    """When each host of these rows was seen last; None: it is not known any more."""
     ids = {row.host_id for row in rows if row.host_id}
     if not ids:
-        return frozenset()
-    seen = {r.id: r for r in session.execute(select(Host.id, Host.last_seen_at).where(Host.id.in_(ids)))}
-    return frozenset(i for i in ids if i not in seen or is_lost(seen[i].last_seen_at, now))
+        return {}
+    found = session.execute(select(Host.id, Host.last_seen_at).where(Host.id.in_(ids)))
+    return dict.fromkeys(ids) | {row.id: row.last_seen_at for row in found}
 
 
 @dataclass(frozen=True)
@@ -100,7 +115,9 @@ def situation(row: Row[Any], around: Surroundings) -> Situation:
         repeatable=last is not None and _repeatable(row, last),
         holder=Holder(holder.id, holder.kind, holder.status, row.id in holder.instance_ids) if holder else None,
         stuck=_stuck(holder, around.now),
+        host_silent=row.host_id in around.silent_hosts,
         host_lost=row.host_id in around.lost_hosts,
+        needed=around.needed.get(row.deployment_id),
     )
 
 
@@ -151,6 +168,8 @@ def _identity(row: Row[Any]) -> JsonObject:
 
 def _specs(row: Row[Any]) -> JsonObject:
     desired = {"params": row.desired_params, "resources": row.desired_resources}
+    if row.desired_secrets:
+        desired["secrets"] = row.desired_secrets
     # Mostly they are equal, and comparing is cheaper than listing.
     applied = row.applied_spec if row.applied_spec is not None else desired
     changes = differences(applied, desired) if applied != desired else []

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from google.protobuf.json_format import MessageToJson
@@ -14,7 +15,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 
-from tests.support.looking import Looking
+from db.session import Database
 
 
 def forms(secret: str) -> set[bytes]:
@@ -72,7 +73,13 @@ def _fields(message: object) -> Iterator[tuple[str, object]]:
                 yield from _fields(one)
 
 
-def of_records(spine: Looking) -> list[tuple[str, bytes]]:
+class Recorded(Protocol):
+    """What has records."""
+
+    database: Database
+
+
+def of_records(spine: Recorded) -> list[tuple[str, bytes]]:
     """Every row of every table but the one that holds them encrypted, and that one's ciphertext too."""
     engine = spine.database.engine
     places = []
