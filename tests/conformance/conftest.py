@@ -6,7 +6,7 @@ A test asks for `harness`; and for one of `raw_state`, `bad_work`, `refusal` to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -19,7 +19,7 @@ _EACH: dict[str, Callable[[type[Harness]], Iterator[tuple[str, Any]]]] = {
     "bad_work": lambda harness: ((bad.name, bad) for bad in harness.bad_works),
     "refusal": lambda harness: ((kind.value, kind) for can, kind in REFUSALS.items() if can not in harness.lacks),
 }
-F = TypeVar("F", bound=Callable[..., object])
+_ASKED = pytest.StashKey[set[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,7 +54,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    crashing.prepare({name for item in session.items if (name := _harness_of(item)) is not None})
+    asked = {str(name) for item in session.items if (name := _harness_of(item)) is not None}
+    session.config.stash[_ASKED] = asked
+    crashing.prepare(asked)
 
 
 def _harness_of(item: pytest.Item) -> Any:
@@ -68,11 +70,11 @@ def harness(request: pytest.FixtureRequest) -> Harness:
     return made
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     lines = [
         f"{name}: not tested that {can.value}: {why}"
-        for name, harness in HARNESSES.items()
-        for can, why in harness.lacks.items()
+        for name in sorted(config.stash.get(_ASKED, set[str]()))
+        for can, why in HARNESSES[name].lacks.items()
     ]
     if lines:
         terminalreporter.section("what providers say they cannot have")
