@@ -253,4 +253,4 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 if __name__ == "__main__":
     for found in obtain(*sys.argv[1:]).values():
-        print(found)
+        print(found)  # noqa: T201

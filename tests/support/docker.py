@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -119,10 +120,12 @@ class DockerEngine:
         ]
 
     def _answers(self) -> bool:
-        try:
-            return bool(self.client.ping())
-        except (docker.errors.DockerException, OSError):
-            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(self.host.removeprefix("unix://"))
+            except OSError:
+                return False
+        return bool(self.client.ping())
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def claim_addresses() -> tuple[int, str]:
 
 @contextlib.contextmanager
 def let_through(addresses: str) -> Iterator[None]:
-    """Where another engine made the firewall drop what bridges forward, except ours: only there, and only so long."""
+    """Where another engine made the firewall drop what bridges forward: except ours, for so long."""
     rule = ("-s", addresses, "-d", addresses, "-j", "ACCEPT")
     needed = "-P FORWARD DROP" in _run("iptables", "-S", "FORWARD")
     if needed:
