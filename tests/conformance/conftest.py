@@ -73,7 +73,7 @@ def harness(request: pytest.FixtureRequest) -> Harness:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     lines = [
         f"{name}: not tested that {can.value}: {why}"
-        for name in sorted(config.stash.get(_ASKED, set[str]()))
+        for name in sorted(config.stash[_ASKED] if _ASKED in config.stash else ())
         for can, why in HARNESSES[name].lacks.items()
     ]
     if lines:
