@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from db.models import Instance, OperationRow, Secret
+from domain.lifecycle import Status
 from tests.support.api import Api
 from tests.support.leaks import leaks, of_records
 
@@ -41,7 +42,7 @@ def applied(api: Api, made: Any) -> None:
     with api.database.begin() as tx:
         operation = tx.session.get_one(OperationRow, operation_id)
         for row in tx.session.scalars(select(Instance).where(Instance.id.in_(operation.instance_ids))):
-            row.applied_spec, row.status = operation.spec, "running"
+            row.applied_spec, row.status = operation.spec, Status.RUNNING
     api.end(operation_id)
 
 
@@ -77,7 +78,7 @@ def test_the_search_would_find_it_in_the_records(api: Api) -> None:
 
 
 def test_the_key_of_a_repeat_is_no_hash_on_which_values_could_be_tried(api: Api) -> None:
-    body = {
+    body: dict[str, Any] = {
         "name": api.name(),
         "blueprint": "container",
         "provider": "simulated",
