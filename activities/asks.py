@@ -22,7 +22,7 @@ from domain.work import Work
 from providers.base import Provider
 from providers.simulated import SimulatedProvider
 from providers.simulated_faults import fault_from
-from services.steps import load_work
+from services.works import load_work
 
 _MASK = "••••••"
 QUESTION_SECONDS = 30

@@ -25,12 +25,20 @@ class ActivityCall:
     """`domain.work.Call` for one attempt. Thread-safe: the event loop cancels, the worker thread asks."""
 
     def __init__(
-        self, database: Database, owner: Owner | None, instance_id: str, *, cleaning: bool = False
+        self,
+        database: Database,
+        owner: Owner | None,
+        instance_id: str,
+        *,
+        cleaning: bool = False,
+        step_name: str | None = None,
     ) -> None:
+        """`step_name`: a step that stands beside the instance's own, such as that of its database."""
         self._database = database
         self.owner = owner
         self._instance_id = instance_id
         self._cleaning = cleaning
+        self._step_name = step_name
         self.attempt: int | None = None
         """Set once the attempt has begun: a later one ends it."""
         self._stop = threading.Event()
@@ -46,7 +54,14 @@ class ActivityCall:
             raise CallCancelled("the call was cancelled")
         if self.owner is not None:
             with self._database.begin() as tx:
-                fence_holds(tx, self.owner, self._instance_id, self.attempt, cancelled_too=self._cleaning)
+                fence_holds(
+                    tx,
+                    self.owner,
+                    self._instance_id,
+                    self.attempt,
+                    step_name=self._step_name,
+                    cancelled_too=self._cleaning,
+                )
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless the call is cancelled."""
@@ -60,7 +75,15 @@ class ActivityCall:
             return
         self._said_at = now
         with self._database.begin() as tx:
-            say(tx, self.owner, self._instance_id, message)
+            say(tx, self.owner, self._instance_id, message, step_name=self._step_name)
+
+
+def seconds_left() -> float:
+    """How long this activity may still take with all its attempts, by the server's clock."""
+    info = activity.info()
+    total = info.schedule_to_close_timeout or info.start_to_close_timeout
+    assert total is not None
+    return (total - (info.started_time - info.scheduled_time)).total_seconds()
 
 
 async def in_thread(pool: ThreadPoolExecutor, call: ActivityCall, work: Callable[[], T]) -> T:

@@ -11,22 +11,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken, MultiFernet
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from db.keys import KeyFile, WrongKey
 from db.models import Meta, Secret
 from db.session import Tx
 from domain.errors import BerthError
 from domain.work import Secrets
 
-_CANARY = "key_canary"
-
-
-class WrongKey(BerthError):
-    """The key file does not belong to this database."""
-
-    code = "wrong-key"
+__all__ = ["CANARY", "NotSealed", "Vault", "WrongKey"]
+CANARY = "key_canary"
 
 
 class NotSealed(BerthError):
@@ -38,35 +34,48 @@ class NotSealed(BerthError):
 class Vault:
     """Encrypts and signs with the keys of one installation."""
 
-    def __init__(self, keys: list[bytes]) -> None:
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
-        # The oldest key signs: a rotation puts new keys first, and objects out there keep their signature.
-        self._signing = hashlib.sha256(b"berth-signature" + keys[-1]).digest()
+    def __init__(self, keys: KeyFile) -> None:
+        self._keys = keys
+        self._signing = hashlib.sha256(b"berth-signature" + keys.oldest).digest()
 
     @classmethod
     def open(cls, path: Path) -> Vault:
-        """Read the key file: one Fernet key per line, newest first. Raises `WrongKey` when it is missing."""
-        try:
-            keys = path.read_bytes().split()
-        except FileNotFoundError:
-            raise WrongKey(f"The key file {path} is missing; restore it from a backup.") from None
-        if not keys:
-            raise WrongKey(f"The key file {path} is empty; restore it from a backup.")
-        return cls(keys)
+        """With the key file at `path`. Raises `WrongKey` when it is missing."""
+        return cls(KeyFile(path))
+
+    @property
+    def _fernet(self) -> MultiFernet:
+        return self._keys.fernet()
+
+    def add_key(self) -> int:
+        """From now on everything is encrypted with a new key; returns how many keys there are."""
+        return self._keys.add()
+
+    def renewed(self, ciphertext: bytes) -> bytes:
+        """The same secret under the newest key."""
+        return self._fernet.rotate(ciphertext)
 
     def check(self, tx: Tx) -> None:
         """Prove that these keys belong to this database; the first start plants the proof."""
-        planted = tx.session.scalar(select(Meta.value).where(Meta.key == _CANARY))
+        planted = tx.session.scalar(select(Meta.value).where(Meta.key == CANARY))
         if planted is None:
             if tx.session.scalar(select(Secret.name).limit(1)) is not None:
                 raise WrongKey("The database holds secrets but no canary; its key file cannot be verified.")
             value = self._fernet.encrypt(b"berth").decode()
-            tx.session.execute(insert(Meta).values(key=_CANARY, value=value).on_conflict_do_nothing())
+            tx.session.execute(insert(Meta).values(key=CANARY, value=value).on_conflict_do_nothing())
             return
         try:
             self._fernet.decrypt(planted)
         except InvalidToken:
             raise WrongKey("The key file does not belong to this database: its canary does not decrypt.") from None
+
+    def encrypt(self, value: str) -> bytes:
+        """`value` for a column of its own."""
+        return self._fernet.encrypt(value.encode())
+
+    def decrypt(self, ciphertext: bytes) -> str:
+        """What `encrypt` was given."""
+        return self._fernet.decrypt(ciphertext).decode()
 
     def put(self, tx: Tx, instance_id: str, secrets: Secrets) -> None:
         """Store what is not there yet; an existing secret is kept, so that a repeat changes nothing."""
@@ -81,6 +90,18 @@ class Vault:
                 )
                 .on_conflict_do_nothing()
             )
+
+    def replace(self, tx: Tx, instance_id: str, secrets: Secrets) -> None:
+        """Store these values, over those that are there."""
+        for name, value in secrets.items():
+            row = insert(Secret).values(
+                instance_id=instance_id,
+                name=name,
+                ciphertext=self._fernet.encrypt(value.encode()),
+                created_at=tx.now,
+            )
+            fresh = {"ciphertext": row.excluded.ciphertext, "created_at": row.excluded.created_at}
+            tx.session.execute(row.on_conflict_do_update(index_elements=["instance_id", "name"], set_=fresh))
 
     def get(self, tx: Tx, instance_id: str) -> Secrets:
         """The secrets of one instance, decrypted."""

@@ -36,6 +36,15 @@ OF_EVERY_BLUEPRINT = frozenset(
 """These are about the record and the operation; no blueprint has a say in them."""
 
 
+WITHOUT_HOST = frozenset({Operation.MAINTENANCE_ON, Operation.MAINTENANCE_OFF, Operation.DELETE, Operation.FORGET})
+"""What is accepted while nobody hears of the instance's host."""
+
+HOST_SILENT = (
+    "its host has not been seen for 30 s; start the worker there (`berth up`, or `berth-worker --host`), "
+    "or delete or forget the instance"
+)
+
+
 @dataclass(frozen=True)
 class Holder:
     """The operation that holds the deployment now. `touches`: whether this instance is part of it."""
@@ -59,7 +68,10 @@ class Situation:
     repeatable: bool = False
     holder: Holder | None = None
     stuck: bool = False
+    host_silent: bool = False
     host_lost: bool = False
+    needed: str | None = None
+    """Why it must stay: what lives on it, and what to do first."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +104,21 @@ def enabled(situation: Situation) -> tuple[str, ...]:
 
 def why_not(situation: Situation, operation: Operation) -> str | None:
     """What forbids `operation` now; None when nothing does."""
-    if operation is Operation.CREATE:
-        return "it exists already"
-    if operation not in AVAILABLE:
-        return "not available in this version"
+    if operation is Operation.CREATE or operation not in AVAILABLE:
+        return "it exists already" if operation is Operation.CREATE else "not available in this version"
+    if operation is Operation.DELETE and situation.needed is not None:
+        return situation.needed
     if operation not in OF_EVERY_BLUEPRINT and operation not in situation.offered:
         return f"{situation.blueprint} cannot do this"
     if situation.holder is not None:
         return _while_held(situation.holder, operation)
-    if situation.delete_begun and operation not in AFTER_DELETE_PLANNED:
-        return "it is half deleted; nothing may start what is left of it"
-    return _while_free(situation, operation)
+    return _while_free(situation, operation) or (HOST_SILENT if _waits_for_host(situation, operation) else None)
+
+
+def _waits_for_host(situation: Situation, operation: Operation) -> bool:
+    """Whether the host that would have to do it is silent. A delete and its retry are accepted all the same."""
+    takes_away = operation in WITHOUT_HOST or (operation is Operation.RETRY and situation.delete_begun)
+    return situation.host_silent and not takes_away
 
 
 def _while_held(holder: Holder, operation: Operation) -> str | None:
@@ -116,6 +132,8 @@ def _while_held(holder: Holder, operation: Operation) -> str | None:
 
 def _while_free(situation: Situation, operation: Operation) -> str | None:
     status = situation.status
+    if situation.delete_begun and operation not in AFTER_DELETE_PLANNED:
+        return "it is half deleted; nothing may start what is left of it"
     if operation is Operation.FORGET and situation.host_lost:
         return None
     if operation not in allowed_operations(status) and not (
@@ -125,9 +143,9 @@ def _while_free(situation: Situation, operation: Operation) -> str | None:
     if operation is Operation.PROMOTE and situation.role is not Role.REPLICA:
         return "only a replica can be promoted"
     if operation is Operation.RETRY and not situation.repeatable:
-        if situation.error_origin is ErrorOrigin.MONITOR:
-            return "no operation failed, it was found like this; use start"
-        return "there is no failed operation to repeat"
+        found = situation.error_origin is ErrorOrigin.MONITOR
+        why = "no operation failed, it was found like this; use start"
+        return why if found else "there is no failed operation to repeat"
     return None
 
 

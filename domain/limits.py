@@ -9,6 +9,8 @@ from domain.lifecycle import Operation
 
 HEARTBEAT_SECONDS = 5.0
 """A mutation whose worker died is given to another after this."""
+POLL_HEARTBEAT_SECONDS = 10.0
+"""A poll changes nothing: it may be taken over later, and hundreds of them must not beat too often."""
 RECORD_SECONDS = 10.0
 """One attempt of a transaction of ours."""
 ABSENCE_SECONDS = 10.0
@@ -43,6 +45,14 @@ class Budget:
 
 
 DEFAULT_BUDGET = Budget(60, 240, 60)
+
+
+def database_budget(of_server: Budget) -> Budget:
+    """To allocate or release a database: what its server may take, and what is then to be done on the server.
+
+    An attempt that finds the server not ready yet ends at once, and another one comes.
+    """
+    return Budget(attempt=45, total=of_server.total + 60, slow=of_server.slow + 15, attempts=0)
 
 
 def overridden(known: Budget, verb: Operation, timeouts: Mapping[str, float] | None) -> Budget:

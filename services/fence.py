@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Text, and_, bindparam, or_, select
 from sqlalchemy.orm import load_only
 
 from db.models import Deployment, OperationRow, OperationStep
 from db.session import Tx
+from domain.databases import DatabaseStep
 from domain.errors import AttemptOver, CallCancelled, FenceLost
 from domain.operations import OperationStatus
 
@@ -62,18 +63,30 @@ _GUARD = (
     _FENCE.options(*_OWNER_COLUMNS)
     .add_columns(OperationStep.attempts)
     .join(OperationStep, OperationStep.operation_id == OperationRow.id)
-    .where(OperationStep.instance_id == bindparam("instance_id"))
+    .where(
+        OperationStep.instance_id == bindparam("instance_id"),
+        or_(
+            OperationStep.name == bindparam("step", type_=Text),
+            and_(bindparam("step", type_=Text).is_(None), OperationStep.name.not_in(list(DatabaseStep))),
+        ),
+    )
 )
 
 
 def fence_holds(
-    tx: Tx, owner: Owner, instance_id: str, attempt: int | None = None, *, cancelled_too: bool = False
+    tx: Tx,
+    owner: Owner,
+    instance_id: str,
+    attempt: int | None = None,
+    *,
+    step_name: str | None = None,
+    cancelled_too: bool = False,
 ) -> None:
     """For the moment before a provider call: a few columns, no lock. Raises as `check_owner`.
 
-    Raises `AttemptOver` when `attempt` is given and over.
+    Raises `AttemptOver` when `attempt` of the instance's step, its move's own or the one named, is over.
     """
-    given = {"operation_id": owner.operation_id, "instance_id": instance_id}
+    given = {"operation_id": owner.operation_id, "instance_id": instance_id, "step": step_name}
     row = tx.session.execute(_GUARD, given).one_or_none()
     if row is None:
         raise FenceLost(f"operation {owner.operation_id} has no deployment any more")

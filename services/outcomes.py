@@ -16,6 +16,7 @@ from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Ending, Operation, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, OperationStatus, Source, StepStatus
 from domain.work import Seen
+from services.allocations_ends import kept_database, unfinished_database_step
 from services.events import instance_event
 from services.fence import Owner, lock_operation
 from services.lives import end_life
@@ -63,20 +64,24 @@ def conclude(
 ) -> dict[str, Any]:
     """Settle what is left of a running operation whose rows are locked. Called by Finish and by the keeper."""
     moves, rows = moves_with_rows(tx, operation.id)
-    if moves and all(m.outcome == "confirmed" for m in moves):
+    undone = unfinished_database_step(tx, operation, deployment)
+    if moves and undone is None and all(m.outcome == "confirmed" for m in moves):
         verdict, error = OperationStatus.SUCCEEDED, None  # a cancel or a lost run came too late to change anything
     elif moves and verdict is OperationStatus.SUCCEEDED:
         verdict = OperationStatus.FAILED
         error = {"code": "internal", "message": "The run ended without confirming every instance."}
+    kept = kept_database(tx, deployment) if verdict is not OperationStatus.SUCCEEDED else []
     if verdict is OperationStatus.SUCCEEDED:
         _remove_deleted(tx, operation, deployment, moves, rows)
     elif verdict is OperationStatus.FAILED:
         error = _failed(tx, operation, moves, rows, error)
     else:
         error = error or _overdue(operation)
-        _cancelled(tx, operation, moves, rows, looks or {}, error)
+        _cancelled(tx, operation, moves, rows, looks or {}, error, kept)
         if error is not None and error["code"] == "timed-out":
             verdict = OperationStatus.FAILED
+    if error is not None and kept:
+        error = {**error, "kept": sorted({*error.get("kept", ()), *kept})}
     _close_steps(tx, operation, verdict)
     parked = verdict is OperationStatus.FAILED and park_seconds > 0
     tx.run(
@@ -139,9 +144,14 @@ def _failed(
 def _left_over(move: OperationInstance, cause: Mapping[str, Any], *, attempted: bool) -> dict[str, Any]:
     """What an instance is told whose own step did not fail but did not settle either."""
     if move.outcome == "confirmed":
+        why = (
+            f"its database was not released ({move.error['message']})"
+            if move.error
+            else "the operation ended early"
+        )
         return {
             "code": "delete-unfinished",
-            "message": f"{move.instance_name} is gone at its provider, but the operation ended early; "
+            "message": f"{move.instance_name} is gone at its provider, but {why}; "
             "a retry or another delete removes the record.",
         }
     if attempted:
@@ -159,6 +169,7 @@ def _cancelled(
     rows: Mapping[str, Instance],
     looks: Mapping[str, str],
     error: dict[str, Any] | None,
+    kept: Sequence[str],
 ) -> None:
     """Each touched instance is what one look says of it, or `error` where there is no answer."""
     for move in moves:
@@ -170,7 +181,7 @@ def _cancelled(
         if move.cancelled == Ending.AS_OBSERVED and end is not None:
             _set_cancelled(tx, operation, move, row, end)
             continue
-        mark_error(tx, operation, move, row, error or _cancel_cause(move, seen), what="CANCELLED")
+        mark_error(tx, operation, move, row, error or _cancel_cause(move, seen, kept), what="CANCELLED")
 
 
 def _overdue(operation: OperationRow) -> dict[str, Any] | None:
@@ -182,11 +193,14 @@ def _overdue(operation: OperationRow) -> dict[str, Any] | None:
     return {"code": "timed-out", "message": message, "step": None, "retryable": True, "kept": [], "cleaned": []}
 
 
-def _cancel_cause(move: OperationInstance, seen: str | None) -> dict[str, Any]:
+def _cancel_cause(move: OperationInstance, seen: str | None, kept: Sequence[str]) -> dict[str, Any]:
     if move.outcome == "confirmed":
         return _left_over(move, {}, attempted=True)
     if move.verb == Operation.CREATE:
-        return {"code": "cancelled", "message": "The create was cancelled; what it had made was removed."}
+        message = "The create was cancelled; what it had made was removed."
+        if kept:
+            message += f" Kept for a retry: {'; '.join(kept)}."
+        return {"code": "cancelled", "message": message}
     known = seen if seen != Seen.NO_EVIDENCE else None
     found = f"the provider says {known}" if known else "the provider gave no answer"
     return {"code": "cancelled", "message": f"The {move.verb} was cancelled and {found}."}

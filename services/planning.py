@@ -5,19 +5,21 @@ A repeat returns the stored plan. Any other run of the same operation ends here,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from db.models import Deployment, Instance, Meta, OperationInstance, OperationRow, OperationStep
 from db.session import Tx
+from domain.databases import DatabaseStep
 from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
-from domain.limits import CLEANUP_SECONDS
+from domain.limits import CLEANUP_SECONDS, Budget, database_budget
 from domain.operations import OPERATION_DETAILS, OperationStatus, StepStatus
 from providers.registry import budget
+from services.allocations_checks import shared_address
 from services.events import instance_event
 from services.fence import Owner, lock_operation
 
@@ -29,14 +31,18 @@ PHASE_ORDER = (
     Operation.RESTART,
     Operation.DELETE,
 )
-_DOING = {
+_DOING: dict[str, str] = {
     Operation.CREATE: "Create",
     Operation.MODIFY: "Change",
     Operation.START: "Start",
     Operation.STOP: "Stop",
     Operation.RESTART: "Restart",
     Operation.DELETE: "Remove",
+    DatabaseStep.ALLOCATE: "Allocate the database of",
+    DatabaseStep.RELEASE: "Release the database of",
 }
+CENTRAL_QUEUE = "berth"
+"""The queue of the workflows; what needs no place of its own is done there too."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,16 @@ def task_queue(provider: str, host_id: str | None) -> str:
     return f"host-{host_id}" if host_id else f"provider-{provider}"
 
 
-def claim_and_plan(tx: Tx, owner: Owner, run_id: str, park_seconds: float) -> dict[str, Any]:
+@dataclass(frozen=True)
+class PlanRules:
+    """What this installation says about every plan: how long a failed run listens, and, by provider, the totals of
+    launch and termination that stand in the place of its own."""
+
+    park_seconds: float
+    timeouts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[str, Any]:
     """Claim `pending → running` and plan; returns the plan as JSON. Raises `FenceLost`."""
     operation, deployment = lock_operation(tx, owner.operation_id)
     if deployment is None:
@@ -79,13 +94,12 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, park_seconds: float) -> di
         return operation.plan
     _claim(tx, operation, deployment)
     moves, instances = moves_with_rows(tx, operation.id)
-    plan = _plan(operation, deployment, moves, instances, park_seconds)
+    plan = _plan(operation, deployment, moves, instances, rules)
+    plan = _with_database(tx, plan, deployment, next(iter(instances.values()), None))
     _write_planned(tx, operation, plan, moves, instances)
     _write_steps(tx, operation, plan)
     total = sum(max(step.total_seconds for step in phase) for phase in plan.phases) + 2 * CLEANUP_SECONDS
-    slow = sum(
-        max(budget(operation.provider, Operation(step.verb)).slow for step in phase) for phase in plan.phases
-    )
+    slow = sum(max(_slow(operation.provider, step) for step in phase) for phase in plan.phases)
     stored = asdict(plan)
     tx.run(
         update(OperationRow)
@@ -147,18 +161,19 @@ def _plan(
     deployment: Deployment,
     moves: Sequence[OperationInstance],
     instances: dict[str, Instance],
-    park_seconds: float,
+    rules: PlanRules,
 ) -> Plan:
     """Phases in order: make what is missing, change what differs one by one, remove what is too much."""
     phases: list[tuple[PlannedStep, ...]] = []
     rolling = False
+    timeouts = {**rules.timeouts.get(operation.provider, {}), **deployment.timeouts}
     for verb in PHASE_ORDER:
         steps = []
         for move in moves:
             if move.verb != verb or move.instance_id not in instances:
                 continue
             row = instances[move.instance_id]
-            limit = budget(operation.provider, verb, deployment.timeouts)
+            limit = budget(operation.provider, verb, timeouts)
             queue = task_queue(row.provider, row.host_id)
             steps.append(PlannedStep(row.id, row.name, verb, queue, limit.attempt, limit.total, limit.attempts))
         if verb is Operation.MODIFY and len(steps) > 1:
@@ -166,7 +181,50 @@ def _plan(
             phases += [(step,) for step in steps]
         elif steps:
             phases.append(tuple(steps))
-    return Plan(operation.id, operation.kind.value, deployment.name, park_seconds, tuple(phases), rolling)
+    return Plan(operation.id, operation.kind.value, deployment.name, rules.park_seconds, tuple(phases), rolling)
+
+
+def _with_database(tx: Tx, plan: Plan, deployment: Deployment, some: Instance | None) -> Plan:
+    """The database comes before the first instance that needs it, and goes after the last one is gone."""
+    if deployment.database is None or some is None:
+        return plan
+    made = [step for phase in plan.phases for step in phase if step.verb == Operation.CREATE]
+    gone = [step for phase in plan.phases for step in phase if step.verb == Operation.DELETE]
+    if made:
+        first = _database_step(tx, deployment, DatabaseStep.ALLOCATE, made[0], some)
+        return replace(plan, phases=((first,), *plan.phases))
+    left = select(func.count()).where(
+        Instance.deployment_id == deployment.id, Instance.id.not_in([step.instance_id for step in gone])
+    )
+    if gone and tx.session.scalar(left) == 0:
+        last = _database_step(tx, deployment, DatabaseStep.RELEASE, gone[0], some)
+        return replace(plan, phases=(*plan.phases, (last,)))
+    return plan
+
+
+def _database_step(
+    tx: Tx, deployment: Deployment, verb: DatabaseStep, beside: PlannedStep, some: Instance
+) -> PlannedStep:
+    """It stands beside one instance, under whose id its step is found."""
+    limit = _budget(deployment.provider, verb)
+    managed = deployment.database is not None and shared_address(tx, deployment) is None
+    queue = task_queue(some.provider, some.host_id) if managed else CENTRAL_QUEUE
+    return PlannedStep(
+        beside.instance_id, deployment.name, verb.value, queue, limit.attempt, limit.total, limit.attempts
+    )
+
+
+def _budget(provider: str, verb: str) -> Budget:
+    """Of one step. To allocate or release can mean to make or remove a whole server."""
+    if verb == DatabaseStep.ALLOCATE:
+        return database_budget(budget(provider, Operation.CREATE))
+    if verb == DatabaseStep.RELEASE:
+        return database_budget(budget(provider, Operation.DELETE))
+    return budget(provider, Operation(verb))
+
+
+def _slow(provider: str, step: PlannedStep) -> float:
+    return min(_budget(provider, step.verb).slow, step.total_seconds)
 
 
 def _write_planned(
@@ -233,7 +291,7 @@ def _write_steps(tx: Tx, operation: OperationRow, plan: Plan) -> None:
     ]
     for phase in plan.phases:
         for step in phase:
-            title = f"{_DOING[Operation(step.verb)]} {step.name}"
+            title = f"{_DOING[step.verb]} {step.name}"
             rows.append(
                 {
                     "name": step.verb,

@@ -10,7 +10,7 @@ from domain.specs import Ask
 from services import catalog
 from services.edits import instance
 from services.hosts import server_id
-from services.steps import load_work
+from services.works import load_work
 
 
 def reveal(tx: Tx, ask: Ask, vault: Vault, instance_id: str) -> dict[str, Any]:

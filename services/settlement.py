@@ -28,20 +28,24 @@ class Evidence:
     outcome: Outcome
     source: Source = Source.BACKEND
     method: ConfirmationMethod = ConfirmationMethod.PROVIDER_POLL
+    verified: bool = True
+    """False: somebody's word alone, where the provider could not be asked."""
 
 
-def accept_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, outcome: Outcome) -> None:
+def accept_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, evidence: Evidence) -> None:
     """Record the provider's acceptance, apart from the confirmation that is still to come."""
     held = hold(tx, owner, instance_id)
     check_attempt(held.step.attempts, attempt)
-    move, row = held.move, held.row
+    move, row, outcome = held.move, held.row, evidence.outcome
     provider_id = outcome.provider_id or row.cloud_instance_id
+    held.step.message = outcome.note
     version = tx.run(
         update(Instance)
         .where(Instance.id == instance_id)
         .values(
             provider_state=outcome.provider_state,
             cloud_instance_id=provider_id,
+            **_landed(outcome),
             version=Instance.version + 1,
             updated_at=tx.now,
         )
@@ -55,10 +59,21 @@ def accept_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, outcome: O
         event=OPERATION_DETAILS[Operation(move.verb)].event,
         version=version,
         change=(row.status, row.status),
-        source=Source.BACKEND,
+        source=evidence.source,
         cloud_instance_id=provider_id,
-        data={"name": row.name},
+        data=_data(row.name, evidence),
     )
+
+
+def _landed(outcome: Outcome) -> dict[str, Any]:
+    """The availability zone, once it is known."""
+    return {"availability_zone": outcome.zone} if outcome.zone is not None else {}
+
+
+def _data(name: str, evidence: Evidence) -> dict[str, Any]:
+    """What an event tells beside its columns."""
+    note = {"note": evidence.outcome.note} if evidence.outcome.note else {}
+    return {"name": name, **note, **({} if evidence.verified else {"verified": False})}
 
 
 def settle_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, evidence: Evidence) -> None:
@@ -73,10 +88,12 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, evidence: 
     verb = Operation(held.move.verb)
     cloud_id = evidence.outcome.provider_id or held.row.cloud_instance_id
     values = {"provider_state": evidence.outcome.provider_state, "cloud_instance_id": cloud_id}
+    values |= _landed(evidence.outcome)
     values |= _gone(tx, evidence) if verb is Operation.DELETE else _settled(tx, held, evidence.outcome)
     version = _write_owned(tx, held, values)
     held.move.outcome = "confirmed"
     _end_step(held, StepStatus.DONE, None)
+    held.step.message = evidence.outcome.note
     if verb is Operation.DELETE:
         return  # its event comes with the end of its record, in Finish
     instance_event(
@@ -90,7 +107,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, evidence: 
         source=evidence.source,
         confirmation_method=evidence.method,
         cloud_instance_id=cloud_id,
-        data={"name": held.row.name},
+        data=_data(held.row.name, evidence),
     )
 
 
@@ -125,6 +142,7 @@ def _gone(tx: Tx, evidence: Evidence) -> dict[str, Any]:
         "termination_confirmed_at": tx.now,
         "termination_duration_seconds": extract("epoch", tx.now - Instance.termination_requested_at),
         "confirmation_method": evidence.method,
+        "confirmation_source": evidence.source,
     }
 
 
@@ -142,19 +160,26 @@ def _settled(tx: Tx, held: Held, outcome: Outcome) -> dict[str, Any]:
             "port_fixed": True,
         }
     if verb in {Operation.CREATE, Operation.MODIFY}:
-        values["applied_spec"] = held.operation.spec
+        values["applied_spec"] = spec = held.operation.spec
+        values["instance_type"] = spec["params"].get("instance_type", held.row.instance_type)
     return values
 
 
-def fail_step(tx: Tx, owner: Owner, instance_id: str, error: dict[str, Any]) -> None:
-    """The step has failed for good: the instance is `error` with its cause. A settled one is not touched."""
-    held = hold(tx, owner, instance_id)
-    if held.move.outcome is not None:
+def fail_step(
+    tx: Tx, owner: Owner, instance_id: str, error: dict[str, Any], *, step_name: str | None = None
+) -> None:
+    """The step has failed for good: the instance is `error` with its cause. A settled one is not touched.
+
+    A step about the database fails the operation all the same; Finish says so of what had been deleted before it.
+    """
+    held = hold(tx, owner, instance_id, step_name=step_name)
+    if held.step.status is StepStatus.DONE or (step_name is None and held.move.outcome is not None):
         return
     _end_step(held, StepStatus.FAILED, error["message"])
-    held.move.outcome = "failed"
     held.move.error = error
-    mark_error(tx, held.operation, held.move, held.row, error)
+    if held.move.outcome is None:
+        held.move.outcome = "failed"
+        mark_error(tx, held.operation, held.move, held.row, error)
 
 
 def mark_error(

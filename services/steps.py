@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import Select, Text, and_, bindparam, func, select
 
 from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
 from db.session import CHANNEL_EVENTS, Clock, Tx
@@ -18,10 +18,10 @@ from db.vault import Vault
 from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Operation
 from domain.operations import StepStatus
-from domain.work import Identity, Resources, Secrets, Work
-from providers.registry import PROVIDERS
+from domain.work import Secrets, Work
 from services.fence import Owner, check_owner
 from services.planning import write_planned
+from services.works import GrantedDatabase, granted, load_work
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class StepWork:
     settled: bool
     attempt: int
     """The number of the attempt that is open, or was last."""
+    database: GrantedDatabase | None = None
+    """What was allocated to its deployment; activities know under which address the instance reaches it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def _held_query(
             and_(
                 OperationStep.operation_id == OperationRow.id,
                 OperationStep.instance_id == OperationInstance.instance_id,
+                OperationStep.name == func.coalesce(bindparam("step", type_=Text), OperationInstance.verb),
             ),
         )
         .where(
@@ -80,11 +83,15 @@ def _held_query(
     )
 
 
-def hold(tx: Tx, owner: Owner, instance_id: str, *, cancelled_too: bool = True) -> Held:
-    """Load the step under the fence. Raises `FenceLost`, and `CallCancelled` unless `cancelled_too`."""
-    found = tx.session.execute(
-        _held_query(tx.clock), {"operation_id": owner.operation_id, "instance_id": instance_id}
-    ).one_or_none()
+def hold(
+    tx: Tx, owner: Owner, instance_id: str, *, step_name: str | None = None, cancelled_too: bool = True
+) -> Held:
+    """Load the instance's step, its move's own or the one named, under the fence.
+
+    Raises `FenceLost`, and `CallCancelled` unless `cancelled_too`.
+    """
+    given = {"operation_id": owner.operation_id, "instance_id": instance_id, "step": step_name}
+    found = tx.session.execute(_held_query(tx.clock), given).one_or_none()
     if found is None:
         raise FenceLost(f"operation {owner.operation_id} no longer touches instance {instance_id}")
     operation, deployment, move, row, step, now = found
@@ -120,9 +127,16 @@ def begin_after(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id:
 def _step_work(tx: Tx, vault: Vault, server_id: str, held: Held) -> StepWork:
     verb = Operation(held.move.verb)
     row = held.row
-    work = load_work(tx, vault, server_id, row, _target(held, verb))
-    settled = held.move.outcome is not None
-    return StepWork(work, verb, row.provider, row.project, held.move.before, settled, len(held.step.attempts))
+    return StepWork(
+        load_work(tx, vault, server_id, row, _target(held, verb)),
+        verb,
+        row.provider,
+        row.project,
+        held.move.before,
+        settled=held.move.outcome is not None,
+        attempt=len(held.step.attempts),
+        database=granted(tx, vault, server_id, row.deployment_id) if held.deployment.database else None,
+    )
 
 
 def _target(held: Held, verb: Operation) -> dict[str, Any]:
@@ -130,24 +144,6 @@ def _target(held: Held, verb: Operation) -> dict[str, Any]:
     if verb in {Operation.CREATE, Operation.MODIFY} or held.row.applied_spec is None:
         return held.operation.spec
     return held.row.applied_spec
-
-
-def load_work(tx: Tx, vault: Vault, server_id: str, row: Instance, spec: dict[str, Any]) -> Work:
-    """The facts and secrets that a provider needs, fresh from the records."""
-    generation = row.object_generation
-    signature = vault.sign(server_id, row.project, row.deployment_id, row.id, str(generation))
-    return Work(
-        Identity(server_id, row.project, row.deployment_id, row.id, generation, signature),
-        row.name,
-        row.blueprint,
-        spec["params"],
-        Resources(**spec["resources"]),
-        row.port,
-        row.cloud_instance_id,
-        vault.get(tx, row.id),
-        form=PROVIDERS[row.provider].form if row.provider in PROVIDERS else None,
-        labels=row.labels,
-    )
 
 
 def ensure_secrets(tx: Tx, vault: Vault, instance_id: str, fresh: Secrets) -> Secrets:
@@ -164,16 +160,18 @@ def closed(attempts: list[dict[str, Any]], now: datetime, why: str | None) -> li
     return [*attempts[:-1], attempts[-1] | end]
 
 
-def end_attempt(tx: Tx, owner: Owner, instance_id: str, attempt: int, error: str) -> None:
+def end_attempt(
+    tx: Tx, owner: Owner, instance_id: str, attempt: int, error: str, *, step_name: str | None = None
+) -> None:
     """Record why an attempt failed; the step goes on with the next attempt or fails for good."""
-    held = hold(tx, owner, instance_id)
+    held = hold(tx, owner, instance_id, step_name=step_name)
     if len(held.step.attempts) != attempt:
         return
     held.step.attempts = closed(held.step.attempts, held.now, error)
     held.step.message = None
 
 
-def say(tx: Tx, owner: Owner, instance_id: str, message: str) -> None:
+def say(tx: Tx, owner: Owner, instance_id: str, message: str, *, step_name: str | None = None) -> None:
     """Show people what an attempt is doing now."""
-    hold(tx, owner, instance_id).step.message = message
+    hold(tx, owner, instance_id, step_name=step_name).step.message = message
     tx.wake(CHANNEL_EVENTS)

@@ -23,14 +23,18 @@ from services.acceptance import (
     replayed,
     take_fence,
 )
+from services.allocations_checks import check_not_needed
 from services.outcomes import end_unstarted
 from services.requests import chosen_members
 
 
-def delete(tx: Tx, ask: Ask, deployment_id: str, instance_id: str | None = None) -> Accepted:
+def delete(
+    tx: Tx, ask: Ask, deployment_id: str, instance_id: str | None = None, *, by_berth: bool = False
+) -> Accepted:
     """Accept a delete; it pre-empts what runs. A second delete returns the first.
 
-    Deleting one of several members lowers `members`; deleting the last deletes the deployment.
+    Deleting one of several members lowers `members`; deleting the last deletes the deployment. What holds the
+    database of something that lives goes only `by_berth`, with that.
     """
     if (before := replayed(tx, ask)) is not None:
         return before
@@ -43,6 +47,8 @@ def delete(tx: Tx, ask: Ask, deployment_id: str, instance_id: str | None = None)
             return Accepted(holder.id, deployment.id)
         check_free(tx, deployment_id)
     _check_primary(members, chosen)
+    if not by_berth:
+        check_not_needed(tx, deployment)
     operation_id = new_id("op")
     if holder is not None:
         _pre_empt(tx, holder, operation_id)
@@ -89,6 +95,7 @@ def _pre_empt(tx: Tx, holder: OperationRow, by: str) -> None:
     )
     if holder.status is OperationStatus.PENDING:
         end_unstarted(tx, holder.id, "pre-empted by a delete")
+    tx.wake(CHANNEL_OPERATIONS, holder.id)
 
 
 def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:

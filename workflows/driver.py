@@ -38,8 +38,8 @@ class OperationRun(Listening):
     def __init__(self) -> None:
         super().__init__()
         self._failures: list[dict[str, object]] = []
-        self._begun: set[str] = set()
-        self._done: set[str] = set()
+        self._begun: set[tuple[str, str]] = set()
+        self._done: set[tuple[str, str]] = set()
         self._fence_lost = False
         self._told_to_stop = False
 
@@ -100,12 +100,13 @@ class OperationRun(Listening):
 
     async def _step(self, step: PlannedStepResult) -> None:
         """One instance: its verb, and the poll for its confirmation where the provider only accepted."""
-        self._begun.add(step.instance_id)
+        self._begun.add(_key(step))
+        deadline = workflow.time() + step.total_seconds
         try:
             result = await steps.act(self._owner, step)
             if not result.confirmed:
-                await steps.confirm(self._owner, step)
-            self._done.add(step.instance_id)
+                await steps.confirm(self._owner, step, deadline - workflow.time())
+            self._done.add(_key(step))
         except ActivityError as error:
             if is_cancelled_exception(error) or self._cancelled():
                 return
@@ -126,7 +127,7 @@ class OperationRun(Listening):
         await self._recorded(
             workflow.execute_local_activity_method(
                 RecordActivities.fail_step,
-                FailedStep(self._owner, step.instance_id, cause),
+                FailedStep(self._owner, step.instance_id, cause, steps.beside(step)),
                 summary=f"{step.name} failed",
                 **policies.RECORD,
             )
@@ -162,6 +163,8 @@ class OperationRun(Listening):
             async with places:
                 if step.verb == "create":
                     await steps.clean_up(self._owner, step)
+                elif steps.beside(step):
+                    return  # what there is of a database stays, for the retry or the delete
                 elif (seen := await steps.look(self._owner, step)) is not None:
                     looks[step.instance_id] = seen
 
@@ -171,9 +174,9 @@ class OperationRun(Listening):
     def _unsettled(self, plan: PlanResult) -> list[PlannedStepResult]:
         """What a cancel leaves open. The later members of a roll that nobody began on still are what they were."""
         every = [step for phase in plan.phases for step in phase]
-        rolled = [step.instance_id for step in every if step.verb == "modify"] if plan.rolling else []
+        rolled = [_key(step) for step in every if step.verb == "modify"] if plan.rolling else []
         untouched = set(rolled[1:]) - self._begun
-        return [step for step in every if step.instance_id not in self._done | untouched]
+        return [step for step in every if _key(step) not in self._done | untouched]
 
     def _stopping(self) -> bool:
         """Cancelled, or told so by the records before the cancel arrived here."""
@@ -188,3 +191,8 @@ class OperationRun(Listening):
         raise ApplicationError(
             str(error.get("message", outcome.status)), type="OperationFailed", non_retryable=True
         )
+
+
+def _key(step: PlannedStepResult) -> tuple[str, str]:
+    """One instance can have its own step and, beside it, one of the deployment's database."""
+    return step.verb, step.instance_id
