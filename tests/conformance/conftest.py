@@ -19,7 +19,7 @@ _EACH: dict[str, Callable[[type[Harness]], Iterator[tuple[str, Any]]]] = {
     "bad_work": lambda harness: ((bad.name, bad) for bad in harness.bad_works),
     "refusal": lambda harness: ((kind.value, kind) for can, kind in REFUSALS.items() if can not in harness.lacks),
 }
-_ASKED = pytest.StashKey[set[str]]()
+_ASKED = pytest.StashKey[frozenset[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    asked = {str(name) for item in session.items if (name := _harness_of(item)) is not None}
+    asked = frozenset(str(name) for item in session.items if (name := _harness_of(item)) is not None)
     session.config.stash[_ASKED] = asked
     crashing.prepare(asked)
 
@@ -71,9 +71,10 @@ def harness(request: pytest.FixtureRequest) -> Harness:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    asked: frozenset[str] = config.stash.get(_ASKED, frozenset())
     lines = [
         f"{name}: not tested that {can.value}: {why}"
-        for name in sorted(config.stash[_ASKED] if _ASKED in config.stash else ())
+        for name in sorted(asked)
         for can, why in HARNESSES[name].lacks.items()
     ]
     if lines:
