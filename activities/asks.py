@@ -14,6 +14,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.databases import database_access
 from activities.failures import as_temporal_failures
 from activities.parts import Parts
 from db.models import Instance
@@ -22,7 +23,7 @@ from domain.work import Work
 from providers.base import Provider
 from providers.simulated import SimulatedProvider
 from providers.simulated_faults import fault_from
-from services.works import load_work
+from services.works import granted, load_work
 
 _MASK = "••••••"
 QUESTION_SECONDS = 30
@@ -101,11 +102,14 @@ class AskActivities:
                 raise NotFound("instance", instance_id)
             spec = row.applied_spec or {"params": {}, "resources": {}}
             work = load_work(tx, self._parts.vault, self._parts.server_id, row, spec)
-            provider = self._parts.providers[row.provider]
-        return provider, replace(work, recipes=self._parts.blueprints[work.blueprint])
+            database = granted(tx, self._parts.vault, self._parts.server_id, row.deployment_id)
+        provider = self._parts.providers[row.provider]
+        reached = database_access(database, self._parts.providers)
+        return provider, replace(work, recipes=self._parts.blueprints[work.blueprint], database=reached)
 
 
 def _masked(line: str, work: Work) -> str:
-    for value in work.secrets.values():
+    allocated = [work.database.password] if work.database is not None else []
+    for value in [*work.secrets.values(), *allocated]:
         line = line.replace(value, _MASK)
     return line

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from domain.lifecycle import Operation, Status
 from domain.specs import Accepted
+from tests.support.allocations import DEDICATED, allocation, operations_of, server
 from tests.support.spine import Spine
 
 Scenario = Callable[[Spine], Iterator[None]]
@@ -113,6 +114,24 @@ def confirmed_by_signal(spine: Spine) -> Iterator[None]:
     spine.succeeded(made, SECONDS)
 
 
+def allocate(spine: Spine) -> Iterator[None]:
+    yield
+    made = spine.create(database=DEDICATED)
+    spine.succeeded(made, SECONDS)
+    beside = server(spine, made)
+    assert [operation.kind for operation in operations_of(spine, beside.name)] == [Operation.CREATE]
+    assert beside.id == spine.instance(made.deployment_id).db_server_id
+
+
+def release(spine: Spine) -> Iterator[None]:
+    made = spine.create_done(database=DEDICATED)
+    beside = server(spine, made)
+    yield
+    spine.succeeded(spine.delete(made.deployment_id), SECONDS)
+    assert allocation(spine, made) is None
+    assert spine.instances(beside.deployment_id) == []
+
+
 SCENARIOS: dict[str, Scenario] = {
     "plan_operation": create,
     "finish_operation": create,
@@ -126,6 +145,8 @@ SCENARIOS: dict[str, Scenario] = {
     "clean_up_instance": failed_create,
     "fail_step": failed_create,
     "look_at_instance": cancelled_stop,
+    "allocate_database": allocate,
+    "release_database": release,
     "accept_retry": retried_by_signal,
     "stop_listening": aborted,
     "record_confirmation": confirmed_by_signal,
@@ -139,5 +160,7 @@ TRANSACTIONS = {
     "delete_instance": 3,
     "confirm_instance": 3,
     "clean_up_instance": 2,
+    "allocate_database": 3,
+    "release_database": 3,
 }
 """In how many transactions of an activity it can be killed: begin, guard, settle. The others have one."""

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from activities.aftermath import AftermathActivities
+from activities.confirming import ConfirmActivities
+from activities.databases import DatabaseActivities
 from activities.instances import InstanceActivities
 from activities.records import RecordActivities
 from tests.crash.scenarios import SCENARIOS, TRANSACTIONS
@@ -28,7 +31,13 @@ _SIDE_BY_SIDE = 4
 
 def activities() -> set[str]:
     """Their names, from the activities themselves."""
-    holders = (RecordActivities, InstanceActivities)
+    holders = (
+        RecordActivities,
+        InstanceActivities,
+        ConfirmActivities,
+        AftermathActivities,
+        DatabaseActivities,
+    )
     found = [getattr(holder, name) for holder in holders for name in dir(holder)]
     return {f.__name__ for f in found if hasattr(f, "__temporal_activity_definition")}
 
