@@ -16,6 +16,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from db.models import Secret
 from domain.lifecycle import Operation, Status
 from providers.process.members import all_signed
+from tests.support.allocations import DEDICATED, SHARED, credentials
 from tests.support.leaks import forms, leaks, of_files, of_processes, of_records, of_temporal
 from tests.support.process_spine import ProcessSpine
 from workflows.connection import connect
@@ -100,6 +101,33 @@ async def test_no_secret_is_written_anywhere_and_the_search_would_find_one(proce
     assert {"raw history of careless", "history of careless", "decoded history of careless"} <= set(found)
     assert [name for name in found if name.endswith(("temporal.db", "temporal.db-wal"))] != []
     assert [name for name in found if "careless" not in name and "temporal.db" not in name] == []
+
+
+def allocated_databases(spine: ProcessSpine) -> set[str]:
+    """Both kinds of a database, through failure, retry and delete; returns every secret that existed on the way."""
+    spine.fault("create", "invalid", instance="own")
+    own = spine.create("own", database=DEDICATED)
+    failed = spine.failed(own)
+    shared = spine.on_host("common", blueprint="web", database=SHARED)
+    apart = spine.on_host("apart", blueprint="web", database=DEDICATED)
+    for made in (shared, apart):
+        spine.succeeded(made, seconds=60)
+    known = secrets_of(spine) | {credentials(spine, shared).password, credentials(spine, apart).password}
+    spine.succeeded(spine.retry(failed.id))
+    spine.succeeded(spine.act(Operation.RESTART, shared.deployment_id), seconds=60)
+    for made in (own, shared, apart):
+        spine.succeeded(spine.delete(made.deployment_id), seconds=60)
+    return known
+
+
+async def test_no_password_of_an_allocated_database_is_written_anywhere(process_spine: ProcessSpine) -> None:
+    spine = process_spine
+    spine.start_worker(BERTH_LOG_LEVEL="DEBUG")
+    known = allocated_databases(spine)
+    assert len(known) >= 5
+    client = await connect(spine.temporal.address, spine.namespace)
+    root = Path(spine.settings["BERTH_INSTANCE_ROOT"])
+    assert leaks(await every_place(spine, client, root), known) == []
 
 
 def test_the_search_knows_a_secret_in_each_of_its_forms() -> None:
