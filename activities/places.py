@@ -94,6 +94,10 @@ class Places(Mapping[str, Provider]):
             raise _silent(place.entry, reason)
         raise _unavailable(f"{place.entry.title} is not configured: {reason}")
 
+    def __contains__(self, name: object) -> bool:
+        place = self._places.get(str(name))
+        return place is not None and place.tried.wait(_OPEN_SECONDS) and place.provider is not None
+
     def __iter__(self) -> Iterator[str]:
         return (name for name, place in self._places.items() if place.provider is not None)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from embedded import probe
 from embedded.errors import LocalError
 from embedded.installation import abandoned_installations, find_installation
 from embedded.plan import API_PORT, TEMPORAL_PORT, UI_PORT
@@ -66,6 +67,7 @@ def examine(settings: Settings) -> list[Finding]:
         _docker(),
         _kubernetes(),
         _aws(),
+        *_providers(settings),
         *_abandoned(),
     ]
 
@@ -222,6 +224,21 @@ def _aws() -> Finding:
     if credentials is None:
         return Finding("aws", Verdict.OFF, "no credentials", fix)
     return Finding("aws", Verdict.OK, f"credentials from {credentials.method}, region {region or 'not set'}")
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    """What a running Berth itself says of them: it may stand elsewhere in the world than this shell."""
+    found = find_installation(settings.data_dir)
+    state = running_state(found) if found is not None else None
+    if found is None or state is None:
+        return
+    for provider in probe.providers(state.url, found.token_file):
+        usable = provider["available"]
+        yield Finding(
+            f"provider {provider['name']}",
+            Verdict.OK if usable else Verdict.OFF,
+            "can be used" if usable else f"cannot be used: {provider['reason']}",
+        )
 
 
 def _abandoned() -> Iterator[Finding]:

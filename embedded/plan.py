@@ -19,13 +19,15 @@ from embedded.installation import Installation, write_private
 from embedded.ports import LOOPBACK, Held, Want, hold
 from embedded.serve_api import SOCKET_ENV
 from embedded.temporal import TemporalPorts
+from providers.registry import PROVIDERS
 from settings import Settings
 
 API_PORT, TEMPORAL_PORT, UI_PORT, HTTP_PORT = 8000, 7233, 8233, 9233
+WORKER = "worker"
 _USUAL = {"api": API_PORT, "temporal": TEMPORAL_PORT, "temporal_ui": UI_PORT, "temporal_http": HTTP_PORT}
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
-# The standard credential chains of the providers' SDKs, and how the network is reached.
-_PASSED_PREFIXES = ("BERTH_", "AWS_", "DOCKER_", "KUBE")
+# The standard credential chains of the providers' SDKs, and our own options of providers: for the worker alone.
+_OF_PROVIDERS = ("AWS_", "DOCKER_", "KUBE", *(f"BERTH_{name.upper()}_" for name in PROVIDERS))
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _PASSED = frozenset(("HOME", "USER", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", *_NETWORK))
 
@@ -63,9 +65,9 @@ class Plan:
     def temporal_ui(self) -> str:
         return self.temporal_ports.ui_url if self.own_temporal else self.settings.temporal_ui_url
 
-    def environment(self, fresh_temporal: bool) -> dict[str, str]:
-        """Of every child that is Python and ours."""
-        passed = {k: v for k, v in os.environ.items() if k in _PASSED or k.startswith(_PASSED_PREFIXES)}
+    def environment(self, fresh_temporal: bool, *, providers_too: bool = False) -> dict[str, str]:
+        """Of a child that is Python and ours. `providers_too`: with what leads to the providers."""
+        passed = {k: v for k, v in os.environ.items() if _is_passed(k, providers_too=providers_too)}
         return passed | {
             "PATH": _PATH,
             "LANG": "C.UTF-8",
@@ -79,6 +81,12 @@ class Plan:
             "BERTH_INSTANCE_ROOT": str(self.settings.instance_root or self.installation.instance_root),
             "BERTH_TEMPORAL_FRESH": "1" if fresh_temporal else "0",
         }
+
+
+def _is_passed(name: str, *, providers_too: bool) -> bool:
+    if name.startswith(_OF_PROVIDERS) or name == "BERTH_SHARED_DATABASE_URL":
+        return providers_too
+    return name in _PASSED or name.startswith("BERTH_")
 
 
 def make_plan(
@@ -115,7 +123,7 @@ def temporal_child(plan: Plan, program: Path) -> Child:
 
 def python_child(plan: Plan, name: str, target: str, fresh_temporal: bool, drain_seconds: float = 10.0) -> Child:
     """A child that loads `target` (module:function) behind the gate."""
-    environment = plan.environment(fresh_temporal)
+    environment = plan.environment(fresh_temporal, providers_too=name == WORKER)
     sockets: tuple[int, ...] = ()
     if name == "api":
         listening = plan.ports["api"].socket.fileno()

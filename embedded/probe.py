@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 _SECONDS = 2.0
@@ -34,9 +35,22 @@ def pages(url: str, token_file: Path) -> dict[str, str]:
     return found
 
 
+def providers(url: str, token_file: Path) -> list[dict[str, Any]]:
+    """Where instances can live, each with the reason where not; empty when nobody answers."""
+    status, body = _ask(url, "GET", "/api/v1/providers", _authorized(token_file))
+    try:
+        return list(json.loads(body)["items"]) if status == http.client.OK else []
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _authorized(token_file: Path) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token_file.read_text().strip()}"}
+
+
 def _login_url(url: str, token_file: Path) -> str:
     """The UI, with a one-time code in the fragment: a fragment reaches no server and no log."""
-    headers = {"Authorization": f"Bearer {token_file.read_text().strip()}", "Content-Type": "application/json"}
+    headers = {**_authorized(token_file), "Content-Type": "application/json"}
     status, body = _ask(url, "POST", "/api/v1/login-codes", headers)
     try:
         code = json.loads(body)["code"] if status in (http.client.OK, http.client.CREATED) else None

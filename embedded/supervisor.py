@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ TARGETS: Mapping[str, str] = {
     "api": "embedded.serve_api:main",
     "worker": "worker:main",
 }
+_PROVIDERS_SECONDS = 30.0
+"""How long a worker's first look at the providers may take before it is told as it is."""
 _END_ORDER = ("worker", "api", "temporal")
 
 
@@ -85,6 +88,7 @@ class Supervisor:
         self._records = Records(plan.installation, self._restarted)
         self._fresh = plan.fresh_marker
         self._facts: Ready | None = None
+        self._began = datetime.now(UTC).isoformat()
 
     def run(self, timeout: float) -> None:
         try:
@@ -150,13 +154,29 @@ class Supervisor:
 
     def _attend(self) -> None:
         next_log_look = time.monotonic() + _LOG_LOOK_SECONDS
+        providers_until = time.monotonic() + _PROVIDERS_SECONDS
         while not self._signals.stop_requests:
             self._look()
+            if providers_until and self._told_providers(last=time.monotonic() > providers_until):
+                providers_until = 0.0
             self._signals.wait(_STEADY_TICK)
             if time.monotonic() > next_log_look:
                 next_log_look = time.monotonic() + _LOG_LOOK_SECONDS
                 self._watch.bound_logs()
                 self._records.bound_log()
+
+    def _told_providers(self, *, last: bool) -> bool:
+        """Say which providers can be used, once this worker has tried them; one that cannot is no trouble."""
+        found = probe.providers(self._plan.url, self._plan.installation.token_file)
+        told_at = [place["checked_at"] for provider in found for place in provider["places"]]
+        if not last and max(told_at, default="") < self._began:
+            return False
+        usable = [provider["name"] for provider in found if provider["available"]]
+        self._report.step("providers", " ".join(usable) or "none can be used now")
+        for provider in found:
+            if not provider["available"]:
+                self._report.note(f"{provider['name']} not available: {provider['reason']}")
+        return True
 
     def _end(self) -> None:
         self._report.note("stopping; data is kept")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation
@@ -19,14 +20,13 @@ from domain.limits import Budget
 from domain.work import Call, Identity, InventoryItem, Observation, Outcome, Seen, Work
 from providers.base import Provider
 from providers.entry import ProviderEntry, Setup
+from providers.simulated_acting import dawdle, refuse, seconds_of
 from providers.simulated_faults import Fault, FaultKind, Verb
 from providers.simulated_object import ABSENT, RUNNING, STOPPED, SimulatedObject, provider_id_of
 from providers.simulated_store import SimulatedStore
 
-_STEP_SECONDS = 0.05
-_DEFAULT_SECONDS = 1.0
-_LONGEST_HANG = 86_400.0
 _LONGEST_OBSERVE = 5.0
+_NO_PORT = 1
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,6 @@ class SimulatedProvider:
     name = "simulated"
     probes = False
     needs_port = False
-    consistency_seconds = 0.0
-    poll_seconds = 0.5
 
     def __init__(
         self,
@@ -64,11 +62,15 @@ class SimulatedProvider:
         *,
         verify: Callable[[Identity], bool] = lambda _: True,
         clock: Callable[[], float] = time.time,
+        options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._store = SimulatedStore(path)
         self._server_id = server_id
         self._verify = verify
         self._clock = clock
+        self._identity = options.get("identity", server_id)
+        self.consistency_seconds = float(options.get("consistency_seconds", "0"))
+        self.poll_seconds = float(options.get("poll_seconds", "0.5"))
 
     def create(self, work: Work, call: Call) -> Outcome:
         return self._act(Verb.CREATE, work, call)
@@ -104,10 +106,11 @@ class SimulatedProvider:
         return Observation(seen, found.state, found.provider_id, found.generation, found.endpoint)
 
     def identity(self) -> str:
-        return self._server_id
+        return self._identity
 
     def inner_address(self, work: Work) -> tuple[str, int]:
-        raise ProviderError(ProviderErrorKind.INVALID, f"{work.name} is simulated: nothing can connect to it")
+        # Nothing can connect, and nothing tries: what is simulated gets a name that never resolves.
+        return f"{work.name}.invalid", work.port or _NO_PORT
 
     def inventory(self) -> Sequence[InventoryItem]:
         return [
@@ -161,12 +164,12 @@ class SimulatedProvider:
         fault = self._store.begin_call(work, verb)
         kind = None if fault is None else fault.kind
         if fault is not None:
-            _refuse(fault, work)
-            _dawdle(fault, call)
+            refuse(fault, work)
+            dawdle(fault, call)
         call.guard()
         if kind is FaultKind.GONE:
             return self._vanish(verb, work)
-        delay = _seconds(fault) if fault is not None and kind is FaultKind.UNCONFIRMED else None
+        delay = seconds_of(fault) if fault is not None and kind is FaultKind.UNCONFIRMED else None
         outcome = self._apply(verb, work, delay)
         if kind is FaultKind.ERROR_AFTER_SUCCESS:
             raise ProviderError(
@@ -218,10 +221,12 @@ class SimulatedProvider:
             case FaultKind.GONE:
                 self._vanish(Verb.DELETE, work)
             case FaultKind.SLOW:
-                time.sleep(min(_seconds(fault), _LONGEST_OBSERVE))
+                time.sleep(min(seconds_of(fault), _LONGEST_OBSERVE))
             case FaultKind.HANG:
-                time.sleep(min(_seconds(fault), _LONGEST_OBSERVE))
+                time.sleep(min(seconds_of(fault), _LONGEST_OBSERVE))
                 return Observation(Seen.NO_EVIDENCE, "unknown", detail="simulated: no answer")
+            case FaultKind.UNSEEN:
+                return Observation(Seen.ABSENT, ABSENT, detail="simulated: not shown yet", certain=False)
             case FaultKind.UNCONFIRMED:
                 return Observation(Seen.NO_EVIDENCE, "unknown", detail="simulated: not known yet")
             case _:
@@ -233,36 +238,6 @@ class SimulatedProvider:
 
     def _is_ours(self, found: SimulatedObject) -> bool:
         return found.server_id == self._server_id and self._verify(found.identity)
-
-
-def _refuse(fault: Fault, work: Work) -> None:
-    kinds = {
-        FaultKind.ERROR: ProviderErrorKind.TRANSIENT,
-        FaultKind.INVALID: ProviderErrorKind.INVALID,
-        FaultKind.NO_CAPACITY: ProviderErrorKind.NO_CAPACITY,
-        FaultKind.THROTTLED: ProviderErrorKind.THROTTLED,
-    }
-    if fault.kind in kinds:
-        wait = _seconds(fault) if fault.kind is FaultKind.THROTTLED else None
-        message = f"simulated {fault.kind.value} in {fault.verb.value} of {work.name}"
-        raise ProviderError(kinds[fault.kind], message, retry_after=wait)
-
-
-def _dawdle(fault: Fault, call: Call) -> None:
-    """Take the fault's time in small steps, so that a cancelled operation does not wait for the end of it."""
-    if fault.kind is FaultKind.SLOW:
-        seconds = _seconds(fault)
-    elif fault.kind is FaultKind.HANG:
-        seconds = _LONGEST_HANG if fault.seconds is None else fault.seconds
-    else:
-        return
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        call.sleep(min(left, _STEP_SECONDS))
-
-
-def _seconds(fault: Fault) -> float:
-    return _DEFAULT_SECONDS if fault.seconds is None else fault.seconds
 
 
 def _missing(verb: Verb, work: Work) -> ProviderError:
@@ -290,7 +265,8 @@ def _outcome(found: SimulatedObject, target: str) -> Outcome:
 
 
 def _open(setup: Setup) -> Provider:
-    return SimulatedProvider(setup.data_dir / "simulated.db", setup.server_id, verify=setup.verify)
+    path = setup.data_dir / "simulated.db"
+    return SimulatedProvider(path, setup.server_id, verify=setup.verify, options=setup.options)
 
 
 ENTRY = ProviderEntry(

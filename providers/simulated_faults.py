@@ -41,6 +41,8 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     UNCONFIRMED = "unconfirmed"
     GONE = "gone"
+    UNSEEN = "unseen"
+    """An observation does not find what is there, and says that it may be wrong."""
 
 
 @dataclass(frozen=True)

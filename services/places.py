@@ -6,7 +6,7 @@ the same name knows nothing of what was made, so nothing that it does not show c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from providers.registry import PROVIDERS
 
 _STALE_SECONDS = 60.0
 """A report older than this is of a worker that is gone."""
+Reports = dict[str, list[dict[str, Any]]]
+"""What every worker found, by provider."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,11 @@ def _swapped(tx: Tx, host_id: str, facts: PlaceFacts) -> str | None:
     )
 
 
-def places(session: Session) -> dict[str, list[dict[str, Any]]]:
+def places(session: Session) -> Reports:
     """Every report by provider, the best first; a stale one says so and is not available."""
     age = func.extract("epoch", func.now() - ProviderPlace.checked_at)
     rows = session.execute(select(ProviderPlace, age.label("age")).order_by(ProviderPlace.agent))
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: Reports = {}
     for row, seconds in rows:
         found.setdefault(row.provider, []).append(_place(row, float(seconds)))
     for listed in found.values():
@@ -122,9 +124,9 @@ def _ago(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def why_not_here(provider: str, reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> str | None:
+def why_not_here(provider: str, reports: Reports) -> str | None:
     """Why a provider cannot be used, from `places`; None when some worker can reach it."""
-    mine = reports.get(provider, ())
+    mine = reports.get(provider, [])
     if not mine:
         return f"no worker offers it; configure it and start one: `berth-worker --provider {provider}`"
     return None if mine[0]["available"] else str(mine[0]["reason"])

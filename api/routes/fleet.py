@@ -24,6 +24,7 @@ from providers.simulated_faults import fault_from
 from services import catalog
 from services.bodies import FaultBody
 from services.placement import is_lost
+from services.places import Reports, places, why_not_here
 from services.shapes import without_nulls
 from services.validation import parsed
 from services.views.common import iso, lifecycle_state
@@ -88,24 +89,25 @@ async def blueprint(parts: PartsDep, name: str) -> Response:
 def providers(parts: PartsDep) -> Response:
     """Where instances can live, and why not where they cannot."""
     with parts.database.read() as session:
-        hosts = figures.hosts(session)
-    return ok({"items": [_provider(parts, entry, hosts) for entry in PROVIDERS.values()]})
+        hosts, reports = figures.hosts(session), places(session)
+    return ok({"items": [_provider(parts, entry, hosts, reports) for entry in PROVIDERS.values()]})
 
 
-def _provider(parts: Parts, entry: ProviderEntry, hosts: list[dict[str, Any]]) -> dict[str, Any]:
+def _provider(parts: Parts, entry: ProviderEntry, hosts: list[dict[str, Any]], reports: Reports) -> dict[str, Any]:
     mine = [host for host in hosts if entry.name in host["providers"]]
-    reason = catalog.why_unavailable(entry, local_mode=parts.rules.local_mode)
-    if reason is None and entry.on_host and not mine:
-        reason = "no worker has registered a host that offers it"
-    elif reason is None and entry.on_host and all(host["cordoned"] for host in mine):
+    reason = catalog.why_unavailable(entry, local_mode=parts.rules.local_mode) or why_not_here(entry.name, reports)
+    if reason is None and entry.on_host and all(host["cordoned"] for host in mine):
         reason = "every host that offers it is cordoned"
+    seen = reports.get(entry.name, [])
     return {
         "name": entry.name,
         "title": entry.title,
         "description": entry.description,
         "available": reason is None,
+        "configured": any(place["configured"] for place in seen),
         "reason": reason,
         "hosts": [host["name"] for host in mine],
+        "places": [{**place, "checked_at": iso(place["checked_at"])} for place in seen],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,8 @@ import pytest
 from embedded import cluster
 from embedded.errors import NotUsableError
 from embedded.installation import Installation
-from embedded.plan import Plan, make_plan
+from embedded.plan import Plan, make_plan, python_child
+from providers.registry import PROVIDERS
 from settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -72,14 +73,34 @@ def test_a_shell_with_the_exports_of_another_berth_is_refused(
         _plan(plans)
 
 
-def test_children_get_credentials_of_providers_but_nothing_else_of_the_shell(
+def test_only_the_worker_gets_what_leads_to_the_providers_and_no_child_the_rest_of_the_shell(
     plans: list[Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "staging")
+    of_providers = {
+        "AWS_PROFILE": "staging",
+        "BERTH_DOCKER_HOST_ADDRESS": "127.0.0.1",
+        "BERTH_EC2_REGION": "eu-west-1",
+        "BERTH_KUBERNETES_CONTEXT": "c",
+        "DOCKER_HOST": "unix:///run/docker.sock",
+        "KUBECONFIG": "/root/.kube/config",
+    }
+    for name, value in of_providers.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("PGPASSWORD", "x")
     monkeypatch.setenv("PYTHONPATH", "/tmp/other")
-    environment = _plan(plans).environment(fresh_temporal=True)
-    assert environment["AWS_PROFILE"] == "staging"
+    plan = _plan(plans)
+    children = {
+        name: python_child(plan, name, "x:y", fresh_temporal=True).env for name in ("schema", "api", "worker")
+    }
+    ours = tuple(f"BERTH_{name.upper()}_" for name in PROVIDERS)
+    known = {name for name in of_providers if not name.startswith("BERTH_") or name.startswith(ours)}
+    assert known <= set(children["worker"])
+    assert not known & (set(children["schema"]) | set(children["api"]))
+    for environment in children.values():
+        _holds_nothing_else(environment)
+
+
+def _holds_nothing_else(environment: Mapping[str, str]) -> None:
     assert not {"PGPASSWORD", "PYTHONPATH"} & set(environment)
     assert environment["BERTH_TEMPORAL_FRESH"] == "1"
     assert environment["BERTH_INSTANCE_ROOT"] == str(INSTALLATION.instance_root)

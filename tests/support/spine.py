@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,11 +75,13 @@ class Spine(Looking):
         worker.wait_until("worker ready")
         return worker
 
-    def launch_worker(self, *, module: str = "worker", **settings: str) -> WorkerProcess:
+    def launch_worker(
+        self, *, module: str = "worker", options: Sequence[str] = (), **settings: str
+    ) -> WorkerProcess:
         log = self.folder / f"worker-{len(self.workers)}.log"
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", module, *options],
                 env=self.environment() | settings,
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
