@@ -1,0 +1,25 @@
+/** The generated client, told who we are and how failures look. Everything imports its calls from here. */
+
+import { client } from "./generated/client.gen";
+import { asFailure, Refusal } from "./problems";
+import { useSession } from "./session";
+
+client.setConfig({
+  baseUrl: "",
+  throwOnError: true,
+  auth: () => useSession.getState().token ?? undefined,
+  querySerializer: { array: { explode: false, style: "form" } },
+});
+
+client.interceptors.error.use((error, response) => {
+  const failure = asFailure(error, response);
+  if (failure instanceof Refusal && failure.problem.status === 401) useSession.getState().signOut(true);
+  return failure;
+});
+
+/** A request's own name, so that asking again cannot make it happen twice. */
+export function freshKey(): string {
+  return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+}
+
+export * from "./generated";

@@ -1,0 +1,178 @@
+/** From a click to the truth: show the move at once, ask once under one key, roll back when refused, never assume. */
+
+import { type AcceptedInstance, type BatchRow, freshKey, type Instance, instancesAct, instancesBatch } from "@/api/client";
+import { NoAnswer, Refusal, tell, worthRetrying } from "@/api/problems";
+import { announce } from "@/lib/announce";
+import { duringOf, lifecycleNow } from "@/lib/lifecycle";
+import { say, unsay } from "@/lib/toasts";
+
+import { readInstance, readOperation } from "./queries";
+import { useLive } from "./store";
+
+const TRY_AGAIN_MS = [1_000, 3_000, 8_000];
+/** This long after the 202 without a sign of it, the server is asked. */
+const QUIET_MS = 10_000;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+function labelOf(instance: Instance, action: string): string {
+  return instance.allowed_actions.find((one) => one.action === action)?.label ?? action;
+}
+
+function show(instance: Instance, action: string, key: string): void {
+  useLive.getState().ask({
+    instanceId: instance.id,
+    instanceName: instance.name,
+    action,
+    label: labelOf(instance, action),
+    during: duringOf(lifecycleNow(), action, instance.status),
+    baseStatus: instance.status,
+    baseVersion: instance.version,
+    key,
+    askedAt: Date.now(),
+    phase: "sent",
+    operationId: null,
+  });
+}
+
+export interface Extra {
+  params?: Record<string, unknown>;
+}
+
+/** One action on one instance. Resolves when the server has answered or will not. */
+export async function act(instance: Instance, action: string, extra: Extra = {}): Promise<boolean> {
+  const key = freshKey();
+  const label = labelOf(instance, action);
+  show(instance, action, key);
+  announce(`${label} of ${instance.name} asked`);
+  try {
+    const answer = await askUntilAnswered(instance, key, () =>
+      instancesAct({
+        path: { key: instance.id },
+        headers: { "Idempotency-Key": key },
+        body: { action, reason: "manual", ...extra },
+      }),
+    );
+    take(instance.id, key, answer.data);
+    return true;
+  } catch (error) {
+    giveUp(instance, label, key, error);
+    return false;
+  }
+}
+
+async function askUntilAnswered<T>(instance: Instance, key: string, request: () => Promise<T>): Promise<T> {
+  for (const wait of TRY_AGAIN_MS) {
+    try {
+      const answer = await request();
+      unsay(key);
+      return answer;
+    } catch (error) {
+      if (!worthRetrying(error)) throw error;
+      useLive.getState().unanswered(instance.id, key);
+      sayUnsure(instance, key);
+      await pause(wait);
+    }
+  }
+  return request();
+}
+
+function take(instanceId: string, key: string, answer: AcceptedInstance): void {
+  const live = useLive.getState();
+  const { operation } = answer;
+  live.answered(instanceId, key, { operationId: operation?.id ?? null, version: answer.instance?.version ?? null });
+  if (answer.instance) live.takeRecords([answer.instance]);
+  if (operation) live.takeOperations([operation]);
+  setTimeout(() => void lookAfter(instanceId, key), QUIET_MS);
+}
+
+/** Nothing seen since: ask, rather than show a wish for ever. */
+export async function lookAfter(instanceId: string, key?: string): Promise<void> {
+  const ask = useLive.getState().asks[instanceId];
+  if (ask === undefined || (key !== undefined && ask.key !== key)) return;
+  const [read] = await Promise.allSettled([
+    readInstance(instanceId),
+    ...(ask.operationId === null ? [] : [readOperation(ask.operationId)]),
+  ]);
+  // What was never answered and is read again is as the server says: had it arrived, the record would name it.
+  if (read.status === "fulfilled" && ask.phase === "unconfirmed") useLive.getState().withdrawn(instanceId, ask.key);
+}
+
+function giveUp(instance: Instance, label: string, key: string, error: unknown): void {
+  unsay(key);
+  if (error instanceof NoAnswer) {
+    sayUnsure(instance, key);
+    void lookAfter(instance.id, key);
+    return;
+  }
+  useLive.getState().withdrawn(instance.id, key);
+  sayRefused(instance, label, key, error);
+  void readInstance(instance.id).catch(() => undefined);
+}
+
+function sayUnsure(instance: Instance, key: string): void {
+  say({
+    id: key,
+    tone: "unsure",
+    title: "No answer yet",
+    detail: `The request for ${instance.name} may or may not have arrived. Asking again with the same key, so it cannot happen twice.`,
+  });
+}
+
+function sayRefused(instance: Instance, label: string, key: string, error: unknown): void {
+  const { title, detail, help } = tell(error);
+  const holder = error instanceof Refusal ? error.problem.operation : null;
+  announce(`${label} of ${instance.name} was refused: ${detail}`);
+  say({
+    id: key,
+    tone: "refused",
+    title: `${label} was refused`,
+    detail: [detail || title, help].filter(Boolean).join(" "),
+    ...(holder ? { link: { href: `/instances/${instance.name}`, text: "View what holds it" } } : {}),
+  });
+}
+
+export interface RowResult {
+  instance: Instance;
+  row: BatchRow | null;
+  error: unknown;
+}
+
+const MOST_PER_REQUEST = 200;
+
+/** One action on many: one request (per 200), a result for each row. */
+export async function actOnMany(instances: readonly Instance[], action: string): Promise<RowResult[]> {
+  const results: RowResult[] = [];
+  for (let from = 0; from < instances.length; from += MOST_PER_REQUEST) {
+    results.push(...(await actOnSome(instances.slice(from, from + MOST_PER_REQUEST), action)));
+  }
+  return results;
+}
+
+async function actOnSome(instances: readonly Instance[], action: string): Promise<RowResult[]> {
+  const key = freshKey();
+  for (const instance of instances) show(instance, action, key);
+  try {
+    const { data } = await instancesBatch({
+      headers: { "Idempotency-Key": key },
+      body: { action, ids: instances.map((one) => one.id), reason: "manual" },
+    });
+    const rows = new Map(data.items.map((row) => [row.id, row]));
+    return instances.map((instance) => takeRow(instance, key, rows.get(instance.id) ?? null));
+  } catch (error) {
+    for (const instance of instances) giveUpRow(instance, key, error);
+    return instances.map((instance) => ({ instance, row: null, error }));
+  }
+}
+
+function takeRow(instance: Instance, key: string, row: BatchRow | null): RowResult {
+  if (row?.operation) take(instance.id, key, { operation: row.operation } as AcceptedInstance);
+  else giveUpRow(instance, key, null);
+  return { instance, row, error: row?.problem ? new Refusal(row.problem) : null };
+}
+
+function giveUpRow(instance: Instance, key: string, error: unknown): void {
+  if (error instanceof NoAnswer) useLive.getState().unanswered(instance.id, key);
+  else useLive.getState().withdrawn(instance.id, key);
+  void readInstance(instance.id).catch(() => undefined);
+}

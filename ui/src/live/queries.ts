@@ -1,0 +1,85 @@
+/** What is read from the server, under which key, and how often when nothing tells us. */
+
+import { QueryClient } from "@tanstack/react-query";
+
+import { instancesGet, operationsGet, operationsList, type OperationForm } from "@/api/client";
+import { Refusal, worthRetrying } from "@/api/problems";
+
+import { useLive } from "./store";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      retry: (count, error) => worthRetrying(error) && count < 2,
+      retryDelay: (count) => Math.min(4000, 500 * 2 ** count),
+      refetchOnWindowFocus: true,
+    },
+  },
+});
+
+export const keys = {
+  instances: ["instances"] as const,
+  instance: (key: string) => ["instance", key] as const,
+  openOperations: ["operations", "open"] as const,
+  operations: ["operations"] as const,
+  operation: (id: string) => ["operation", id] as const,
+  history: (key: string) => ["history", key] as const,
+  deployments: ["deployments"] as const,
+  deployment: (key: string) => ["deployment", key] as const,
+  runs: ["runs"] as const,
+  stats: ["stats"] as const,
+  hosts: ["hosts"] as const,
+  providers: ["providers"] as const,
+  blueprints: ["blueprints"] as const,
+};
+
+/** Seconds between looks: often while the link is down, now and then while it is up. */
+export function useInterval(whileLive = 60_000): number {
+  return useLive((state) => state.link.state) === "live" ? whileLive : 5_000;
+}
+
+/** Read one instance into the store. A life that has ended is marked, not an error. */
+export async function readInstance(key: string): Promise<string> {
+  const live = useLive.getState();
+  try {
+    const { data } = await instancesGet({ path: { key } });
+    live.takeRecords([data]);
+    return data.id;
+  } catch (error) {
+    if (error instanceof Refusal && error.problem.status === 404 && live.held[key]) {
+      live.markGone(key, error.problem.run_url?.split("/").at(-1) ?? null);
+    }
+    throw error;
+  }
+}
+
+export async function readOperation(id: string): Promise<OperationForm> {
+  const { data } = await operationsGet({ path: { operation_id: id } });
+  useLive.getState().takeOperations([data]);
+  return data;
+}
+
+export interface OpenOperations {
+  items: OperationForm[];
+  counts: Record<string, number>;
+}
+
+/** Everything under way and everything that waits for somebody, the latter first as the server orders it. */
+export async function readOpenOperations(): Promise<OpenOperations> {
+  const [open, waiting] = await Promise.all([
+    operationsList({ query: { status: ["pending", "running"], page_size: 200 } }),
+    operationsList({ query: { needs_you: true, page_size: 200 } }),
+  ]);
+  const items = [...new Map([...waiting.data.items, ...open.data.items].map((one) => [one.id, one])).values()];
+  useLive.getState().takeOperations(items);
+  return { items, counts: open.data.counts as Record<string, number> };
+}
+
+export const openOperationsQuery = {
+  queryKey: keys.openOperations,
+  queryFn: readOpenOperations,
+  // Steps move without an event of their own, so what is under way is looked at every second.
+  refetchInterval: (query: { state: { data?: OpenOperations | undefined } }): number =>
+    query.state.data?.items.some((one) => !one.done) ? 1_000 : 15_000,
+};

@@ -1,0 +1,130 @@
+/** Turns the feed into reads: what an event touched is read again, together and at most a few times a second. */
+
+import { useEffect } from "react";
+
+import type { Event } from "@/api/client";
+import { useSession } from "@/api/session";
+import { lifecycleQuery } from "@/lib/lifecycle";
+
+import { Feed } from "./feed";
+import { isNews } from "./merge";
+import { keys, queryClient, readInstance, readOperation } from "./queries";
+import { SseWire } from "./sse";
+import { useLive } from "./store";
+import type { Incoming } from "./transport";
+
+const GATHER_MS = 40;
+const LISTS_MS = 400;
+const MOST_READS_AT_ONCE = 6;
+const SUSPICIOUS_SILENCE_MS = 20_000;
+
+const arrived: Event[] = [];
+const wanted = new Set<string>();
+let reading = 0;
+let gathering: ReturnType<typeof setTimeout> | undefined;
+let listsLater: ReturnType<typeof setTimeout> | undefined;
+let feed: Feed | null = null;
+
+export function reconnectNow(): void {
+  feed?.retryNow();
+}
+
+function onIncoming(incoming: Incoming): void {
+  if (incoming.kind === "snapshot_required") void startOver();
+  if (incoming.kind !== "event") return;
+  arrived.push(incoming.event);
+  // The first of a burst is shown at once, what follows within a frame or two comes together.
+  if (arrived.length === 1) show();
+  gathering ??= setTimeout(gather, GATHER_MS);
+}
+
+let shown = 0;
+
+function show(): void {
+  const { held } = useLive.getState();
+  const fresh = arrived.slice(shown);
+  for (const event of fresh) if (event.instance_id !== null && isNews(held[event.instance_id], event)) wanted.add(event.instance_id);
+  shown = arrived.length;
+  useLive.getState().takeEvents(fresh);
+}
+
+function gather(): void {
+  gathering = undefined;
+  show();
+  const events = arrived.splice(0);
+  shown = 0;
+  const { operations } = useLive.getState();
+  for (const id of unique(events.map((event) => event.operation_id))) {
+    if (operations[id] !== undefined || queryClient.getQueryState(keys.operation(id)) !== undefined) readOperation(id).catch(() => undefined);
+  }
+  for (const id of unique(events.map((event) => event.instance_id))) void queryClient.invalidateQueries({ queryKey: keys.history(id) });
+  for (const id of unique(events.map((event) => event.deployment_id))) void queryClient.invalidateQueries({ queryKey: keys.deployment(id) });
+  readWanted();
+  listsLater ??= setTimeout(readLists, LISTS_MS);
+}
+
+function unique(ids: readonly (string | null)[]): string[] {
+  return [...new Set(ids.filter((id) => id !== null))];
+}
+
+/** A few at a time: a bulk action on hundreds must not become hundreds of requests at once. */
+function readWanted(): void {
+  for (const id of wanted) {
+    if (reading >= MOST_READS_AT_ONCE) return;
+    wanted.delete(id);
+    if (useLive.getState().held[id]?.gone) continue;
+    reading += 1;
+    readInstance(id)
+      .catch(() => undefined)
+      .finally(() => {
+        reading -= 1;
+        readWanted();
+      });
+  }
+}
+
+/** Ask about every row that no list has shown since; those that have ended are marked so. */
+export function readUnseen(since: number): void {
+  for (const [id, held] of Object.entries(useLive.getState().held)) if (held.readAt < since && held.gone === null) wanted.add(id);
+  readWanted();
+}
+
+async function startOver(): Promise<void> {
+  const since = Date.now();
+  await queryClient.invalidateQueries();
+  readUnseen(since);
+}
+
+function readLists(): void {
+  listsLater = undefined;
+  for (const queryKey of [keys.instances, keys.operations, keys.deployments, keys.runs, keys.stats]) {
+    void queryClient.invalidateQueries({ queryKey });
+  }
+}
+
+/** A tab that slept may have missed the end of its line. */
+function onWake(): void {
+  if (document.visibilityState !== "visible") return;
+  const { state, heardAt } = useLive.getState().link;
+  if (state === "paused") feed?.retryNow();
+  else if (heardAt !== null && Date.now() - heardAt > SUSPICIOUS_SILENCE_MS) feed?.redial();
+}
+
+/** Keeps the page live as long as somebody is signed in. */
+export function useSync(): void {
+  const token = useSession((session) => session.token);
+  useEffect(() => {
+    if (token === null) return undefined;
+    void queryClient.prefetchQuery(lifecycleQuery);
+    const own = new Feed(new SseWire(() => useSession.getState().token), { onLink: useLive.getState().setLink, onIncoming });
+    feed = own;
+    void own.run();
+    document.addEventListener("visibilitychange", onWake);
+    window.addEventListener("online", onWake);
+    return () => {
+      own.close();
+      document.removeEventListener("visibilitychange", onWake);
+      window.removeEventListener("online", onWake);
+    };
+  }, [token]);
+}

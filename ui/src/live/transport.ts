@@ -1,0 +1,27 @@
+/** What the feed needs of a wire. Server-sent events today; a socket can stand behind the same few words. */
+
+import type { Event } from "@/api/client";
+
+export type Incoming =
+  | { kind: "event"; cursor: string; event: Event }
+  /** The cursor is of another life of the records, or too old: read the lists again, then go on from here. */
+  | { kind: "snapshot_required"; cursor: string }
+  /** The server lives and has nothing to say. */
+  | { kind: "heartbeat" };
+
+export interface Wire {
+  /**
+   * Stay connected from `after` on (null: from now), hand over what comes, and return when the line ends.
+   * Throws when it cannot connect; `refused` on the error says that asking again will not help.
+   */
+  listen(after: string | null, onIncoming: (incoming: Incoming) => void, signal: AbortSignal): Promise<void>;
+}
+
+export class WireError extends Error {
+  readonly refused: boolean;
+  constructor(message: string, refused: boolean) {
+    super(message);
+    this.name = "WireError";
+    this.refused = refused;
+  }
+}

@@ -1,0 +1,154 @@
+/** What can be done with an instance: exactly what the server allows, with its labels and its reasons. */
+
+import { Menu, MenuButton, MenuItem, MenuItems } from "@headlessui/react";
+import { useState } from "react";
+import { useLocation } from "wouter";
+
+import type { Action, Instance } from "@/api/client";
+import { useLifecycle } from "@/lib/lifecycle";
+import { leadsToEditor } from "@/lib/look";
+import { act } from "@/live/act";
+import { useAsk, useLive } from "@/live/store";
+
+import { Button } from "./Button";
+import { EndDialog } from "./EndDialog";
+import { Icon } from "./Icon";
+
+export interface Choice extends Action {
+  /** Cannot be undone: asked again, red, apart. */
+  ending: boolean;
+  /** Leads somewhere before anything happens. */
+  more: boolean;
+}
+
+export function useChoices(instance: Instance): Choice[] {
+  const table = useLifecycle();
+  return instance.allowed_actions.map((action) => {
+    const ending = table.ending.has(action.action);
+    return { ...action, ending, more: ending || leadsToEditor(action.action) };
+  });
+}
+
+export interface Doing {
+  run: (choice: Choice) => void;
+  /** What stands in the way of every button just now. */
+  reason: (choice: Choice) => string | null;
+  busy: (choice: Choice) => boolean;
+  dialog: React.ReactNode;
+}
+
+export function useDoing(instance: Instance): Doing {
+  const [, navigate] = useLocation();
+  const [ending, setEnding] = useState<Choice | null>(null);
+  const ask = useAsk(instance.id);
+  const behind = useLive((live) => live.held[instance.id]?.behind ?? false);
+  const run = (choice: Choice): void => {
+    if (leadsToEditor(choice.action)) navigate(`/deployments/${instance.deployment_name}`);
+    else if (choice.ending) setEnding(choice);
+    else void act(instance, choice.action);
+  };
+  const reason = (choice: Choice): string | null => {
+    if (!choice.enabled) return choice.reason ?? "Not possible now";
+    if (ask !== undefined && ask.phase === "sent") return `${ask.label} was asked and is not answered yet`;
+    return behind ? "It has just changed; one moment" : null;
+  };
+  return {
+    run,
+    reason,
+    busy: (choice) => ask?.action === choice.action && ask.phase === "sent",
+    dialog: ending && (
+      <EndDialog instances={[instance]} choice={ending} onClose={() => setEnding(null)} onSure={() => void act(instance, ending.action)} />
+    ),
+  };
+}
+
+/** The buttons of a header. `without` are those that the page shows elsewhere already. */
+export function ActionButtons({ instance, without = [] }: { instance: Instance; without?: readonly string[] }) {
+  const { run, reason, busy, dialog } = useDoing(instance);
+  const choices = useChoices(instance);
+  const shown = choices.filter((choice) => choice.button && !without.includes(choice.action));
+  const rest = choices.filter((choice) => !choice.button && choice.enabled && !without.includes(choice.action));
+  const ordered = [...shown.filter((choice) => !choice.ending), ...shown.filter((choice) => choice.ending)];
+  return (
+    <div className="actions">
+      {ordered.map((choice) => (
+        <Button
+          key={choice.action}
+          {...(choice.ending ? { kind: "danger" as const } : {})}
+          reason={busy(choice) ? null : reason(choice)}
+          busy={busy(choice)}
+          onClick={() => run(choice)}
+        >
+          {choice.label}
+          {choice.more && "…"}
+        </Button>
+      ))}
+      {rest.length > 0 && <ActionMenu instance={instance} choices={rest} label="More actions" size="md" />}
+      {dialog}
+    </div>
+  );
+}
+
+interface ActionMenuProps {
+  instance: Instance;
+  choices?: readonly Choice[];
+  label?: string;
+  size?: "sm" | "md";
+}
+
+/** Everything that the table knows for this instance; what is not possible stays visible and says why. */
+export function ActionMenu({ instance, choices, label, size = "sm" }: ActionMenuProps) {
+  const { run, reason, dialog } = useDoing(instance);
+  const all = useChoices(instance);
+  const listed = (choices ?? all).filter((choice) => choices !== undefined || choice.button || choice.enabled);
+  const safe = listed.filter((choice) => !choice.ending);
+  const endings = listed.filter((choice) => choice.ending);
+  return (
+    <>
+      <Menu>
+        <MenuButton
+          className="btn"
+          data-kind="quiet"
+          data-size={size === "sm" ? "sm" : undefined}
+          data-icon=""
+          data-menu=""
+          aria-label={label ?? `Actions for ${instance.name}`}
+        >
+          <Icon name="more" />
+        </MenuButton>
+        <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 4, padding: 8 }}>
+          {safe.map((choice) => (
+            <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
+          ))}
+          {safe.length > 0 && endings.length > 0 && <div className="rule" role="separator" />}
+          {endings.map((choice) => (
+            <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
+          ))}
+        </MenuItems>
+      </Menu>
+      {dialog}
+    </>
+  );
+}
+
+function ActionItem({ choice, reason, onRun }: { choice: Choice; reason: string | null; onRun: (choice: Choice) => void }) {
+  return (
+    <MenuItem>
+      <button
+        type="button"
+        className={choice.ending ? "danger" : undefined}
+        aria-disabled={reason !== null || undefined}
+        onClick={(event) => {
+          if (reason !== null) event.preventDefault();
+          else onRun(choice);
+        }}
+      >
+        <span>
+          {choice.label}
+          {choice.more && "…"}
+        </span>
+        {reason !== null && <small>{reason}</small>}
+      </button>
+    </MenuItem>
+  );
+}

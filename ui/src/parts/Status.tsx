@@ -1,0 +1,141 @@
+/** A status as the server says it, what was asked and is not there yet, and lateness beside it. */
+
+import { useEffect, useRef, useState } from "react";
+
+import type { Instance, OperationForm } from "@/api/client";
+import { useNow } from "@/lib/clock";
+import { duringOf, useLifecycle } from "@/lib/lifecycle";
+import { statusLook, statusWord } from "@/lib/look";
+import { age, secondsBetween } from "@/lib/time";
+import { useAsk } from "@/live/store";
+
+import { Icon, Spinner } from "./Icon";
+import { Figures } from "./Time";
+
+export interface Steps {
+  done: number;
+  total: number;
+}
+
+interface BadgeProps {
+  status: string;
+  pending?: boolean;
+  inProgress?: boolean;
+  steps?: Steps | null;
+}
+
+export function Badge({ status, pending = false, inProgress = false, steps = null }: BadgeProps) {
+  const look = statusLook(status, inProgress);
+  const shown = steps !== null && steps.total > 0 && !pending ? steps : null;
+  return (
+    <span
+      className="status"
+      data-status={status}
+      data-hue={look.hue}
+      data-voice={pending && look.voice === "plain" ? "moving" : look.voice}
+      data-pending={pending ? "" : undefined}
+    >
+      {look.spins || (pending && look.voice !== "moving") ? <Spinner icon={look.spins ? look.icon : "ring"} /> : <Icon name={look.icon} />}
+      {statusWord(status)}
+      {shown && (
+        <>
+          {" "}
+          <b>
+            {shown.done + 1}/{shown.total}
+          </b>
+          <Waterline {...shown} />
+        </>
+      )}
+    </span>
+  );
+}
+
+function Waterline({ done, total }: Steps) {
+  return (
+    <span className="water" aria-hidden="true">
+      {Array.from({ length: total }, (_, step) => (
+        <i key={step} data-done={step < done ? "" : undefined} data-now={step === done ? "" : undefined} />
+      ))}
+    </span>
+  );
+}
+
+/** An in-progress badge lives at least this long, so that a fast action is still seen. */
+const HOLD_MS = 600;
+
+function useSeen(status: string, moving: boolean): { status: string; moving: boolean } {
+  const [seen, setSeen] = useState({ status, moving });
+  const since = useRef(0);
+  useEffect(() => {
+    if (seen.status === status && seen.moving === moving) return undefined;
+    const left = seen.moving && !moving ? since.current + HOLD_MS - Date.now() : 0;
+    const take = (): void => {
+      since.current = Date.now();
+      setSeen({ status, moving });
+    };
+    if (left <= 0) {
+      take();
+      return undefined;
+    }
+    const timer = setTimeout(take, left);
+    return () => clearTimeout(timer);
+  }, [status, moving, seen]);
+  return seen;
+}
+
+export interface Shown {
+  status: string;
+  /** Asked, not started: by this page's click, or by anybody and still waiting to begin. */
+  pending: boolean;
+  inProgress: boolean;
+}
+
+export function useShown(instance: Instance): Shown {
+  const table = useLifecycle();
+  const ask = useAsk(instance.id);
+  const inProgress = table.inProgress.has(instance.status);
+  const waiting = instance.current_operation?.status === "pending" ? instance.current_operation.kind : null;
+  const wished = ask ? (ask.during ?? instance.status) : waiting === null || inProgress ? null : duringOf(table, waiting, instance.status);
+  if (wished !== null && wished !== undefined) return { status: wished, pending: true, inProgress: true };
+  return { status: instance.status, pending: false, inProgress };
+}
+
+export function stepsOf(operation: OperationForm | undefined): Steps | null {
+  if (operation === undefined || operation.done || operation.steps.length === 0) return null;
+  const done = operation.steps.filter((step) => step.status !== "pending" && step.status !== "running").length;
+  return { done: Math.min(done, operation.steps.length - 1), total: operation.steps.length };
+}
+
+export function InstanceStatus({ instance, operation }: { instance: Instance; operation?: OperationForm | undefined }) {
+  const shown = useShown(instance);
+  const seen = useSeen(shown.status, shown.inProgress);
+  const held = seen.moving && !shown.inProgress;
+  return (
+    <Badge
+      status={held ? seen.status : shown.status}
+      pending={shown.pending}
+      inProgress={held || shown.inProgress}
+      steps={shown.inProgress && !held ? stepsOf(operation) : null}
+    />
+  );
+}
+
+/** Past its deadline: the only filled alarm. */
+export function Stuck({ since }: { since: string }) {
+  const now = useNow();
+  const seconds = secondsBetween(since, now) ?? 0;
+  return (
+    <span className="stuck">
+      <Icon name="hourglass" />
+      Stuck <Figures of={age(seconds)} />
+    </span>
+  );
+}
+
+/** Whether an operation is past its usual time or its deadline, at this moment. */
+export function lateness(operation: Pick<OperationForm, "done" | "slow_at" | "stuck_at"> | null | undefined, now: number): "fine" | "slow" | "stuck" {
+  if (!operation || operation.done) return "fine";
+  if (operation.stuck_at && new Date(operation.stuck_at).getTime() < now) return "stuck";
+  if (operation.slow_at && new Date(operation.slow_at).getTime() < now) return "slow";
+  return "fine";
+}

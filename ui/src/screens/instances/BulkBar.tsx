@@ -1,0 +1,115 @@
+/** What can be done with the picked rows: each button says to how many it applies. One request, a result per row. */
+
+import { Dialog, DialogBackdrop, DialogPanel, DialogTitle } from "@headlessui/react";
+import { useState } from "react";
+import { useShallow } from "zustand/react/shallow";
+
+import type { Instance } from "@/api/client";
+import { tell } from "@/api/problems";
+import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
+import { leadsToEditor } from "@/lib/look";
+import { actOnMany, type RowResult } from "@/live/act";
+import { useLive } from "@/live/store";
+import { Button } from "@/parts/Button";
+import { EndDialog } from "@/parts/EndDialog";
+import { Icon, Spinner } from "@/parts/Icon";
+
+import { useSelection } from "./selection";
+
+interface BulkChoice {
+  action: string;
+  label: string;
+  ending: boolean;
+  applies: Instance[];
+}
+
+function choicesOf(instances: readonly Instance[], table: Lifecycle): BulkChoice[] {
+  const choices = new Map<string, BulkChoice>();
+  for (const instance of instances) {
+    for (const { action, label, button, enabled } of instance.allowed_actions) {
+      if (!button || leadsToEditor(action)) continue;
+      const choice = choices.get(action) ?? { action, label, ending: table.ending.has(action), applies: [] };
+      if (enabled) choice.applies.push(instance);
+      choices.set(action, choice);
+    }
+  }
+  return [...choices.values()].filter((choice) => choice.applies.length > 0).sort((a, b) => Number(a.ending) - Number(b.ending));
+}
+
+export function BulkBar() {
+  const picked = useSelection((state) => state.picked);
+  const clear = useSelection((state) => state.clear);
+  const instances = useLive(useShallow((live) => [...picked].flatMap((id) => (live.held[id] && !live.held[id].gone ? [live.held[id].record] : []))));
+  const table = useLifecycle();
+  const [ending, setEnding] = useState<BulkChoice | null>(null);
+  const [results, setResults] = useState<{ label: string; rows: RowResult[] } | null>(null);
+  const [busy, setBusy] = useState<string | null>(null);
+
+  const run = async (choice: BulkChoice): Promise<void> => {
+    setBusy(choice.action);
+    const rows = await actOnMany(choice.applies, choice.action);
+    setBusy(null);
+    if (rows.some((row) => row.error !== null)) setResults({ label: choice.label, rows });
+    else clear();
+  };
+  if (instances.length === 0 && results === null) return null;
+  return (
+    <>
+      {instances.length > 0 && (
+        <div className="bulk" role="toolbar" aria-label={`${instances.length} selected`}>
+          <b>{instances.length} selected</b>
+          {choicesOf(instances, table).map((choice) => (
+            <BulkButton key={choice.action} choice={choice} busy={busy === choice.action} onRun={() => (choice.ending ? setEnding(choice) : void run(choice))} />
+          ))}
+          <Button kind="quiet" size="sm" icon="x" label="Clear the selection" onClick={clear} />
+        </div>
+      )}
+      {ending && <EndDialog instances={ending.applies} choice={ending} onClose={() => setEnding(null)} onSure={() => void run(ending)} />}
+      {results && <Results {...results} onClose={() => setResults(null)} />}
+    </>
+  );
+}
+
+function BulkButton({ choice, busy, onRun }: { choice: BulkChoice; busy: boolean; onRun: () => void }) {
+  return (
+    <>
+      {choice.ending && <span className="cut" />}
+      <Button size="sm" busy={busy} {...(choice.ending ? { kind: "danger" as const } : {})} onClick={onRun}>
+        {choice.label} <span className="n">{choice.applies.length}</span>
+        {choice.ending && "…"}
+      </Button>
+    </>
+  );
+}
+
+function Results({ label, rows, onClose }: { label: string; rows: RowResult[]; onClose: () => void }) {
+  const refused = rows.filter((row) => row.error !== null).length;
+  const accepted = rows.length - refused;
+  return (
+    <Dialog open onClose={onClose} className="overlay">
+      <DialogBackdrop className="backdrop" />
+      <div className="overlay-frame">
+        <DialogPanel className="dialog">
+          <DialogTitle as="h2">
+            {label} of {rows.length}: {accepted} under way, {refused} refused
+          </DialogTitle>
+          <ul className="effects scroll">
+            {[...rows].sort((a, b) => Number(b.error !== null) - Number(a.error !== null)).map((row) => (
+              <li key={row.instance.id}>
+                {row.error === null ? <Spinner /> : <Icon name="x" />}
+                <span>
+                  {row.instance.name}, {row.error === null ? <span className="muted">under way</span> : <span className="fault-text">{tell(row.error).detail}</span>}
+                </span>
+              </li>
+            ))}
+          </ul>
+          <div className="actions">
+            <Button onClick={onClose} data-autofocus="">
+              Close
+            </Button>
+          </div>
+        </DialogPanel>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,177 @@
+/** One instance in one line (a block on a phone). It listens for its own record only. */
+
+import { type CSSProperties, memo, useEffect, useState } from "react";
+import { Link } from "wouter";
+
+import { GONE_STAYS_MS, useHeld, useLive, useOperationOf } from "@/live/store";
+import type { Held } from "@/live/merge";
+import { useLifecycle } from "@/lib/lifecycle";
+import { ActionMenu, useChoices, useDoing } from "@/parts/Actions";
+import { Button, LinkButton } from "@/parts/Button";
+import { HealthMark } from "@/parts/Health";
+import { useShown } from "@/parts/Status";
+import { Ago } from "@/parts/Time";
+
+import { roleOf, StateCell, whatOf, whereOf } from "./Cells";
+import type { Column } from "./columns";
+import { useSelection } from "./selection";
+
+const FLASH_MS = 1_600;
+
+interface RowProps {
+  id: string;
+  index: number;
+  style: CSSProperties;
+  columns: ReadonlySet<Column>;
+  cursor: boolean;
+  measure: (element: Element | null) => void;
+  onFocus: (id: string) => void;
+}
+
+export const InstanceRow = memo(function InstanceRow({ id, index, style, columns, cursor, measure, onFocus }: RowProps) {
+  const held = useHeld(id);
+  const picked = useSelection((state) => state.picked.has(id));
+  const toggle = useSelection((state) => state.toggle);
+  const flashing = useFlash(id);
+  const leaving = held?.gone?.at;
+  useEffect(() => {
+    if (leaving === undefined) return undefined;
+    const timer = setTimeout(() => useLive.getState().forget(id), Math.max(0, leaving + GONE_STAYS_MS - Date.now()));
+    return () => clearTimeout(timer);
+  }, [id, leaving]);
+  if (held === undefined) return null;
+  const { record } = held;
+  const role = roleOf(record);
+  return (
+    <tr
+      role="row"
+      ref={measure}
+      data-index={index}
+      aria-rowindex={index + 2}
+      data-id={id}
+      style={style}
+      data-selected={picked ? "" : undefined}
+      data-cursor={cursor ? "" : undefined}
+      data-gone={held.gone ? "" : undefined}
+      data-flash={flashing ? "" : undefined}
+      onFocus={() => onFocus(id)}
+    >
+      <td role="cell" className="pick">
+        <input type="checkbox" aria-label={`Select ${record.name}`} checked={picked} onChange={(event) => toggle(id, (event.nativeEvent as MouseEvent).shiftKey)} />
+      </td>
+      <th role="rowheader" scope="row">
+        <Link className="name" href={held.gone ? `/history/${held.gone.runId ?? id}` : `/instances/${record.name}`} title={record.name} data-row-link="">
+          {record.name}
+        </Link>
+        {role && <span className="role">{role}</span>}
+      </th>
+      <td role="cell" className="c-state">
+        <RowState held={held} />
+      </td>
+      {columns.has("health") && <td role="cell" className="c-health">{held.gone ? null : <HealthMark instance={record} />}</td>}
+      {columns.has("blueprint") && <td role="cell" className="c-what" title={whatOf(record)}>{whatOf(record)}</td>}
+      {columns.has("where") && <td role="cell" className="c-where" title={whereOf(record)}>{whereOf(record)}</td>}
+      {columns.has("created") && <td role="cell" className="num c-age"><Ago time={record.created_at} /></td>}
+      {columns.has("changed") && <td role="cell" className="c-last"><Changed held={held} /></td>}
+      <td role="cell" className="do">
+        <RowActions held={held} />
+      </td>
+    </tr>
+  );
+});
+
+function RowState({ held }: { held: Held }) {
+  const operation = useOperationOf(held.record);
+  return <StateCell held={held} operation={operation} />;
+}
+
+function Changed({ held }: { held: Held }) {
+  const flash = useLive((live) => live.flashes[held.record.id]);
+  const actor = held.record.current_operation?.actor ?? flash?.actor;
+  return (
+    <>
+      {actor && `${actor} `}
+      <span className="muted">
+        <Ago time={held.record.updated_at} />
+      </span>
+    </>
+  );
+}
+
+/** The one thing one would do next, and everything else behind the dots. */
+function RowActions({ held }: { held: Held }) {
+  const { record, gone } = held;
+  if (gone) {
+    return (
+      <div>
+        <LinkButton kind="quiet" size="sm" href={`/history/${gone.runId ?? record.id}`}>
+          View history
+        </LinkButton>
+      </div>
+    );
+  }
+  return (
+    <div>
+      <PrimaryAction held={held} />
+      <ActionMenu instance={record} />
+    </div>
+  );
+}
+
+function PrimaryAction({ held }: { held: Held }) {
+  const { record } = held;
+  const table = useLifecycle();
+  const { inProgress } = useShown(record);
+  const choices = useChoices(record);
+  const { run, reason, dialog } = useDoing(record);
+  const wayOut = record.current_operation?.needs_you ? choices.find((choice) => choice.button && choice.enabled && !choice.ending) : undefined;
+  if (inProgress && wayOut === undefined) {
+    return (
+      <span data-wide="">
+        <LinkButton kind="quiet" size="sm" href={`/instances/${record.name}`}>
+          View progress
+        </LinkButton>
+      </span>
+    );
+  }
+  const next = wayOut ?? choices.find((choice) => choice.button && choice.enabled && !choice.ending);
+  if (wayOut === undefined && table.up.has(record.status)) {
+    const web = record.endpoint?.startsWith("http") ? record.endpoint : null;
+    return (
+      <span data-wide="">
+        {web === null ? (
+          <LinkButton kind="quiet" size="sm" href={`/instances/${record.name}`}>
+            View
+          </LinkButton>
+        ) : (
+          <a className="btn" data-kind="quiet" data-size="sm" href={web} target="_blank" rel="noreferrer">
+            Open
+          </a>
+        )}
+      </span>
+    );
+  }
+  if (next === undefined) return null;
+  return (
+    <>
+      <Button size="sm" reason={reason(next)} onClick={() => run(next)}>
+        {next.label}
+      </Button>
+      {dialog}
+    </>
+  );
+}
+
+/** Somebody else changed this row: one flash. */
+function useFlash(id: string): boolean {
+  const at = useLive((live) => live.flashes[id]?.at);
+  const [flashing, setFlashing] = useState(false);
+  useEffect(() => {
+    const left = at === undefined ? 0 : at + FLASH_MS - Date.now();
+    if (left <= 0) return undefined;
+    setFlashing(true);
+    const timer = setTimeout(() => setFlashing(false), left);
+    return () => clearTimeout(timer);
+  }, [at]);
+  return flashing;
+}

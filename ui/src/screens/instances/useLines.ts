@@ -1,0 +1,65 @@
+/** The order of the rows as they change: calculated a few times a second, and held while somebody is at them. */
+
+import { useCallback, useEffect, useReducer, useRef } from "react";
+
+import type { Lifecycle } from "@/lib/lifecycle";
+import { useLive } from "@/live/store";
+
+import { arrange, hold, type Line } from "./arrange";
+import type { View } from "./filters";
+
+const EVERY_MS = 200;
+
+interface Lines {
+  lines: readonly Line[];
+  moves: number;
+  resort: () => void;
+}
+
+export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
+  const shown = useRef<{ view: View | null; lines: readonly Line[]; moves: number }>({ view: null, lines: [], moves: 0 });
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const busyNow = useRef(busy);
+  busyNow.current = busy;
+
+  const arrangeNow = useCallback(
+    (free: boolean) => {
+      const wanted = arrange(Object.values(useLive.getState().held), view, table, Date.now());
+      const before = shown.current;
+      const held = !free && before.view === view && before.lines.length > 0 && busyNow.current;
+      const next = held ? hold(before.lines, wanted) : { lines: wanted, moves: 0 };
+      if (before.view === view && next.moves === before.moves && sameLines(before.lines, next.lines)) return;
+      shown.current = { view, ...next };
+      redraw();
+    },
+    [view, table],
+  );
+
+  // A new view, or hands off: the true order at once.
+  const was = useRef<View | null>(null);
+  if (was.current !== view) {
+    was.current = view;
+    shown.current = { view, lines: arrange(Object.values(useLive.getState().held), view, table, Date.now()), moves: 0 };
+  }
+  useEffect(() => arrangeNow(!busy), [arrangeNow, busy]);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const later = (): void => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        arrangeNow(false);
+      }, EVERY_MS);
+    };
+    const stop = useLive.subscribe((state, before) => state.held !== before.held && later());
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [arrangeNow]);
+  const resort = useCallback(() => arrangeNow(true), [arrangeNow]);
+  return { lines: shown.current.lines, moves: shown.current.moves, resort };
+}
+
+function sameLines(a: readonly Line[], b: readonly Line[]): boolean {
+  return a.length === b.length && a.every((line, index) => line.id === b[index]?.id && line.group === b[index]?.group);
+}

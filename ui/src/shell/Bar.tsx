@@ -1,0 +1,169 @@
+/** The bar of every screen: where one is, what is under way, how the link stands. At the foot of a phone. */
+
+import { Menu, MenuButton, MenuItem, MenuItems } from "@headlessui/react";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useLocation } from "wouter";
+
+import { useSession } from "@/api/session";
+import { useNow } from "@/lib/clock";
+import { useUi } from "@/lib/ui";
+import { openOperationsQuery } from "@/live/queries";
+import { useLive } from "@/live/store";
+import { Button } from "@/parts/Button";
+import { Icon, Spinner } from "@/parts/Icon";
+import { lateness } from "@/parts/Status";
+
+const SCREENS = [
+  { href: "/instances", text: "Instances", icon: "rows", phone: true },
+  { href: "/operations", text: "Operations", icon: "flow", phone: true },
+  { href: "/deployments", text: "Deployments", icon: "stack", phone: true },
+  { href: "/history", text: "History", icon: "book", phone: true },
+  { href: "/hosts", text: "Hosts", icon: "host", phone: false },
+  { href: "/statistics", text: "Statistics", icon: "chart", phone: false },
+];
+
+export function Bar() {
+  const openPalette = useUi((ui) => ui.openPalette);
+  return (
+    <header className="bar">
+      <Link className="brand" href="/instances">
+        <Icon name="mark" />
+        Berth
+      </Link>
+      <Navigation />
+      <span className="grow" />
+      <button className="jump" type="button" onClick={openPalette}>
+        <Icon name="search" />
+        Jump to<kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
+      </button>
+      <UnderWay />
+      <LinkMark />
+      <ThemeButton />
+      <Account />
+    </header>
+  );
+}
+
+function Navigation() {
+  const [location] = useLocation();
+  const here = (href: string): boolean => location === href || location.startsWith(`${href}/`);
+  const more = SCREENS.filter((screen) => !screen.phone);
+  return (
+    <nav className="nav" aria-label="Main">
+      {SCREENS.map(({ href, text, icon, phone }) => (
+        <Link key={href} href={href} className={phone ? undefined : "desk"} aria-current={here(href) ? "page" : undefined}>
+          <Icon name={icon} />
+          {text}
+        </Link>
+      ))}
+      <Menu>
+        <MenuButton className="phone" aria-current={more.some((screen) => here(screen.href)) ? "page" : undefined}>
+          <Icon name="more" />
+          More
+        </MenuButton>
+        <MenuItems className="menu-items" anchor={{ to: "top end", gap: 8, padding: 8 }}>
+          {more.map(({ href, text, icon }) => (
+            <MenuItem key={href}>
+              <Link href={href}>
+                <Icon name={icon} />
+                {text}
+              </Link>
+            </MenuItem>
+          ))}
+          <MenuItem>
+            <button type="button" onClick={() => useSession.getState().signOut()}>
+              <Icon name="out" />
+              Sign out
+            </button>
+          </MenuItem>
+        </MenuItems>
+      </Menu>
+    </nav>
+  );
+}
+
+function UnderWay() {
+  const { data } = useQuery(openOperationsQuery);
+  const now = useNow();
+  const items = data?.items ?? [];
+  const stuck = items.filter((one) => lateness(one, now) === "stuck").length;
+  const parked = items.filter((one) => one.done && one.needs_you).length;
+  const running = items.filter((one) => !one.done).length - stuck;
+  if (running + stuck + parked === 0) return null;
+  const told = [`${running} running`, stuck > 0 && `${stuck} stuck`, parked > 0 && `${parked} parked`].filter(Boolean).join(", ");
+  return (
+    <Link className="ops" href="/operations" aria-label={`Operations: ${told}`}>
+      {running > 0 && (
+        <>
+          <Spinner />
+          <span>
+            <b>{running}</b> running
+          </span>
+        </>
+      )}
+      {stuck > 0 && (
+        <span className="stuck">
+          <Icon name="hourglass" />
+          {stuck} stuck
+        </span>
+      )}
+      {parked > 0 && (
+        <span className="parked">
+          <b>{parked}</b> parked
+        </span>
+      )}
+    </Link>
+  );
+}
+
+const LINK_WORDS = { live: "Live", connecting: "Connecting", paused: "Reconnecting", refused: "Signed out" };
+
+function LinkMark() {
+  const state = useLive((live) => live.link.state);
+  return (
+    <span className="live" role="status" data-link={state === "live" ? "live" : "paused"}>
+      <Icon name={state === "live" ? "disc" : "unknown"} />
+      <span className="live-word">{LINK_WORDS[state]}</span>
+    </span>
+  );
+}
+
+function ThemeButton() {
+  const { theme, setTheme } = useUi();
+  const next = theme === "dark" ? "light" : "dark";
+  return <Button kind="quiet" size="sm" icon="theme" label={`Switch to the ${next} theme`} onClick={() => setTheme(next)} />;
+}
+
+function Account() {
+  const { density, setDensity, letters, setLetters, openHelp } = useUi();
+  return (
+    <Menu>
+      <MenuButton className="who" aria-label="Account and settings">
+        <Icon name="key" />
+      </MenuButton>
+      <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 6, padding: 8 }}>
+        <MenuItem>
+          <button type="button" onClick={() => setDensity(density === "compact" ? "normal" : "compact")}>
+            {density === "compact" ? "Normal rows" : "Compact rows"}
+          </button>
+        </MenuItem>
+        <MenuItem>
+          <button type="button" onClick={() => setLetters(!letters)}>
+            {letters ? "Turn letter keys off" : "Turn letter keys on"}
+          </button>
+        </MenuItem>
+        <MenuItem>
+          <button type="button" onClick={openHelp}>
+            Keys and help<kbd>?</kbd>
+          </button>
+        </MenuItem>
+        <div className="rule" role="separator" />
+        <MenuItem>
+          <button type="button" onClick={() => useSession.getState().signOut()}>
+            Sign out
+          </button>
+        </MenuItem>
+      </MenuItems>
+    </Menu>
+  );
+}

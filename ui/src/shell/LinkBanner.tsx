@@ -1,0 +1,86 @@
+/** Says when what is on the screen may be old, and when an answer is overdue. Nothing while all is well. */
+
+import { useEffect, useState } from "react";
+
+import { useNow } from "@/lib/clock";
+import { duration } from "@/lib/time";
+import { lookAfter } from "@/live/act";
+import type { Ask } from "@/live/optimism";
+import { useLive } from "@/live/store";
+import { reconnectNow } from "@/live/sync";
+import { Button } from "@/parts/Button";
+import { Icon } from "@/parts/Icon";
+import { Figures } from "@/parts/Time";
+
+/** A short cut heals before anybody need read about it. */
+const PATIENCE_MS = 2_000;
+const OVERDUE_MS = 30_000;
+
+export function LinkBanner() {
+  const link = useLive((live) => live.link);
+  const asks = useLive((live) => live.asks);
+  const now = useNow();
+  const paused = useLasting(link.state === "paused", PATIENCE_MS);
+  const overdue = Object.values(asks).filter((ask) => now - ask.askedAt > OVERDUE_MS);
+  return (
+    <>
+      {paused && <PausedBanner nextTryAt={link.nextTryAt} now={now} />}
+      {overdue.map((ask) => (
+        <OverdueBanner key={ask.key + ask.instanceId} ask={ask} now={now} />
+      ))}
+    </>
+  );
+}
+
+function PausedBanner({ nextTryAt, now }: { nextTryAt: number | null; now: number }) {
+  const left = nextTryAt === null ? 0 : Math.max(0, Math.ceil((nextTryAt - now) / 1000));
+  return (
+    <div className="banner" data-hue="amber" role="status">
+      <Icon name="pause" />
+      <span>
+        Live updates paused, refreshing every <Figures of={[["5", "s"]]} />.{" "}
+        {left > 0 ? (
+          <span aria-hidden="true">
+            Next try in <Figures of={[[String(left), "s"]]} />.
+          </span>
+        ) : (
+          "Trying now."
+        )}
+      </span>
+      <Button size="sm" onClick={reconnectNow}>
+        Reconnect now
+      </Button>
+    </div>
+  );
+}
+
+function OverdueBanner({ ask, now }: { ask: Ask; now: number }) {
+  return (
+    <div className="banner" data-hue="amber" role="status">
+      <Icon name="hourglass" />
+      <span>
+        {ask.label} of {ask.instanceName} is not confirmed yet,{" "}
+        <span aria-hidden="true">
+          <Figures of={duration(Math.floor((now - ask.askedAt) / 1000))} />
+        </span>{" "}
+        after you asked.
+      </span>
+      <Button size="sm" onClick={() => void lookAfter(ask.instanceId)}>
+        Ask the server
+      </Button>
+    </div>
+  );
+}
+
+function useLasting(value: boolean, ms: number): boolean {
+  const [lasting, setLasting] = useState(false);
+  useEffect(() => {
+    if (!value) {
+      setLasting(false);
+      return undefined;
+    }
+    const timer = setTimeout(() => setLasting(true), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return lasting;
+}

@@ -1,0 +1,69 @@
+/** Keys that work everywhere, and the overlays that they open. No single key destroys anything. */
+
+import { lazy, Suspense, useEffect } from "react";
+import { useLocation } from "wouter";
+
+import { useUi } from "@/lib/ui";
+
+const Palette = lazy(() => import("./Palette"));
+const Help = lazy(() => import("./Help"));
+const CreateDialog = lazy(() => import("@/screens/create/CreateDialog"));
+
+const PLACES: Record<string, string> = {
+  i: "/instances",
+  o: "/operations",
+  d: "/deployments",
+  h: "/history",
+  m: "/hosts",
+  s: "/statistics",
+};
+const CHORD_MS = 1200;
+
+export function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) && target.getAttribute("type") !== "checkbox";
+}
+
+export function Shortcuts() {
+  const { palette, help, creating } = useUi();
+  useKeys();
+  return (
+    <Suspense fallback={null}>
+      {palette && <Palette />}
+      {help && <Help />}
+      {creating && <CreateDialog />}
+    </Suspense>
+  );
+}
+
+function useKeys(): void {
+  const [, navigate] = useLocation();
+  useEffect(() => {
+    let wentAt = 0;
+    const onKey = (event: KeyboardEvent): void => {
+      const ui = useUi.getState();
+      if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
+        event.preventDefault();
+        ui.openPalette();
+        return;
+      }
+      const plain = !event.metaKey && !event.ctrlKey && !event.altKey;
+      if (!plain || !ui.letters || isTyping(event.target) || ui.palette || ui.help || ui.creating || event.defaultPrevented) return;
+      if (document.querySelector("[role=dialog],[role=alertdialog],[role=menu]")) return;
+      if (Date.now() - wentAt < CHORD_MS && PLACES[event.key]) {
+        navigate(PLACES[event.key] as string);
+        wentAt = 0;
+      } else if (event.key === "g") wentAt = Date.now();
+      else if (event.key === "?") ui.openHelp();
+      else if (event.key === "c") ui.openCreate();
+      else if (event.key === "/") {
+        const field = document.querySelector<HTMLInputElement>("[data-search]");
+        if (field === null) return;
+        event.preventDefault();
+        field.focus();
+        field.select();
+      }
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, [navigate]);
+}

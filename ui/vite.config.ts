@@ -1,0 +1,29 @@
+import tailwind from "@tailwindcss/vite";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const berth = process.env["BERTH_URL"] ?? "http://127.0.0.1:8000";
+
+/** What a developer's page asks for goes to a running Berth, as if the API had served the page itself. */
+const proxied = {
+  target: berth,
+  changeOrigin: true,
+  ws: true,
+  headers: { origin: berth },
+};
+
+export default defineConfig({
+  base: "/ui/",
+  plugins: [react(), tailwind()],
+  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
+  server: { port: 5173, proxy: { "/api": proxied, "/docs": proxied, "/ws": proxied } },
+  build: {
+    target: ["chrome123", "firefox120", "safari17.5"],
+    // The page is served under a policy without inline code or data: fonts and pictures.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    manifest: true,
+    rolldownOptions: { output: { advancedChunks: { groups: [{ name: "charts", test: /node_modules[\\/](recharts|d3-|victory-vendor|@reduxjs|react-redux|immer|reselect|es-toolkit|decimal)/ }] } } },
+  },
+  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
+});
