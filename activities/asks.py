@@ -104,7 +104,7 @@ class AskActivities:
             work = load_work(tx, self._parts.vault, self._parts.server_id, row, spec)
             database = granted(tx, self._parts.vault, self._parts.server_id, row.deployment_id)
         provider = self._parts.providers[row.provider]
-        reached = database_access(database, self._parts.providers)
+        reached = database_access(database, self._parts)
         return provider, replace(work, recipes=self._parts.blueprints[work.blueprint], database=reached)
 
 

@@ -6,7 +6,8 @@ ordinary doors and the attempt ends as `NotYet`: waiting takes no place from the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import activity
@@ -21,7 +22,6 @@ from blueprints.postgres_sql import ADMIN
 from domain.databases import DatabaseStep
 from domain.errors import AttemptOver, BerthError, FenceLost, NotYet, ProviderError, ProviderErrorKind
 from domain.work import DatabaseAccess
-from providers.base import Provider
 from services.allocations import (
     DatabaseTask,
     ask_for_database,
@@ -38,17 +38,18 @@ from services.works import GrantedDatabase
 _LOOK_AGAIN = timedelta(seconds=0.7)
 
 
-def database_access(granted: GrantedDatabase | None, providers: Mapping[str, Provider]) -> DatabaseAccess | None:
+def database_access(granted: GrantedDatabase | None, parts: Parts) -> DatabaseAccess | None:
     """The database as an instance beside its server reaches it; None while there is none to reach."""
     if granted is None:
         return None
     if granted.address is not None:
         place = granted.address.host, granted.address.port
-    elif granted.server is None or granted.provider is None or granted.provider not in providers:
+    elif granted.server is None or granted.provider is None:
         return None
     else:
+        server = replace(granted.server, recipes=parts.blueprints.get(granted.server.blueprint))
         try:
-            place = providers[granted.provider].inner_address(granted.server)
+            place = parts.providers[granted.provider].inner_address(server)
         except ProviderError:
             return None
     return DatabaseAccess(*place, granted.name, granted.user, granted.password)

@@ -22,7 +22,7 @@ def load(parts: Parts, how: Load, owner: Owner, instance_id: str) -> StepWork:
     """`how` is one of the loading functions of `services.steps`, in a transaction of its own."""
     with parts.database.begin() as tx:
         step = how(tx, parts.vault, parts.server_id, owner, instance_id)
-    database = database_access(step.database, parts.providers)
+    database = database_access(step.database, parts)
     return replace(step, work=replace(step.work, recipes=blueprint_of(parts, step), database=database))
 
 
