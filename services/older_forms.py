@@ -71,14 +71,12 @@ def _checked(wanted: Mapping[str, Any], rules: Rules) -> NewDeployment:
 
 
 def check_launched_like(row: Any, form: LaunchBody) -> None:
-    """To launch what is stopped is to start it as it is. Raises `InvalidInput` when the form says otherwise."""
+    """To launch what is stopped is to start it as it is. Raises `InvalidInput` for a machine that is otherwise."""
     asked = {"instance_type": form.instance_type, "availability_zone": form.availability_zone}
     mistakes = [
-        FieldError(
-            f"/{name}", f"{row.name} has {getattr(row, name) or 'none'}; a modify changes what can be changed"
-        )
+        FieldError(f"/{name}", f"{row.name} has {getattr(row, name)}; a modify changes what can be changed")
         for name, value in asked.items()
-        if value is not None and value != getattr(row, name)
+        if value is not None and getattr(row, name) not in (None, value)
     ]
     if mistakes:
         raise InvalidInput(*mistakes)

@@ -9,17 +9,19 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
+from blueprints import web_server
 from blueprints.base import Disruption, validated
 from blueprints.registry import BLUEPRINTS, blueprint
 from blueprints.web import WebBlueprint, WebParameters
 from domain.errors import InvalidInput, ProviderError
-from domain.work import Home, Work
+from domain.work import Form, Home, Work
 from tests.support.instances import free_port
 from tests.support.works import a_work
 
@@ -152,3 +154,22 @@ def test_an_unknown_blueprint_is_refused_with_the_list() -> None:
     assert blueprint("web") is BLUEPRINTS["web"]
     with pytest.raises(InvalidInput, match="there are: postgres, web"):
         blueprint("mysql")
+
+
+def test_in_a_container_the_page_takes_what_it_shows_from_its_environment() -> None:
+    recipe = WEB.container_recipe(a_work(params={"greeting": "Inside"}, form=Form.CONTAINER))
+    port = free_port()
+    server = Path(web_server.__file__)
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(server)],
+        env={**recipe.environment, "PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        work = a_work(params={"greeting": "Inside"}, form=Form.CONTAINER, port=port)
+        until_ready(work)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+            assert b"<h1>Inside</h1>" in answer.read()
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
