@@ -23,6 +23,7 @@ from scripts.controlplane.credentials import Credentials, make_credentials
 
 _READY_SECONDS = 60.0
 _STAGES = ("node.yaml", "pod.yaml", "logs.yaml")
+_ENVIRONMENT = {"GOMAXPROCS": "2", "KUBE_FEATURE_WatchListClient": "false"}
 _ORDER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 
 
@@ -82,7 +83,7 @@ class ControlPlane:
             Child(
                 name,
                 self._command(name),
-                {"PATH": os.defpath, "HOME": str(self.folder), "GOMAXPROCS": "2"},
+                {"PATH": os.defpath, "HOME": str(self.folder), **_ENVIRONMENT},
                 self.folder / f"{name}.log",
                 drain_seconds=0.5 if name == "kube-apiserver" else 3.0,  # it waits for open watches otherwise
             )
@@ -175,6 +176,8 @@ class ControlPlane:
             "--service-cluster-ip-range=10.96.0.0/16",
             "--endpoint-reconciler-type=none",
             "--kubelet-preferred-address-types=InternalIP",
+            # Debian's etcd cannot stream lists; were they on, kwok would list again and again, ever more slowly.
+            "--feature-gates=WatchList=false",
             "--profiling=false",
         )
 
