@@ -82,8 +82,9 @@ class Blueprint(Protocol):
     def endpoint(self, work: Work) -> str | None:
         """The address at which people of this host reach it, without any password; None: it has none here."""
 
-    def connection_uri(self, work: Work) -> str | None:
-        """The address with its password, for `secrets:reveal` only."""
+    def connection_uri(self, work: Work, address: str | None = None) -> str | None:
+        """The address with its password, for `secrets:reveal` only. `address`: the host and port that its provider
+        names, for what has no port of this host."""
 
 
 LIFE_OPERATIONS = frozenset(Operation) - {
@@ -132,7 +133,7 @@ class BlueprintBase:
     def endpoint(self, work: Work) -> str | None:  # noqa: ARG002
         return None
 
-    def connection_uri(self, work: Work) -> str | None:  # noqa: ARG002
+    def connection_uri(self, work: Work, address: str | None = None) -> str | None:  # noqa: ARG002
         return None
 
     def process_recipe(self, work: Work, home: Home) -> ProcessRecipe:  # noqa: ARG002

@@ -108,10 +108,11 @@ class PostgresBlueprint(BlueprintBase):
     def endpoint(self, work: Work) -> str | None:
         return None if work.port is None else f"postgresql://{APP}@127.0.0.1:{work.port}/{APP}"
 
-    def connection_uri(self, work: Work) -> str | None:
-        if work.port is None:
+    def connection_uri(self, work: Work, address: str | None = None) -> str | None:
+        reached = address if work.port is None else f"127.0.0.1:{work.port}"
+        if reached is None:
             return None
-        return f"postgresql://{APP}:{quote(work.secrets['password'], safe='')}@127.0.0.1:{work.port}/{APP}"
+        return f"postgresql://{APP}:{quote(work.secrets['password'], safe='')}@{reached}/{APP}"
 
 
 def _differing(work: Work) -> list[str]:

@@ -88,8 +88,8 @@ class WebBlueprint(BlueprintBase):
     def endpoint(self, work: Work) -> str | None:
         return None if work.port is None else f"http://127.0.0.1:{work.port}/"
 
-    def connection_uri(self, work: Work) -> str | None:
-        return self.endpoint(work)
+    def connection_uri(self, work: Work, address: str | None = None) -> str | None:
+        return self.endpoint(work) or (address and f"http://{address}/")
 
 
 def _shown(work: Work, port: int | None) -> dict[str, Any]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
+from blueprints.base import Blueprint
+from db.models import Instance
 from db.session import Tx
 from db.vault import Vault
 from domain.specs import Ask
+from domain.work import Work
 from services import catalog
 from services.edits import instance
 from services.hosts import server_id
 from services.works import load_work
+
+_ADDRESS: Final = re.compile(r"[\w.-]+:\d{1,5}")
 
 
 def reveal(tx: Tx, ask: Ask, vault: Vault, instance_id: str) -> dict[str, Any]:
@@ -37,5 +43,12 @@ def reveal(tx: Tx, ask: Ask, vault: Vault, instance_id: str) -> dict[str, Any]:
     )
     return {
         "items": [{"name": name, "value": work.secrets[name]} for name in sorted(work.secrets)],
-        "connection_uri": known.connection_uri(work) if known is not None and work.secrets and row.port else None,
+        "connection_uri": _connection_uri(known, work, row),
     }
+
+
+def _connection_uri(known: Blueprint | None, work: Work, row: Instance) -> str | None:
+    if known is None or not work.secrets:
+        return None
+    named = row.endpoint is not None and _ADDRESS.fullmatch(row.endpoint) is not None
+    return known.connection_uri(work, row.endpoint if named else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -164,6 +165,10 @@ def test_every_setting_says_its_cost_and_its_meaning_in_the_schema() -> None:
 def test_the_uri_escapes_the_password_and_the_endpoint_has_none() -> None:
     work = a_work(blueprint="postgres", port=5000, secrets=Secrets(password="a/b@c"))
     assert POSTGRES.connection_uri(work) == "postgresql://app:a%2Fb%40c@127.0.0.1:5000/app"
+    assert POSTGRES.connection_uri(replace(work, port=None), "shop.apps.svc:5432") == (
+        "postgresql://app:a%2Fb%40c@shop.apps.svc:5432/app"
+    )
+    assert POSTGRES.connection_uri(replace(work, port=None)) is None
     assert POSTGRES.endpoint(work) == "postgresql://app@127.0.0.1:5000/app"
 
 
