@@ -20,6 +20,7 @@ from activities.asks import AskActivities
 from activities.confirming import ConfirmActivities
 from activities.databases import DatabaseActivities
 from activities.instances import InstanceActivities
+from activities.orphans import OrphanActivities
 from activities.parts import Parts
 from activities.records import RecordActivities
 from services.planning import PlanRules
@@ -66,6 +67,7 @@ def command_worker(client: Client, queue: str, parts: Parts) -> Worker:
         AftermathActivities(parts),
         DatabaseActivities(parts),
         AskActivities(parts),
+        OrphanActivities(parts),
     )
     return Worker(
         client,

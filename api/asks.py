@@ -29,6 +29,7 @@ from services.planning import task_queue
 log = structlog.get_logger("api")
 LOOK_SECONDS = 2.0
 ASK_SECONDS = 10.0
+SWEEP_SECONDS = 55.0
 ANSWER_SECONDS = 60
 _QUIET_SECONDS = 5.0
 _KEPT_SECONDS = 1.0
@@ -84,6 +85,12 @@ class Asks:
         """The instance's own last lines. Raises `Unavailable`."""
         answer = await self._ask("read_logs", {"instance_id": instance_id, "tail": tail}, place, ASK_SECONDS)
         return list(answer["lines"])
+
+    async def sweep(self, place: Place, sweeper: Answer, objects: dict[str, bool]) -> Answer:
+        """Have orphans removed there; what became of each. Raises `Unavailable` or `Refused`."""
+        given = {"provider": place.provider, "host_id": place.host_id, "sweeper": sweeper, "objects": objects}
+        answer = await self._ask("sweep_orphans", given, place, SWEEP_SECONDS)
+        return dict(answer["objects"])
 
     async def faults(self, given: Answer) -> list[Answer]:
         """Read, set or clear the scripted faults of `simulated`. Raises `Unavailable` or `Refused`."""

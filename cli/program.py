@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import local
-from cli.commands import acting, catalog, changing, connecting, feeds, fleet, looking, making, operations
+from cli.commands import acting, catalog, changing, connecting, feeds, fleet, looking, making, operations, orphans, secrets
 from cli.version import print_version
 
 EPILOG = (
@@ -44,5 +44,5 @@ def berth(
 
 
 app.add_typer(local.local_app)
-for group in (making, looking, acting, changing, operations, feeds, connecting, fleet, catalog):
+for group in (making, looking, acting, changing, operations, feeds, connecting, secrets, fleet, orphans, catalog):
     app.add_typer(group.app)

@@ -195,6 +195,16 @@ class ConfirmationBody(Body):
     generation: int = Field(ge=1)
 
 
+class SweepBody(Body):
+    """Which orphans go. Without `ids`: those of finished lives; with them: those named, unknown ones too."""
+
+    dry_run: bool = Field(True, description="Only say what would be removed.")
+    ids: list[Annotated[str, Field(min_length=1, max_length=300)]] | None = Field(
+        None, max_length=500, description="`provider_id`s of the report."
+    )
+    provider: str | None = Field(None, description="Only this provider's.")
+
+
 class FaultBody(Body):
     """A scripted fault of the simulated provider."""
 

@@ -16,7 +16,9 @@ from api.routes import (
     instances,
     login,
     operations,
+    orphans,
     root,
+    secrets,
     stream,
 )
 
@@ -29,7 +31,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     history.router,
     stream.router,
     fleet.router,
+    orphans.router,
     admin.router,
+    secrets.router,
     login.router,
     health.router,
 )

@@ -27,6 +27,7 @@ from api.schemas.instances import (
     BatchRow,
     Instance,
     InstanceList,
+    KeyRotation,
     Logs,
     Resources,
     Secret,
@@ -44,6 +45,7 @@ from api.schemas.operations import (
     StepAttempt,
     Times,
 )
+from api.schemas.orphans import Orphan, OrphanReport, UnaskedPlace
 
 __all__ = [
     "AcceptedDeployment",
@@ -66,11 +68,14 @@ __all__ = [
     "Instance",
     "InstanceList",
     "Items",
+    "KeyRotation",
     "Link",
     "Logs",
     "OperationError",
     "OperationForm",
     "OperationList",
+    "Orphan",
+    "OrphanReport",
     "Plan",
     "PlanCheck",
     "PlanCounts",
@@ -88,4 +93,5 @@ __all__ = [
     "Step",
     "StepAttempt",
     "Times",
+    "UnaskedPlace",
 ]

@@ -1,4 +1,4 @@
-"""Commands about what Berth works with: providers, hosts, inventory, orphans, stats, simulate."""
+"""Commands about what Berth works with: providers, hosts, inventory, stats, simulate."""
 
 from __future__ import annotations
 
@@ -75,27 +75,19 @@ def hosts(session: Session) -> None:
 @reads
 def inventory(session: Session, provider: OptionalProvider = None) -> None:
     """List what providers really hold, asked now."""
-    show(session, {"items": _answers(session, provider, "items")}, _OBJECTS, name="provider_id")
+    show(session, {"items": _answers(session, provider)}, _OBJECTS, name="provider_id")
 
 
-@app.command("orphans", rich_help_panel=PANEL)
-@reads
-def orphans(session: Session, provider: OptionalProvider = None) -> None:
-    """List objects that are ours by signature but belong to no living instance."""
-    found = _answers(session, provider, "orphans")
-    show(session, {"items": found}, (*_OBJECTS, Column("WHY", "why")), name="provider_id")
-
-
-def _answers(session: Session, provider: str | None, part: str) -> list[dict[str, Any]]:
-    """A part of the inventory of one provider, or of all that answer; one that does not is named."""
+def _answers(session: Session, provider: str | None) -> list[dict[str, Any]]:
+    """The inventory of one provider, or of all that answer; one that does not is named."""
     if provider:
-        return _held_by(session, provider, part)
+        return _held_by(session, provider)
     found = []
     for entry in session.client.get("/providers").body["items"]:
         if not entry.get("available"):
             continue
         try:
-            found += _held_by(session, entry["name"], part)
+            found += _held_by(session, entry["name"])
         except ApiProblem as problem:
             if problem.code is ExitCode.AUTH:
                 raise
@@ -103,9 +95,9 @@ def _answers(session: Session, provider: str | None, part: str) -> list[dict[str
     return found
 
 
-def _held_by(session: Session, provider: str, part: str) -> list[dict[str, Any]]:
+def _held_by(session: Session, provider: str) -> list[dict[str, Any]]:
     answer = session.client.get(at("providers", provider, "inventory")).body
-    return [{"provider": provider, **item} for item in answer.get(part) or ()]
+    return [{"provider": provider, **item} for item in answer.get("items") or ()]
 
 
 @app.command("stats", rich_help_panel=PANEL)

@@ -85,18 +85,15 @@ def test_logs_are_printed_as_they_are(canned: CannedBerth, berth: Run) -> None:
     assert "tail=2" in canned.seen[0].query
 
 
-def test_inventory_and_orphans_ask_every_provider_that_can_be_used(canned: CannedBerth, berth: Run) -> None:
+def test_inventory_asks_every_provider_that_can_be_used(canned: CannedBerth, berth: Run) -> None:
     objects = [{"provider_id": f"p{n}", "owned": True, "state": "running"} for n in (1, 2)]
     providers = [
         {"name": "process", "available": True},
         {"name": "docker", "available": False, "reason": "no daemon"},
     ]
     canned.on("GET", "/providers", Reply(200, {"items": providers}))
-    answer = {"items": objects, "orphans": [{**objects[1], "why": "finished life"}]}
-    canned.on("GET", "/providers/process/inventory", Reply(200, answer))
+    canned.on("GET", "/providers/process/inventory", Reply(200, {"items": objects}))
     assert berth("inventory", "-q").out == "p1\np2\n"
-    assert berth("orphans", "-q").out == "p2\n"
-    assert "finished life" in berth("orphans", "process").out
 
 
 def test_followed_logs_go_on_where_they_were() -> None:

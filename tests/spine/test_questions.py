@@ -33,7 +33,9 @@ async def ask(client: Client, activity: str, given: Any) -> str:
     return answer
 
 
-@pytest.mark.parametrize("activity", ["read_inventory", "read_logs", "observe_instance", "simulated_faults"])
+@pytest.mark.parametrize(
+    "activity", ["read_inventory", "read_logs", "observe_instance", "simulated_faults", "sweep_orphans"]
+)
 async def test_a_question_that_nobody_sealed_gets_no_answer(spine: Spine, activity: str) -> None:
     made = spine.create_done()
     client = await connect(spine.temporal.address, spine.namespace)
