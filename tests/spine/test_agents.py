@@ -120,7 +120,7 @@ def test_a_worker_whose_lock_is_lost_leaves_the_host_and_comes_back(make_spine: 
     spine = make_spine()
     worker = spine.start_worker()
     host = hosts(spine)[0]
-    end_connection(spine, f"berth {host.name} %")
+    spine.end_connection(f"berth {host.name} %")
     worker.wait_until("the host's lock is lost", seconds=5)
     wait_for(
         lambda: worker.log.read_text().count(f'"queue": "host-{host.id}"') >= 2,
@@ -129,19 +129,6 @@ def test_a_worker_whose_lock_is_lost_leaves_the_host_and_comes_back(make_spine: 
     )
     spine.create_done()
     worker.kill()
-
-
-def end_connection(spine: Spine, name: str) -> None:
-    """What a database that is restarted, or a network that breaks, does to a connection."""
-    connection = direct(spine.database.engine, "berth-test")()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity "
-            "where application_name like %s and datname = current_database()",
-            (name,),
-        )
-        assert cursor.fetchall() == [(True,)]
-    connection.close()
 
 
 def test_locks_are_free_the_moment_that_their_holder_is_gone(make_spine: MakeSpine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from domain.operations import Source
 from domain.specs import Accepted, Caller
 from services.confirmations import record_confirmation
 from tests.support.spine import Spine
+from tests.support.spines import MakeSpine
 
 pytestmark = pytest.mark.servers
 AGENT = Caller("agent-7", source=Source.AGENT)
@@ -123,3 +125,153 @@ def test_a_termination_is_confirmed_with_its_source_and_goes_to_history(spine: S
     (life,) = spine.runs(made.deployment_id)
     assert life.confirmation_method == "external"
     assert life.termination_confirmed_at is not None
+
+
+def test_a_claim_is_looked_at_at_once_and_not_at_the_polls_next_turn(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_SIMULATED_POLL_SECONDS="30")
+    spine.start_worker()
+    made = accepted_create(spine, seconds=1.0)
+    spine.wait_call(made.deployment_id, "observe")
+    with pytest.raises(AssertionError, match="did not get there"):
+        spine.wait_done(made, seconds=1.5)
+    claim(spine, made, AGENT)
+    spine.succeeded(made, seconds=2)
+    assert evidence(spine, made) == ("agent", "external")
+
+
+def test_a_cancel_is_heard_at_once_and_not_at_the_polls_next_turn(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_SIMULATED_POLL_SECONDS="30")
+    spine.start_worker()
+    made = accepted_create(spine, seconds=60)
+    spine.wait_call(made.deployment_id, "observe")
+    spine.cancel(made.operation_id)
+    spine.cancelled(made, seconds=8)
+
+
+def test_a_poll_goes_on_in_another_worker_when_its_own_is_killed(make_spine: MakeSpine) -> None:
+    spine = make_spine()
+    first = spine.start_worker()
+    made = accepted_create(spine, seconds=3.0)
+    spine.wait_call(made.deployment_id, "observe")
+    first.kill()
+    spine.start_worker()
+    spine.succeeded(made, seconds=40)
+    spine.invariants()
+
+
+def test_a_claim_is_heard_again_after_the_listening_connection_was_lost(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_SIMULATED_POLL_SECONDS="60")
+    spine.start_worker()
+    made = accepted_create(spine, seconds=0.5)
+    spine.wait_call(made.deployment_id, "observe")
+    spine.end_connection("berth-worker-wakes")
+    claim(spine, made, AGENT)
+    spine.succeeded(made, seconds=4)
+
+
+def test_a_time_out_says_what_was_seen_last(spine: Spine) -> None:
+    made = spine.create(
+        simulate={
+            "create": {"fault": "unconfirmed", "seconds": 60},
+            "observe": {"fault": "throttled", "times": -1},
+        },
+        timeouts={"launch_seconds": 3},
+    )
+    spine.wait_operation(made, lambda row: "simulated: throttled" in messages(spine, row.id))
+    failed = spine.failed(made)
+    assert failed.error is not None
+    name = spine.instance(made.deployment_id).name
+    assert failed.error["message"] == f"{name} was not running within 3 s: simulated: throttled"
+    assert (failed.error["code"], failed.error["retryable"]) == ("timed-out", True)
+
+
+def messages(spine: Spine, operation_id: str) -> list[str | None]:
+    return [step.message for step in spine.steps(operation_id)]
+
+
+def test_an_installation_says_how_long_a_launch_may_take(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_SIMULATED_LAUNCH_SECONDS="3")
+    spine.start_worker()
+    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": 60}})
+    failed = spine.failed(made)
+    assert failed.error is not None
+    assert "was not running within 3 s: its provider shows it creating" in failed.error["message"]
+    longer = spine.create(
+        simulate={"create": {"fault": "unconfirmed", "seconds": 4}}, timeouts={"launch_seconds": 20}
+    )
+    spine.succeeded(longer)
+
+
+def test_a_claim_decides_alone_only_where_the_provider_could_never_be_asked(spine: Spine) -> None:
+    made = spine.create(
+        simulate={"create": {"fault": "unconfirmed", "seconds": 60}, "observe": {"fault": "error", "times": -1}},
+        timeouts={"launch_seconds": 4},
+    )
+    spine.wait_operation(made, lambda row: "LAUNCH_ACCEPTED" in spine.event_types(row.id))
+    claim(spine, made, AGENT)
+    spine.succeeded(made)
+    (event,) = [e for e in spine.events(made.operation_id) if e.event_type == "LAUNCH_CONFIRMED"]
+    assert event.data["verified"] is False
+    assert (event.source, event.confirmation_method) == ("agent", "external")
+    spine.provider.clear_faults()
+    spine.succeeded(spine.delete(made.deployment_id))
+
+
+def test_a_termination_is_never_taken_on_anybodys_word(spine: Spine) -> None:
+    made = spine.create_done(timeouts={"termination_seconds": 3})
+    row = spine.instance(made.deployment_id)
+    spine.fault("delete", "unconfirmed", seconds=60, instance=row.id)
+    spine.fault("observe", "error", times=-1, instance=row.id)
+    gone = spine.delete(made.deployment_id)
+    spine.wait_operation(gone, lambda op: "TERMINATE_ACCEPTED" in spine.event_types(op.id))
+    spine.write(lambda tx: record_confirmation(tx, AGENT, gone.operation_id, row.id, "terminated", 1))
+    failed = spine.failed(gone)
+    assert failed.error is not None
+    assert "was not gone within 3 s" in failed.error["message"]
+    spine.provider.clear_faults()
+    spine.fault("delete", "gone", instance=row.id)
+    spine.succeeded(spine.retry(failed.id))
+
+
+def test_an_absence_that_may_be_wrong_ends_no_delete(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_SIMULATED_CONSISTENCY_SECONDS="2")
+    spine.start_worker()
+    made = spine.create_done()
+    row = spine.instance(made.deployment_id)
+    spine.fault("delete", "unconfirmed", seconds=3, instance=row.id)
+    spine.fault("observe", "unseen", times=2, instance=row.id)
+    gone = spine.delete(made.deployment_id)
+    spine.succeeded(gone)
+    (life,) = spine.runs(made.deployment_id)
+    assert life.termination_duration_seconds is not None
+    assert life.termination_duration_seconds >= 3, "it was taken for gone while it was still there"
+
+
+def test_a_clean_up_waits_for_the_proof_and_the_next_object_is_another_one(spine: Spine) -> None:
+    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": 60}})
+    row = spine.instance(made.deployment_id)
+    spine.wait_call(made.deployment_id, "create")
+    spine.fault("delete", "unconfirmed", seconds=1.5, instance=row.id)
+    spine.cancel(made.operation_id)
+    spine.cancelled(made)
+    assert spine.inventory(made.deployment_id) == []
+    assert spine.instance(made.deployment_id).object_generation == 2
+    spine.fault("create", "slow", seconds=0, instance=row.id)
+    spine.succeeded(spine.retry(made.operation_id))
+    (item,) = spine.inventory(made.deployment_id)
+    assert item.generation == 2
+
+
+def test_a_hundred_polls_hold_up_no_command(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_SIMULATED_POLL_SECONDS="5")
+    spine.start_worker()
+    waiting = [spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": 20}}) for _ in range(100)]
+    for made in waiting:
+        spine.wait_operation(made, lambda row: "LAUNCH_ACCEPTED" in spine.event_types(row.id), seconds=60)
+    begun = time.monotonic()
+    spine.create_done()
+    assert time.monotonic() - begun < 3
+    for made in waiting:
+        spine.succeeded(made, seconds=90)
+    assert all(spine.calls(spine.instance(made.deployment_id).id)["create"] == 1 for made in waiting)
+    spine.invariants()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from cryptography.fernet import Fernet
 
+from db.direct import direct
 from db.models import OperationRow
 from db.session import Tx, open_database
 from db.vault import Vault
@@ -144,6 +145,18 @@ class Spine(Looking):
     def write(self, change: Callable[[Tx], T]) -> T:
         with self.database.begin() as tx:
             return change(tx)
+
+    def end_connection(self, name: str) -> None:
+        """What a broken network does to a connection of that name (`%` for anything) to the database."""
+        connection = direct(self.database.engine, "berth-test")()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where application_name like %s and datname = current_database()",
+                (name,),
+            )
+            assert cursor.fetchall() == [(True,)]
+        connection.close()
 
     def new_name(self) -> str:
         return f"shop{next(self._names)}"
