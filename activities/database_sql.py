@@ -67,6 +67,14 @@ def ensure_database(admin: Administrator, wanted: Wanted, guard: Callable[[], No
         session.run(sql.SQL("revoke all on database {} from public").format(name))
 
 
+def set_password(admin: Administrator, wanted: Wanted, guard: Callable[[], None]) -> None:
+    """Give a role that exists this password. Sessions that are open go on."""
+    with _session(admin) as session:
+        guard()
+        verifier = sql.Literal(session.verifier(wanted))
+        session.run(sql.SQL("alter role {} password {}").format(sql.Identifier(wanted.name), verifier))
+
+
 def _ensure_role(session: _Session, wanted: Wanted) -> None:
     name = sql.Identifier(wanted.name)
     verifier = sql.Literal(session.verifier(wanted))

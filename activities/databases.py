@@ -15,7 +15,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.calls import ActivityCall, in_thread
 from activities.contracts import StepInput, StepResult
-from activities.database_sql import Administrator, NameForeign, Wanted, drop_database, ensure_database
+from activities.database_sql import (
+    Administrator,
+    NameForeign,
+    Wanted,
+    drop_database,
+    ensure_database,
+    set_password,
+)
 from activities.failures import as_temporal_failures
 from activities.parts import Parts
 from blueprints.postgres_sql import ADMIN
@@ -124,8 +131,8 @@ class DatabaseActivities:
             raise NotYet(task.waiting)
         if task.database is not None:
             found = task.database
-            wanted = Wanted(found.name, found.password, task.mark)
-            ensure_database(self._administrator(found), wanted, call.guard)
+            change = set_password if task.only_password else ensure_database
+            change(self._administrator(found), Wanted(found.name, found.password, task.mark), call.guard)
 
     def _release(self, owner: Owner, given: StepInput, call: ActivityCall) -> None:
         parts = self._parts

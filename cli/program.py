@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from cli import local
-from cli.commands import acting, catalog, changing, connecting, feeds, fleet, looking, making, operations, orphans, secrets
+from cli.commands import (
+    acting,
+    catalog,
+    changing,
+    connecting,
+    feeds,
+    fleet,
+    looking,
+    making,
+    operations,
+    orphans,
+    secrets,
+)
 from cli.version import print_version
 
 EPILOG = (

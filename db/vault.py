@@ -74,8 +74,11 @@ class Vault:
         return self._fernet.encrypt(value.encode())
 
     def decrypt(self, ciphertext: bytes) -> str:
-        """What `encrypt` was given."""
-        return self._fernet.decrypt(ciphertext).decode()
+        """What `encrypt` was given. Raises `WrongKey` when none of the keys here fits."""
+        try:
+            return self._fernet.decrypt(ciphertext).decode()
+        except InvalidToken:
+            raise WrongKey("A secret does not decrypt with the key file here; copy the current one.") from None
 
     def put(self, tx: Tx, instance_id: str, secrets: Secrets) -> None:
         """Store what is not there yet; an existing secret is kept, so that a repeat changes nothing."""
@@ -106,7 +109,7 @@ class Vault:
     def get(self, tx: Tx, instance_id: str) -> Secrets:
         """The secrets of one instance, decrypted."""
         rows = tx.session.execute(select(Secret.name, Secret.ciphertext).where(Secret.instance_id == instance_id))
-        return Secrets({name: self._fernet.decrypt(cipher).decode() for name, cipher in rows})
+        return Secrets({name: self.decrypt(cipher) for name, cipher in rows})
 
     def seal(self, subject: str, value: dict[str, Any]) -> str:
         """`value` encrypted, for `subject` only: for what travels through servers that others can read."""

@@ -18,10 +18,11 @@ class DatabaseMode(StrEnum):
 
 
 class AllocationState(StrEnum):
-    """How far an allocation has come. Credentials are the same in all of them."""
+    """How far an allocation has come. Rotating: its server may still have the former password."""
 
     PENDING = "pending"
     READY = "ready"
+    ROTATING = "rotating"
     RELEASING = "releasing"
 
 

@@ -34,12 +34,14 @@ class DatabaseTask:
     """What is to be done about a database now.
 
     `waiting`: for what, in words; nothing else can be done meanwhile. `database`: to be made or dropped on its
-    server; None: nothing is left to do. `mark` tells our role from a stranger's.
+    server; None: nothing is left to do. `mark` tells our role from a stranger's. `only_password`: all but the
+    password is the server's own from its birth.
     """
 
     waiting: str | None = None
     database: GrantedDatabase | None = None
     mark: str = ""
+    only_password: bool = False
 
 
 def begin_database_step(tx: Tx, owner: Owner, instance_id: str, step: DatabaseStep) -> int | None:
@@ -76,10 +78,11 @@ def _reached(
         waiting = bring_up(tx, found.server_deployment_id, found.project, since)
         if waiting is not None:
             return DatabaseTask(waiting=waiting)
-    if found.mode == DatabaseMode.DEDICATED:
-        return DatabaseTask()
-    mark = f"berth {server_id} {found.deployment_id}"
     database = granted(tx, vault, server_id, found.deployment_id)
+    if found.mode == DatabaseMode.DEDICATED:
+        rotating = found.state == AllocationState.ROTATING
+        return DatabaseTask(database=database, only_password=True) if rotating else DatabaseTask()
+    mark = f"berth {server_id} {found.deployment_id}"
     if database is None and not dropping:
         raise ProviderError(ProviderErrorKind.NOT_READY, f"the database server {found.server_name} has just gone")
     return DatabaseTask(database=database, mark=mark)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from blueprints.registry import BLUEPRINTS
 from db.models import DatabaseAllocation, Deployment, Meta
 from db.session import Tx
-from domain.databases import DatabaseMode, ServerAddress, consumer_name, server_name
+from domain.databases import AllocationState, DatabaseMode, ServerAddress, consumer_name, server_name
 from domain.errors import FieldError, InvalidInput, NameTaken, OperationNotAllowed
 from domain.lifecycle import Operation
 from domain.limits import NAME_LENGTH
@@ -47,6 +47,12 @@ def shared_address(tx: Tx, deployment: Deployment) -> str | None:
         return found.server_address
     wants = (deployment.database or {}).get("mode")
     return configured_server(tx.session) if wants == DatabaseMode.SHARED else None
+
+
+def has_new_password(tx: Tx, deployment: Deployment) -> bool:
+    """Whether the server must be told of a password before anything logs in with it."""
+    found = tx.session.get(DatabaseAllocation, deployment.id)
+    return found is not None and found.state == AllocationState.ROTATING
 
 
 def check_wanted(tx: Tx, project: str, wanted: NewDeployment) -> None:

@@ -19,7 +19,7 @@ from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.limits import CLEANUP_SECONDS, Budget, database_budget
 from domain.operations import OPERATION_DETAILS, OperationStatus, StepStatus
 from providers.registry import budget
-from services.allocations_checks import shared_address
+from services.allocations_checks import has_new_password, shared_address
 from services.events import instance_event
 from services.fence import Owner, lock_operation
 
@@ -41,6 +41,8 @@ _DOING: dict[str, str] = {
     DatabaseStep.ALLOCATE: "Allocate the database of",
     DatabaseStep.RELEASE: "Release the database of",
 }
+_CONNECTING = {Operation.CREATE, Operation.MODIFY, Operation.START, Operation.RESTART}
+"""What makes an instance log in to its database anew."""
 CENTRAL_QUEUE = "berth"
 """The queue of the workflows; what needs no place of its own is done there too."""
 
@@ -188,9 +190,10 @@ def _with_database(tx: Tx, plan: Plan, deployment: Deployment, some: Instance | 
     """The database comes before the first instance that needs it, and goes after the last one is gone."""
     if deployment.database is None or some is None:
         return plan
-    made = [step for phase in plan.phases for step in phase if step.verb == Operation.CREATE]
-    gone = [step for phase in plan.phases for step in phase if step.verb == Operation.DELETE]
-    if made:
+    steps = [step for phase in plan.phases for step in phase]
+    gone = [step for step in steps if step.verb == Operation.DELETE]
+    connecting = _CONNECTING if has_new_password(tx, deployment) else {Operation.CREATE}
+    if made := [step for step in steps if step.verb in connecting]:
         first = _database_step(tx, deployment, DatabaseStep.ALLOCATE, made[0], some)
         return replace(plan, phases=((first,), *plan.phases))
     left = select(func.count()).where(

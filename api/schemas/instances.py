@@ -146,6 +146,13 @@ class Secrets(Form):
     connection_uri: str | None
 
 
+class KeyRotation(Form):
+    """How many keys the key file holds now, and how many secrets were encrypted with the new one."""
+
+    keys: int
+    secrets: int
+
+
 class Logs(Form):
     """The instance's own last lines."""
 

@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("mode in ('dedicated', 'shared')", name=op.f("ck_database_allocations_mode")),
         sa.CheckConstraint(
-            "state in ('pending', 'ready', 'releasing')", name=op.f("ck_database_allocations_state")
+            "state in ('pending', 'ready', 'releasing', 'rotating')", name=op.f("ck_database_allocations_state")
         ),
         sa.CheckConstraint(
             "(mode = 'shared') = (ciphertext is not null)", name=op.f("ck_database_allocations_own_password")

@@ -1,0 +1,40 @@
+"""Rotation: a new key for everything stored, a new password for one database."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api import schemas
+from api.answers import ok
+from api.dependencies import AskDep, PartsDep
+from api.reading import find_instance
+from api.routes.instances import accepted_instance
+from api.transactions import commit
+from db.session import Tx
+from domain.specs import Accepted
+from services.rotation import rotate_keys, rotate_password
+
+router = APIRouter(tags=["secrets"])
+
+
+@router.post("/secrets:rotate", operation_id="secrets_rotate", response_model=schemas.KeyRotation)
+def rotate_key(parts: PartsDep) -> Response:
+    """A new key, and every stored secret encrypted with it. Whoever reads the key file follows by itself."""
+    return ok(commit(parts.database, lambda tx: rotate_keys(tx, parts.vault)))
+
+
+@router.post(
+    "/instances/{key}/secrets:rotate",
+    operation_id="instances_rotate",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+)
+def rotate(parts: PartsDep, ask: AskDep, key: str) -> Response:
+    """A new password for the instance's database: a modify that tells the server, then what logs in there."""
+
+    def work(tx: Tx) -> tuple[str, Accepted]:
+        row = find_instance(tx.session, ask.caller, key)
+        return row.id, rotate_password(tx, ask, parts.vault, row.id)
+
+    instance_id, made = commit(parts.database, work)
+    return accepted_instance(parts, ask.caller, made.operation_id, instance_id)
