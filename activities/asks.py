@@ -16,6 +16,7 @@ from temporalio import activity
 
 from activities.databases import database_access
 from activities.failures import as_temporal_failures
+from activities.guarded import GuardedProvider
 from activities.parts import Parts
 from db.models import Instance
 from domain.errors import FieldError, InvalidInput, NotFound
@@ -71,7 +72,8 @@ class AskActivities:
         """`{do: list|set|clear, fault?}` → `{items: […]}`: the faults that `simulated` will act out."""
 
         def change(given: Question) -> dict[str, Any]:
-            simulated = self._parts.providers["simulated"]
+            guarded = self._parts.providers["simulated"]
+            simulated = guarded.inner if isinstance(guarded, GuardedProvider) else guarded
             assert isinstance(simulated, SimulatedProvider)
             match given["do"]:
                 case "set":

@@ -48,7 +48,7 @@ _WANTED = {
     Operation.STOP: Seen.DOWN,
     Operation.DELETE: Seen.ABSENT,
 }
-_WORDS = {Seen.UP: "running", Seen.DOWN: "stopped", Seen.ABSENT: "gone"}
+_WORDS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED, Seen.ABSENT: "gone"}
 _AWAY = (OperationalError, InterfaceError)
 
 

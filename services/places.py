@@ -127,6 +127,8 @@ def _ago(seconds: float) -> str:
 def why_not_here(provider: str, reports: Reports) -> str | None:
     """Why a provider cannot be used, from `places`; None when some worker can reach it."""
     mine = reports.get(provider, [])
+    if not mine and PROVIDERS[provider].local_only:
+        return None
     if not mine:
         return f"no worker offers it; configure it and start one: `berth-worker --provider {provider}`"
     return None if mine[0]["available"] else str(mine[0]["reason"])
