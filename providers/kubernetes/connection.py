@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.config import kube_config
 from kubernetes.config.config_exception import ConfigException
@@ -49,7 +50,7 @@ def _load(settings: client.Configuration, options: Options) -> None:
         if not path:
             raise Unconfigured(_HOW) from None
         raise Unconfigured(f"the kubeconfig {path} cannot be used: {_first_line(error)}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise Unconfigured(f"the kubeconfig {path} cannot be read: {type(error).__name__}") from None
 
 

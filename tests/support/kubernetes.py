@@ -148,6 +148,15 @@ class Cluster:
     def deployment(self, place: Place) -> Any:
         return self.apps.read_namespaced_deployment(place.name, place.namespace, _request_timeout=_SECONDS)
 
+    def policy(self, namespace: str) -> Any:
+        found: Any = client.NetworkingV1Api(self.api).read_namespaced_network_policy("berth", namespace)
+        return self.plain(found)["spec"]
+
+    def plain(self, found: object) -> Any:
+        """An object of the SDK as JSON."""
+        api: Any = self.api
+        return api.sanitize_for_serialization(found)
+
     def make_namespace(self, name: str, **labels: str) -> None:
         body: Any = {"metadata": {"name": name, "labels": labels}}
         self.core.create_namespace(body, _request_timeout=_SECONDS)
