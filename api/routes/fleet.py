@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -10,19 +11,19 @@ from fastapi.concurrency import run_in_threadpool
 from api import schemas
 from api.answers import ok
 from api.asks import Place
-from api.dependencies import BodyDep, CallerDep, PartsDep, now
+from api.dependencies import BodyDep, PartsDep, now
 from api.docs import takes
 from api.parts import Parts
-from db.queries import figures, instances, runs
+from db.queries import figures
 from domain.errors import NotFound, Unavailable
 from domain.lifecycle import MOVES, Operation, Status
 from domain.operations import AVAILABLE, OPERATION_DETAILS
-from domain.specs import Caller
 from providers.entry import ProviderEntry
 from providers.registry import PROVIDERS
 from providers.simulated_faults import fault_from
 from services import catalog
 from services.bodies import FaultBody
+from services.orphans import Spot, Why, judge
 from services.placement import is_lost
 from services.places import Reports, places, why_not_here
 from services.shapes import without_nulls
@@ -125,15 +126,16 @@ def hosts(parts: PartsDep) -> Response:
 
 
 @router.get("/providers/{name}/inventory", operation_id="providers_inventory", response_model=dict[str, Any])
-async def inventory(parts: PartsDep, caller: CallerDep, name: str) -> Response:
+async def inventory(parts: PartsDep, name: str) -> Response:
     """What the provider really holds, asked now. `orphans` are ours but belong to no living instance."""
     if name not in PROVIDERS:
         raise NotFound("provider", name)
-    places = await run_in_threadpool(_places, parts, name)
-    if not places:
+    asked = await run_in_threadpool(_places, parts, name)
+    if not asked:
         raise Unavailable(f"No worker has registered a host that offers {name}.")
-    items = [{"provider": name, **item} for place in places for item in await parts.asks.inventory(place)]
-    return ok({"items": items, "orphans": await run_in_threadpool(_orphans, parts, caller, items)})
+    held = {Spot(name, place.host_id): await parts.asks.inventory(place) for place in asked}
+    items = [{"provider": name, **item} for found in held.values() for item in found]
+    return ok({"items": items, "orphans": await run_in_threadpool(_orphans, parts, held)})
 
 
 def _places(parts: Parts, name: str) -> list[Place]:
@@ -143,16 +145,14 @@ def _places(parts: Parts, name: str) -> list[Place]:
         return [Place(name, host["id"]) for host in figures.hosts(session) if name in host["providers"]]
 
 
-def _orphans(parts: Parts, caller: Caller, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of a finished life may be swept; an unknown one is only shown."""
-    ids = {item["instance_id"] for item in items if item.get("instance_id")}
+def _orphans(parts: Parts, held: Mapping[Spot, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Our own among them; `/orphans` has the whole report."""
     with parts.database.read() as session:
-        living = instances.living_among(session, caller.project, ids)
-        ended = runs.ended_among(session, ids)
+        found = [orphan for spot, items in held.items() for orphan in judge(session, spot, items)]
     return [
-        {**item, "why": "finished life" if item.get("instance_id") in ended else "unknown"}
-        for item in items
-        if item.get("owned") and item.get("instance_id") not in living
+        {"provider": orphan.spot.provider, **orphan.item, "why": orphan.why.value}
+        for orphan in found
+        if orphan.why is not Why.NOT_OURS
     ]
 
 

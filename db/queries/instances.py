@@ -136,12 +136,3 @@ def counts(session: Session, wanted: InstanceFilter) -> dict[str, int]:
     late = session.scalar(select(func.count()).select_from(Instance).where(*conditions, _overdue())) or 0
     zeros = {status.value: 0 for status in Status if status is not Status.TERMINATED}
     return {**zeros, **found, "needs_you": found.get(Status.ERROR.value, 0) + late}
-
-
-def living_among(session: Session, project: str, instance_ids: Collection[str]) -> set[str]:
-    """Those of `instance_ids` that live."""
-    if not instance_ids:
-        return set()
-    return set(
-        session.scalars(select(Instance.id).where(Instance.project == project, Instance.id.in_(instance_ids)))
-    )

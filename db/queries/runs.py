@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -51,10 +51,3 @@ def find(session: Session, project: str, key: str) -> Record | None:
     """One life by its own id or the instance's."""
     column = InstanceRun.instance_id if key.startswith("ins_") else InstanceRun.run_id
     return session.execute(select(*_COLUMNS).where(InstanceRun.project == project, column == key)).one_or_none()
-
-
-def ended_among(session: Session, instance_ids: Collection[str]) -> set[str]:
-    """Those of `instance_ids` whose life is over."""
-    if not instance_ids:
-        return set()
-    return set(session.scalars(select(InstanceRun.instance_id).where(InstanceRun.instance_id.in_(instance_ids))))

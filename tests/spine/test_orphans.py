@@ -142,6 +142,8 @@ def test_a_sweep_takes_the_finished_lives_and_leaves_the_rest(api: Api, spine: S
     last = events(spine, over)[-1]
     assert (last.actor, last.reason, last.project) == ("admin", "cleanup", "default")
     assert (last.cloud_instance_id, last.data["provider"]) == (f"sim-{over.instance_id}", "simulated")
+    told = api.get(f"/instances/{over.instance_id}/history")["items"]
+    assert "ORPHAN_REMOVED" in [event["event_type"] for event in told]
     assert over.instance_id not in str(sweep(api, dry_run=False)["items"])
 
 
