@@ -27,12 +27,14 @@ from domain.changes import (
     scale,
     split_legal,
 )
+from domain.databases import DatabaseMode, server_name
 from domain.lifecycle import Operation, Status
 from domain.specs import NewDeployment, Spec
 from domain.work import Form
 from providers.registry import PROVIDERS
 from services import catalog
 from services.acceptance import as_member, with_begun_changes
+from services.allocations_checks import DATABASE_BLUEPRINT
 from services.edits import spec_of
 from services.validation import as_document
 from services.views.common import JsonObject
@@ -205,6 +207,10 @@ def plan_of_creation(
     for path, _, new in differences({}, _document(wanted.spec)):
         if new not in (None, {}, []):
             draft.changes.append({"path": path, "from": None, "to": new, "effect": Disruption.NONE.value})
+    if (wanted.spec.database or {}).get("mode") == DatabaseMode.DEDICATED:
+        own = usual.of_kind(session, Operation.CREATE, DATABASE_BLUEPRINT, wanted.provider)
+        draft.counts["created"] += 1
+        draft.step(server_name(wanted.name), "create, for its database", own.total["p50"] if own else None)
     found = usual.of_kind(session, Operation.CREATE, wanted.blueprint, wanted.provider)
     for ordinal in range(1, wanted.spec.members + 1):
         draft.counts["created"] += 1

@@ -157,6 +157,34 @@ def a_confirmation_arrives_as_a_signal(spine: Spine) -> list[str]:
 
 
 @scenario
+def a_database_is_kept_through_a_failure_and_released_at_the_end(spine: Spine) -> list[str]:
+    """Steps of the deployment beside those of its instances: waiting, failing, done."""
+    made = spine.create(database={"mode": "dedicated"}, simulate={"create": {"fault": "invalid"}})
+    failed = spine.failed(made)
+    again = spine.retry(failed.id)
+    spine.succeeded(again)
+    server = spine.instance(made.deployment_id).db_server_id
+    spine.fault("delete", "invalid", instance=str(server))
+    gone = spine.delete(made.deployment_id)
+    spine.failed(gone)
+    last = spine.retry(gone.operation_id)
+    spine.succeeded(last)
+    return _ids(made, again, gone, last)
+
+
+@scenario
+def a_database_is_still_being_made_when_its_create_is_cancelled(spine: Spine) -> list[str]:
+    """Cancel between two attempts of a step beside."""
+    spine.fault("create", "hang", instance="held-db")
+    made = spine.create("held", database={"mode": "dedicated"})
+    spine.wait_operation(made, lambda row: bool(spine.steps(row.id)[1].attempts))
+    spine.cancel(made.operation_id)
+    spine.cancelled(made)
+    spine.succeeded(spine.delete(made.deployment_id))
+    return _ids(made)
+
+
+@scenario
 def a_delete_pre_empts_a_hanging_create(spine: Spine) -> list[str]:
     """Two runs of one workflow id, one after the other."""
     made = spine.create(simulate={"create": {"fault": "hang", "seconds": 60}})
