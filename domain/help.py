@@ -95,13 +95,18 @@ HELP: dict[str, Help] = {
     ),
     "host-unavailable": Help(
         "No host can take it",
-        "No host that offers this provider is known, or all of them are cordoned.",
-        "Start a worker on a host (`berth up` does so), or lift the cordon.",
+        "No host that offers this provider is known, seen within 30 s, and not cordoned.",
+        "Start a worker on it (`berth up`, or `berth-worker --host`), or lift the cordon; delete and forget work.",
     ),
     "provider-unavailable": Help(
         "This provider cannot be used here",
         "The provider is not part of this version or is not configured; `/providers` says why.",
-        "Choose a provider that `/providers` lists as available.",
+        "Configure what the detail names: a worker tries again every 15 s. Or choose an available one.",
+    ),
+    "provider-swapped": Help(
+        "The provider is another one",
+        "Another engine, cluster or account answers than the one that holds the instances.",
+        "Lead the provider back, or set the `BERTH_…_ACCEPT_IDENTITY` that the message names.",
     ),
     "several-members": Help(
         "Change the deployment instead",
