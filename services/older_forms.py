@@ -34,24 +34,26 @@ def odoo_deployment(session: Session, body: Any, configured: str, rules: Rules) 
     or `ProviderUnavailable` with what to configure where nothing here runs it."""
     form = parsed(OdooBody, body)
     params = form.model_dump(exclude={"name"}, exclude_none=True)
-    provider = configured or _place_for(session, ODOO, rules)
+    provider = _place_for(session, ODOO, rules, configured)
     wanted = {"name": form.name, "blueprint": ODOO, "provider": provider, "params": params}
     return _checked(wanted, rules)
 
 
-def _place_for(session: Session, blueprint: str, rules: Rules) -> str:
-    """The first provider that runs it and is there now; else one that is configured at least."""
-    known = catalog.blueprint(blueprint)
-    names = [
-        n for n in catalog.provider_names(local_mode=rules.local_mode, known=known) if not PROVIDERS[n].local_only
-    ]
+def _place_for(session: Session, blueprint: str, rules: Rules, configured: str) -> str:
+    """As configured; else the first provider that runs it and is there now, or is configured at least."""
+    names = catalog.provider_names(local_mode=rules.local_mode, known=catalog.blueprint(blueprint))
+    if configured:
+        if configured not in names:
+            raise ProviderUnavailable(configured, f"BERTH_ODOO_PROVIDER names it; allowed: {', '.join(names)}")
+        return configured
+    real = [name for name in names if not PROVIDERS[name].local_only]
     reports = places(session)
     for quality in ("available", "configured"):
-        for name in names:
+        for name in real:
             if any(report[quality] for report in reports.get(name, ())):
                 return name
-    why = "; ".join(f"{name}: {why_not_here(name, reports)}" for name in names) or "this version has none"
-    raise ProviderUnavailable(" or ".join(names) or "for containers", why)
+    why = "; ".join(f"{name}: {why_not_here(name, reports)}" for name in real) or "this version has none"
+    raise ProviderUnavailable(" or ".join(real) or "for containers", why)
 
 
 def machine_deployment(name: str, form: LaunchBody, rules: Rules) -> NewDeployment:

@@ -125,6 +125,8 @@ def _meaning(raw: Mapping[str, Any], blueprint: str, provider: str, rules: Rules
         mistakes += _of_other_forms(known, params, entry, rules)
         if params.get("port") is not None and isinstance(members, int) and members > 1:
             mistakes.append(FieldError("/params/port", "a fixed port works with one member only"))
+        if params.get("port") is not None and entry is not None and entry.form is not None and not entry.on_host:
+            mistakes.append(FieldError("/params/port", f"means nothing on {provider}: it has no ports of a host"))
     if isinstance(members, int) and not isinstance(members, bool) and members > known.max_members:
         mistakes.append(FieldError("/members", f"{blueprint} takes at most {known.max_members} for now"))
     if raw.get("database") is not None and not known.needs_database:
