@@ -115,16 +115,17 @@ class Api:
             )
         )
 
-    def create(self, resource: Resource, body: Json) -> None:
-        """Make it; there already is fine. Needs no right to change what exists."""
+    def create(self, resource: Resource, body: Json) -> Json | None:
+        """Make it, or nothing: None where there is one already. Needs no right to change what exists."""
         metadata = body["metadata"]
         path, doing = resource.path(metadata.get("namespace")), f"creating {resource.kind} {metadata['name']}"
         full = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
         try:
-            self._json(_Request("POST", path, doing, {"fieldManager": MANAGER}, full, _JSON))
+            return self._json(_Request("POST", path, doing, {"fieldManager": MANAGER}, full, _JSON))
         except ApiError as error:
-            if error.status != 409:
-                raise
+            if error.status == 409:
+                return None
+            raise
 
     def merge(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
         """Change some fields. A `uid` in its metadata makes sure that it is still the object that was seen."""

@@ -24,7 +24,7 @@ class Bringing:
     def apply(self, made: Manifests, deployment: Json | None, replicas: int, call: Call) -> Json:
         """All of it, ending with the Deployment as it should be. `deployment`: the one that was seen, ours."""
         if deployment is None:
-            deployment = self._put(DEPLOYMENT, made.preparing(), None, call)
+            deployment = self._begin(made, call)
         for claim in made.claims(deployment):
             self._put_named(CLAIM, made, claim, call)
         version = None
@@ -36,6 +36,15 @@ class Bringing:
             self._put_named(SERVICE, made, service, call)
         wanted = made.deployment(replicas=replicas, secrets_version=version)
         return self._put(DEPLOYMENT, wanted, deployment, call)
+
+    def _begin(self, made: Manifests, call: Call) -> Json:
+        call.guard()
+        created = self._api.create(DEPLOYMENT, made.preparing())
+        if created is None:
+            raise ProviderError(
+                ProviderErrorKind.TRANSIENT, f"a Deployment {made.place.name} has just come; it is looked at again"
+            )
+        return created
 
     def _put_named(self, resource: Resource, made: Manifests, body: Json, call: Call) -> Json:
         metadata = body["metadata"]

@@ -41,18 +41,44 @@ class Manifests:
     place: Place
     options: Options
 
+    def __post_init__(self) -> None:
+        if self.recipe.user == 0:
+            raise ProviderError(
+                ProviderErrorKind.INVALID,
+                f"blueprint {self.work.blueprint} wants to run as root, which no pod of Berth may",
+            )
+
     def preparing(self) -> Json:
-        """The Deployment as an owner only: nothing is made of it yet."""
-        body = self.deployment(replicas=0, secrets_version=None)
-        body["metadata"]["annotations"][STAGE] = PREPARING
-        body["spec"]["paused"] = True
-        return body
+        """The Deployment as an owner only: nothing is made of it yet.
+
+        It holds no more than what every later form holds too. It is created, not applied, so that of two creates
+        side by side one finds it; and what a create wrote, a later apply cannot take away, only overwrite.
+        """
+        return {
+            "metadata": {
+                "name": self.place.name,
+                "namespace": self.place.namespace,
+                "labels": labels(self.work),
+                "annotations": signed_annotations(self.work) | {STAGE: PREPARING},
+            },
+            "spec": {
+                "replicas": 0,
+                "paused": True,
+                "strategy": {"type": "Recreate"},
+                "selector": {"matchLabels": self.place.match_labels},
+                "template": {
+                    "metadata": {"labels": labels(self.work)},
+                    "spec": {"containers": [{"name": CONTAINER, "image": self.recipe.image}]},
+                },
+            },
+        }
 
     def deployment(self, *, replicas: int, secrets_version: str | None) -> Json:
         body = self._body(self.place.name, None)
         body["metadata"]["annotations"][STAGE] = COMPLETE
         body["spec"] = {
             "replicas": replicas,
+            "paused": False,
             "revisionHistoryLimit": 0,
             "strategy": {"type": "Recreate"},  # two pods must never share a volume
             "selector": {"matchLabels": self.place.match_labels},
@@ -122,7 +148,7 @@ class Manifests:
         return {"metadata": metadata}
 
     def _pod(self) -> Json:
-        user = self._user()
+        user = _DEFAULT_USER if self.recipe.user is None else self.recipe.user
         spec: Json = {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
@@ -202,12 +228,3 @@ class Manifests:
             else {"tcpSocket": {"port": "main"}}
         )
         return how | {"periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 3}
-
-    def _user(self) -> int:
-        user = _DEFAULT_USER if self.recipe.user is None else self.recipe.user
-        if user == 0:
-            raise ProviderError(
-                ProviderErrorKind.INVALID,
-                f"blueprint {self.work.blueprint} wants to run as root, which no pod of Berth may",
-            )
-        return user

@@ -175,16 +175,14 @@ class KubernetesProvider:
         place = self._place(work)
         deadline = time.monotonic() + _SETTLE_SECONDS
         with self._hints.of(place) as ticket:
-            while True:
-                found = self._judged(place, self._look(work, place).deployment)
-                if found.seen is wanted:
-                    return self._outcome(work, found, confirmed=True)
+            while (found := self._judged(place, self._look(work, place).deployment)).seen is not wanted:
                 if found.refusal is not None:
                     raise ProviderError(found.refusal, f"{work.name}: {found.detail}")
                 if found.stuck or found.state in _NEVER_WAITED_OUT or time.monotonic() >= deadline:
                     return self._outcome(work, found, confirmed=False)
                 call.progress(f"waiting: {found.detail or found.state}")
                 ticket.wait(call, _LOOK_EVERY)
+        return self._outcome(work, found, confirmed=True)
 
     def _judged(self, place: Place, deployment: Json | None) -> Judgement:
         if deployment is None:

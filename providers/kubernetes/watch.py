@@ -1,8 +1,8 @@
 """Wakes a verb that waits when something of its instance changes. A hint only: the verb then looks for itself.
 
 One watch per kind and namespace serves all who wait there. It begins where a list ends, goes on from the last
-version seen after a broken connection, begins anew when the server no longer has that version (410), and ends some
-seconds after the last waiter.
+version seen after a broken connection, begins anew when the server no longer has that version (410), and ends with
+the last waiter.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from domain.work import Call
 from providers.kubernetes.api import Api, Stream
 from providers.kubernetes.errors import ApiError
 from providers.kubernetes.naming import INSTANCE, SERVER, Place
-from providers.kubernetes.resources import DEPLOYMENT, POD, Json, Resource
+from providers.kubernetes.resources import DEPLOYMENT, POD, Resource
 
 _KINDS = (DEPLOYMENT, POD)
-_WATCH_SECONDS = 10
-_LINGER_SECONDS = 10.0
+_WATCH_SECONDS = 30
 _PAUSES = (0.1, 5.0)
 _SLICE = 0.1
 _GONE = 410
@@ -61,6 +60,7 @@ class Hints:
 
     @contextmanager
     def of(self, place: Place) -> Iterator[Ticket]:
+        """Be woken by what happens to this instance."""
         ticket = Ticket(place.instance_id)
         with self._lock:
             self._tickets.setdefault(place.namespace, []).append(ticket)
@@ -69,8 +69,7 @@ class Hints:
         try:
             yield ticket
         finally:
-            with self._lock:
-                self._tickets[place.namespace].remove(ticket)
+            self._leave(place.namespace, ticket)
 
     def watches(self) -> int:
         """How many are open now."""
@@ -78,8 +77,9 @@ class Hints:
             return len(self._feeds)
 
     def close(self) -> None:
+        """End all watches and wait for their threads."""
         with self._lock:
-            feeds = list(self._feeds.values())
+            feeds, self._feeds = list(self._feeds.values()), {}
         for feed in feeds:
             feed.stop()
         for feed in feeds:
@@ -87,25 +87,27 @@ class Hints:
 
     def _start(self, resource: Resource, namespace: str) -> None:
         key = (resource.plural, namespace)
-        if key in self._feeds:
-            return
-        feed = _Feed(self._api, resource, namespace, self._server_id, self._wake, self._may_end)
-        self._feeds[key] = feed
-        feed.start()
+        if key not in self._feeds:
+            self._feeds[key] = feed = _Feed(self._api, resource, namespace, self._server_id, self._wake)
+            feed.start()
+
+    def _leave(self, namespace: str, ticket: Ticket) -> None:
+        """The last one out ends the watches."""
+        with self._lock:
+            self._tickets[namespace].remove(ticket)
+            if self._tickets[namespace]:
+                return
+            del self._tickets[namespace]
+            ended = [self._feeds.pop((resource.plural, namespace), None) for resource in _KINDS]
+        for feed in ended:
+            if feed is not None:
+                feed.stop()
 
     def _wake(self, namespace: str, instance_id: str | None) -> None:
         with self._lock:
             for ticket in self._tickets.get(namespace, []):
                 if instance_id is None or ticket.instance_id == instance_id:
                     ticket.wake()
-
-    def _may_end(self, feed: _Feed) -> bool:
-        """Whether nobody waits there any more; if so it is forgotten, and a later waiter starts another."""
-        with self._lock:
-            if self._tickets.get(feed.namespace) and not feed.stopping:
-                return False
-            self._feeds.pop((feed.resource.plural, feed.namespace), None)
-            return True
 
 
 class _Feed(threading.Thread):
@@ -118,23 +120,16 @@ class _Feed(threading.Thread):
         namespace: str,
         server_id: str,
         wake: Callable[[str, str | None], None],
-        may_end: Callable[[_Feed], bool],
     ) -> None:
         super().__init__(name=f"watch-{resource.plural}-{namespace}", daemon=True)
-        self.resource = resource
-        self.namespace = namespace
         self._api = api
+        self._resource = resource
+        self._namespace = namespace
         self._selector = f"{SERVER}={server_id}"
         self._wake = wake
-        self._may_end = may_end
         self._version: str | None = None
         self._stopped = threading.Event()
         self._stream: Stream | None = None
-        self._busy_at = time.monotonic()
-
-    @property
-    def stopping(self) -> bool:
-        return self._stopped.is_set()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -144,51 +139,43 @@ class _Feed(threading.Thread):
 
     def run(self) -> None:
         pause, longest = _PAUSES
-        while not self._is_over():
+        while not self._stopped.is_set():
             try:
                 self._follow()
             except ProviderError as error:
                 if isinstance(error, ApiError) and error.status == _GONE:
                     self._version = None
-                    continue
                 self._stopped.wait(pause)
                 pause = min(longest, pause * 2)
             else:
                 pause = _PAUSES[0]
 
-    def _is_over(self) -> bool:
-        idle = time.monotonic() - self._busy_at > _LINGER_SECONDS
-        return (idle or self.stopping) and self._may_end(self)
-
     def _follow(self) -> None:
         """One watch, to its end. `_version` moves with every event."""
         if self._version is None:
-            self._version = self._api.version(self.resource, self.namespace, self._selector)
-            self._wake(self.namespace, None)  # whatever happened before now is in nobody's stream
+            self._version = self._api.version(self._resource, self._namespace, self._selector)
+            self._wake(self._namespace, None)  # whatever happened before now is in nobody's stream
         query = {
             "labelSelector": self._selector,
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
-        with self._api.watch(self.resource, self.namespace, query) as stream:
+        with self._api.watch(self._resource, self._namespace, query) as stream:
             self._stream = stream
             try:
-                for event in stream:
-                    if self.stopping or not self._take(event):
-                        return
+                if not self._stopped.is_set():  # else nobody may have seen the stream to end it
+                    self._read(stream)
             finally:
                 self._stream = None
 
-    def _take(self, event: Json) -> bool:
-        """Pass one event on; False when the watch must begin anew."""
-        if event["type"] == "ERROR":
-            if event["object"].get("code") == _GONE:
-                self._version = None
-            return False
-        metadata = event["object"]["metadata"]
-        self._version = metadata["resourceVersion"]
-        if event["type"] != "BOOKMARK":
-            self._busy_at = time.monotonic()
-            self._wake(self.namespace, (metadata.get("labels") or {}).get(INSTANCE))
-        return True
+    def _read(self, stream: Stream) -> None:
+        for event in stream:
+            if event["type"] == "ERROR":  # begin anew where the version is too old, else go on from there
+                if event["object"].get("code") == _GONE:
+                    self._version = None
+                return
+            metadata = event["object"]["metadata"]
+            self._version = metadata["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                self._wake(self._namespace, (metadata.get("labels") or {}).get(INSTANCE))

@@ -253,9 +253,7 @@ def test_a_watch_begins_anew_when_its_version_is_too_old(yard: Yard, tmp_path: P
         assert provider.create(again, RecordingCall()).confirmed
 
 
-def test_one_watch_serves_all_who_wait_and_ends_after_them(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("providers.kubernetes.watch._LINGER_SECONDS", 0.1)
-    monkeypatch.setattr("providers.kubernetes.watch._WATCH_SECONDS", 1)
+def test_one_watch_serves_all_who_wait_and_ends_with_them(yard: Yard) -> None:
     works = [container_work() for _ in range(4)]
     yard.provider.create(works[0], RecordingCall())
     threads = [threading.Thread(target=yard.provider.create, args=(work, RecordingCall())) for work in works[1:]]
@@ -266,7 +264,8 @@ def test_one_watch_serves_all_who_wait_and_ends_after_them(yard: Yard, monkeypat
     for thread in threads:
         thread.join(60)
     assert all(yard.provider.observe(work).seen is Seen.UP for work in works)
-    eventually(lambda: hints.watches() == 0, 10)
+    assert hints.watches() == 0
+    eventually(lambda: not [one for one in threading.enumerate() if yard.prefix in one.name], 3)
 
 
 def prepare(cluster: Cluster, yard: Yard, project: str = "default") -> None:

@@ -115,9 +115,10 @@ class Cluster:
         path.write_text(text.replace(self.plane.server, url))
         return str(path)
 
-    def names(self, place: Place) -> list[str]:
+    def names(self, namespace: str, instance_id: str) -> list[str]:
         """Everything that exists because of the instance, whoever made it: `kind/name`."""
-        about = {"label_selector": f"{INSTANCE}={place.instance_id}", "_request_timeout": _SECONDS}
+        about = {"label_selector": f"{INSTANCE}={instance_id}", "_request_timeout": _SECONDS}
+        name = f"berth-{instance_id.replace('_', '-')}"
         listers: dict[str, Any] = {
             "deployment": self.apps.list_namespaced_deployment,
             "replicaset": self.apps.list_namespaced_replica_set,
@@ -129,13 +130,13 @@ class Cluster:
         found = [
             f"{kind}/{one.metadata.name}"
             for kind, lister in listers.items()
-            for one in lister(place.namespace, **about).items
+            for one in lister(namespace, **about).items
         ]
         volumes: Any = self.core.list_persistent_volume(_request_timeout=_SECONDS)
         return found + [
             f"volume/{one.metadata.name}"
             for one in volumes.items
-            if one.spec.claim_ref.namespace == place.namespace and one.spec.claim_ref.name.startswith(place.name)
+            if one.spec.claim_ref.namespace == namespace and one.spec.claim_ref.name.startswith(name)
         ]
 
     def pods(self, place: Place) -> list[Any]:
@@ -156,6 +157,26 @@ class Cluster:
         """An object of the SDK as JSON."""
         api: Any = self.api
         return api.sanitize_for_serialization(found)
+
+    def endpoints(self, service: str, namespace: str) -> list[tuple[str, int]]:
+        """Where a service leads now."""
+        about = f"kubernetes.io/service-name={service}"
+        slices: Any = client.DiscoveryV1Api(self.api).list_namespaced_endpoint_slice(
+            namespace, label_selector=about, _request_timeout=_SECONDS
+        )
+        return [
+            (address, port.port)
+            for one in slices.items
+            for end in one.endpoints or []
+            if end.conditions.ready
+            for address in end.addresses
+            for port in one.ports
+        ]
+
+    def make_managed(self, name: str) -> None:
+        """A namespace as Berth makes it, unless it is there."""
+        with contextlib.suppress(ApiException):
+            self.make_namespace(name, **{"app.kubernetes.io/managed-by": "berth"})
 
     def make_namespace(self, name: str, **labels: str) -> None:
         body: Any = {"metadata": {"name": name, "labels": labels}}
@@ -217,7 +238,7 @@ class Yard:
         return Place.of(work.identity, self.prefix)
 
     def names(self, work: Work) -> list[str]:
-        return self.cluster.names(self.place(work))
+        return self.cluster.names(self.place(work).namespace, work.instance_id)
 
     def close(self) -> None:
         for provider in (self.provider, *self._more):
