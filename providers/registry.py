@@ -16,6 +16,8 @@ from providers.entry import ProviderEntry
 
 _MODULES = (
     "process",
+    "docker",
+    "kubernetes",
     "simulated",
 )
 

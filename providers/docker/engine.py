@@ -41,7 +41,7 @@ class Engine:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._apis: dict[float, Api] = {}
+        self._apis: dict[int, Api] = {}
         weakref.finalize(self, _close, self._apis)
 
     def ask(self, question: Callable[[Api], T], *, hide: Iterable[str] = ()) -> T:
@@ -62,7 +62,7 @@ class Engine:
         call.guard()
         return self._run(change, self._options.act_seconds, hide)
 
-    def _run(self, question: Callable[[Api], T], seconds: float, hide: Iterable[str]) -> T:
+    def _run(self, question: Callable[[Api], T], seconds: int, hide: Iterable[str]) -> T:
         try:
             return question(self._api(seconds))
         except APIError as error:
@@ -70,12 +70,12 @@ class Engine:
                 self._forget()
             failure = translated(error, hide)
         except Timeout:
-            failure = self._away(f"did not answer within {seconds:g} s")
+            failure = self._away(f"did not answer within {seconds} s")
         except (RequestException, DockerException, OSError):
             failure = self._away("cannot be reached")
         raise failure  # out here it carries neither the SDK's exception nor what that one holds on to
 
-    def _api(self, seconds: float) -> Api:
+    def _api(self, seconds: int) -> Api:
         found = self._apis.get(seconds)
         if found is None:  # not under a lock: a hanging daemon would make all callers wait in a row
             connection = self._options.connection
@@ -95,6 +95,6 @@ class Engine:
         )
 
 
-def _close(apis: dict[float, Api]) -> None:
+def _close(apis: dict[int, Api]) -> None:
     while apis:
         apis.popitem()[1].close()

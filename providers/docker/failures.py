@@ -24,6 +24,7 @@ _WORDS = (
     (re.compile(r"could not find an available.* address pool"), ProviderErrorKind.NO_CAPACITY),
     (re.compile(r"executable file not found|no such file or directory: unknown"), ProviderErrorKind.INVALID),
     (re.compile(r"permission denied: unknown|exec format error"), ProviderErrorKind.INVALID),
+    (re.compile(r"network \S+ is ambiguous"), ProviderErrorKind.TRANSIENT),  # until one of the two is removed
     (re.compile(r"unable to find user|no matching entries in passwd"), ProviderErrorKind.INVALID),
 )
 _PORT_TAKEN = re.compile(r"port is already allocated|address already in use")

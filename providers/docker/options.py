@@ -36,8 +36,8 @@ class Options:
     bind_address: str = _LOOPBACK
     pids_limit: int = _PIDS
     pull: bool = False
-    look_seconds: float = 4.0
-    act_seconds: float = 15.0
+    look_seconds: int = 4
+    act_seconds: int = 15
     """A create may have to copy what the image holds into its volumes, a removal to wait for a busy disk."""
 
 

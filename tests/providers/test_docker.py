@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
+from docker.models.networks import Network
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Resources, Secrets, Seen
@@ -118,7 +119,7 @@ def test_a_delete_removes_container_volumes_and_the_last_network(dock: Dock) -> 
     assert list(dock.provider.inventory()) == []
 
 
-def networks_of(dock: Dock) -> list[object]:
+def networks_of(dock: Dock) -> list[Network]:
     return list(dock.client.networks.list(filters={"label": f"berth.dev/server-id={dock.server_id}"}))
 
 
@@ -132,9 +133,13 @@ def test_instances_of_a_project_reach_each_other_by_the_inner_address(dock: Dock
 
 def test_another_project_has_another_network(dock: Dock) -> None:
     server, stranger = dock.created(), dock.created(a_command("sleep", "100"), project="other")
+    attached = [set(dock.inspected(work)["NetworkSettings"]["Networks"]) for work in (server, stranger)]
+    assert attached == [{f"berth-{dock.server_id}-default"}, {f"berth-{dock.server_id}-other"}]
     host, port = dock.provider.inner_address(server)
-    code, _ = dock.container(stranger).exec_run(["wget", "-T", "2", "-qO-", f"http://{host}:{port}/"])
-    assert code != 0
+    wait_until(lambda: served(server.port))
+    asked = ["timeout", "2", "wget", "-qO-", f"http://{host}:{port}/"]
+    assert dock.container(server).exec_run(asked)[0] == 0
+    assert dock.container(stranger).exec_run(asked)[0] != 0
 
 
 def test_a_start_survives_the_loss_of_its_network(dock: Dock) -> None:
@@ -142,7 +147,7 @@ def test_a_start_survives_the_loss_of_its_network(dock: Dock) -> None:
     dock.provider.stop(work, dock.call)
     dock.provider.stop(other, dock.call)
     for network in networks_of(dock):
-        network.remove()  # type: ignore[attr-defined]
+        network.remove()
     dock.provider.start(other, dock.call)
     assert dock.provider.start(work, dock.call).provider_state == "running"
     host, port = dock.provider.inner_address(work)
@@ -159,7 +164,7 @@ def test_logs_are_the_last_lines_of_both_streams(dock: Dock) -> None:
 
 
 def test_logs_are_bounded_however_much_is_written(dock: Dock) -> None:
-    script = "head -c 20000 /dev/zero | tr '\\0' x; echo; for i in $(seq 1 40000); do echo 0123456789 $i; done; sleep 100"
+    script = "head -c 20000 /dev/zero | tr '\\0' x; echo; seq 1 40000 | sed 's/^/0123456789 /'; sleep 100"
     work = dock.created(a_command("sh", "-c", script))
     wait_until(lambda: dock.provider.logs(work, 1) == ["0123456789 40000"])
     lines = dock.provider.logs(work, 100_000)
@@ -183,7 +188,7 @@ def test_a_missing_image_is_refused_with_what_to_do_and_nothing_is_made(dock: Do
 
 def test_a_pull_that_is_allowed_and_fails_says_why(dock: Dock) -> None:
     dock.options = replace(dock.options, pull=True)
-    with pytest.raises(ProviderError, match="image 127.0.0.1:1/none:7 cannot be pulled: .*refused"):
+    with pytest.raises(ProviderError, match=r"image 127\.0\.0\.1:1/none:7 cannot be pulled: .*refused"):
         dock.provider.create(dock.work(a_web(image="127.0.0.1:1/none:7")), dock.call)
 
 

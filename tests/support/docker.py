@@ -21,6 +21,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from requests.exceptions import RequestException
 
 from tests.images.build import obtain
 from tests.support import docker_leftovers as leftovers
@@ -80,6 +81,16 @@ class DockerEngine:
             self.daemon.kill()
             self.daemon.wait(_STOP_SECONDS)
 
+    def kill(self) -> None:
+        """The daemon dies in the middle; its containers go on without it."""
+        containerd = int((self.folder / "exec" / "containerd" / "containerd.pid").read_text())
+        self.client.close()
+        self.daemon.kill()
+        self.daemon.wait(_STOP_SECONDS)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while Path("/proc", str(containerd)).exists() and time.monotonic() < deadline:
+            time.sleep(0.05)  # the next daemon would take it for alive
+
     @contextlib.contextmanager
     def hanging(self) -> Iterator[None]:
         """The daemon takes connections and answers nothing."""
@@ -125,7 +136,10 @@ class DockerEngine:
                 probe.connect(self.host.removeprefix("unix://"))
             except OSError:
                 return False
-        return bool(self.client.ping())
+        try:
+            return bool(self.client.ping())
+        except (docker.errors.DockerException, RequestException):
+            return False
 
 
 @contextlib.contextmanager

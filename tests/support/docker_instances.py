@@ -1,4 +1,4 @@
-"""Containers for tests: works with small recipes, a provider on the engine of the session, and the truth beside it."""
+"""Containers for tests: works with small recipes, a provider on the session's engine, and the truth beside it."""
 
 from __future__ import annotations
 
