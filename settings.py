@@ -31,6 +31,13 @@ def psycopg2_url(url: str) -> str:
 
 
 _TIMEOUTS = ("launch_seconds", "termination_seconds")
+_ACCEPT_IDENTITY = "accept_identity"
+_OF_EVERY_PROVIDER = frozenset({*_TIMEOUTS, _ACCEPT_IDENTITY})
+
+
+def _given(provider: str) -> dict[str, str]:
+    prefix = f"BERTH_{provider.upper()}_"
+    return {k.removeprefix(prefix).lower(): v for k, v in os.environ.items() if k.startswith(prefix)}
 
 
 def _seconds(provider: str, key: str, text: str) -> float:
@@ -94,14 +101,17 @@ class Settings(BaseSettings):
     """How people see this worker; unique among those that live. Empty: the machine's name and the host's id."""
 
     def provider_options(self, name: str) -> dict[str, str]:
-        """The `BERTH_<NAME>_*` variables of a provider, in lower case without that prefix."""
-        prefix = f"BERTH_{name.upper()}_"
-        return {k.removeprefix(prefix).lower(): v for k, v in os.environ.items() if k.startswith(prefix)}
+        """The `BERTH_<NAME>_*` variables that only this provider knows, in lower case without that prefix."""
+        return {key: value for key, value in _given(name).items() if key not in _OF_EVERY_PROVIDER}
 
     def provider_timeouts(self, name: str) -> dict[str, float]:
         """`BERTH_<NAME>_LAUNCH_SECONDS` and `_TERMINATION_SECONDS`, where they are set."""
-        given = self.provider_options(name)
+        given = _given(name)
         return {key: _seconds(name, key, given[key]) for key in _TIMEOUTS if given.get(key)}
+
+    def accepted_identity(self, name: str) -> str | None:
+        """`BERTH_<NAME>_ACCEPT_IDENTITY`: the place that an operator acknowledges as the provider from now on."""
+        return _given(name).get(_ACCEPT_IDENTITY) or None
 
     @field_validator("database_url")
     @classmethod

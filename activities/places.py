@@ -25,7 +25,6 @@ T = TypeVar("T")
 _OPEN_SECONDS = 15.0
 _IDENTITY_SECONDS = 5.0
 _FRESH_SECONDS = 2.0
-_ACCEPT = "accept_identity"
 
 Record = Callable[[Sequence[PlaceFacts]], Mapping[str, Verdict]]
 
@@ -36,6 +35,8 @@ class Place:
 
     entry: ProviderEntry
     setup: Setup
+    accepted: str | None
+    """The identity that an operator has acknowledged."""
     provider: GuardedProvider | None = None
     configured: bool = False
     reason: str | None = None
@@ -48,8 +49,7 @@ class Place:
 
     @property
     def facts(self) -> PlaceFacts:
-        accepted = self.setup.options.get(_ACCEPT)
-        return PlaceFacts(self.entry.name, self.configured, self.reason, self.identity, accepted)
+        return PlaceFacts(self.entry.name, self.configured, self.reason, self.identity, self.accepted)
 
     def bounded(self, work: Callable[[], T], seconds: float) -> T:
         """`work` in a thread that may be left behind. Raises `ProviderError` when it does not end in time."""
@@ -77,8 +77,8 @@ class Place:
 class Places(Mapping[str, Provider]):
     """The providers by name, those of this worker that are configured. Safe to use from every thread."""
 
-    def __init__(self, entries: Sequence[ProviderEntry], setup: Callable[[str], Setup], record: Record) -> None:
-        self._places = {entry.name: Place(entry, setup(entry.name)) for entry in entries}
+    def __init__(self, places: Sequence[Place], record: Record) -> None:
+        self._places = {place.entry.name: place for place in places}
         self._record = record
 
     def __getitem__(self, name: str) -> Provider:

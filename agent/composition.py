@@ -14,7 +14,7 @@ from pathlib import Path
 from ulid import ULID
 
 from activities.parts import Parts
-from activities.places import Places
+from activities.places import Place, Places
 from activities.shared_server import SharedServer
 from activities.wakes import Wakes
 from agent.serving import COMMANDS_AT_ONCE
@@ -24,7 +24,7 @@ from db.direct import direct
 from db.session import open_database
 from db.vault import Vault
 from domain.work import Identity
-from providers.entry import Setup
+from providers.entry import ProviderEntry, Setup
 from services.allocations_checks import announce_shared_server
 from services.hosts import server_id
 from services.places import PlaceFacts, Reporter, Verdict, note_places
@@ -71,16 +71,17 @@ def compose(settings: Settings, wants: Wants) -> Composition:
         facts = (found.server_id, found.project, found.deployment_id, found.instance_id, str(found.generation))
         return vault.verify(found.signature, *facts)
 
-    def setup(name: str) -> Setup:
+    def place(entry: ProviderEntry) -> Place:
         root = settings.instance_root or settings.data_dir / "instances"
-        options = settings.provider_options(name)
-        return Setup(options, settings.data_dir, root, server, reporter.host_id, verify)
+        options = settings.provider_options(entry.name)
+        setup = Setup(options, settings.data_dir, root, server, reporter.host_id, verify)
+        return Place(entry, setup, settings.accepted_identity(entry.name))
 
     def record(facts: Sequence[PlaceFacts]) -> dict[str, Verdict]:
         with database.begin() as tx:
             return note_places(tx, reporter, facts)
 
-    places = Places(entries, setup, record)
+    places = Places([place(entry) for entry in entries], record)
     parts = Parts(
         database,
         vault,
