@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,6 +220,31 @@ def test_a_place_that_cannot_be_asked_is_named(api: Api, spine: Spine) -> None:
     only = api.get("/orphans?provider=simulated")
     assert only["unasked"] == []
     assert api.ask("GET", "/orphans?provider=nowhere").status_code == 404
+
+
+def test_a_worker_that_does_not_answer_is_named(api: Api, spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.asks.ASK_SECONDS", 1.0)
+    with spine.database.begin() as tx:
+        host = add_host(tx, "silent")
+    (found,) = [place for place in api.get("/orphans")["unasked"] if place["host_id"] == host]
+    assert "does not answer" in found["reason"]
+
+
+def test_what_was_only_accepted_and_still_shows_is_not_called_removed(api: Api, spine: Spine) -> None:
+    over = finished(spine)
+    columns = (
+        "instance_id server_id project deployment_id generation signature name state settles_to settles_at params"
+    )
+    stay = ", ".join(f"old.{column}" for column in columns.split())
+    with closing(sqlite3.connect(spine.folder / "simulated.db")) as db:
+        db.execute(f"create trigger stay after delete on objects begin insert into objects values ({stay}); end")
+        try:
+            report = sweep(api, dry_run=False, ids=[f"sim-{over.instance_id}"])
+        finally:
+            db.execute("drop trigger stay")
+    assert line(report, over)["outcome"] == "removing"
+    assert "still shows as running" in line(report, over)["reason"]
+    assert line(sweep(api, dry_run=False), over)["outcome"] == "removed"
 
 
 def test_a_wrong_wish_is_refused_with_its_place(api: Api) -> None:
