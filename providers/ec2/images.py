@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.errors import ProviderError, ProviderErrorKind
 from providers.ec2.api import Api
+from providers.ec2.batches import Batch
 from providers.ec2.options import Options
 
 _KNOWN_SECONDS = 300.0
+_MOST_VALUES = 200
 
 
 class Images:
     def __init__(self, api: Api, options: Options) -> None:
         self._api = api
         self._owners = options.image_owners
-        self._lock = threading.Lock()
+        self._questions = Batch(self._fetch, _MOST_VALUES)
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def disks(self, image: str, gigabytes: int | None) -> list[dict[str, Any]]:
@@ -43,17 +45,19 @@ class Images:
         return disk
 
     def _described(self, image: str) -> dict[str, Any]:
-        with self._lock:
-            at, found = self._known.get(image, (0.0, {}))
-        if not found or time.monotonic() - at > _KNOWN_SECONDS:
-            answer = self._api.read("DescribeImages", ImageIds=[image], Owners=list(self._owners))
-            found = next(iter(answer.get("Images", ())), {})
-            if not found:
+        at, found = self._known.get(image, (0.0, None))
+        if found is None or time.monotonic() - at > _KNOWN_SECONDS:
+            found = self._questions.ask(image)
+            if found is None:
                 raise ProviderError(
                     ProviderErrorKind.INVALID,
                     f"image {image} does not exist here, or its owner is not allowed; "
                     f"allowed owners (BERTH_EC2_IMAGE_OWNERS): {', '.join(self._owners)}",
                 )
-            with self._lock:
-                self._known[image] = (time.monotonic(), found)
+            self._known[image] = (time.monotonic(), found)
         return found
+
+    def _fetch(self, images: Sequence[str]) -> Mapping[str, dict[str, Any]]:
+        only = {"Name": "image-id", "Values": list(images)}
+        answer = self._api.read("DescribeImages", Filters=[only], Owners=list(self._owners))
+        return {one["ImageId"]: one for one in answer.get("Images", ())}

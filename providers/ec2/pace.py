@@ -26,7 +26,7 @@ class Pace:
         self._burst = burst
         self._clock = clock
         self._lock = threading.Lock()
-        self._next = clock()
+        self._next = float("-inf")
         self._slowed_at = float("-inf")
 
     @property

@@ -6,6 +6,7 @@ truth from `instances()`; no test sets the state of an instance.
 
 from __future__ import annotations
 
+import http.client
 from types import TracebackType
 from typing import Any
 
@@ -28,10 +29,21 @@ class Ec2:
         self._control = int(self._double.ready["control"])
         self.proxy = FaultyProxy.start(f"http://127.0.0.1:{self._double.ready['port']}")
         """Between the client and everything else: its rules match actions by `body="Action=RunInstances&"`."""
+        self._warm_up()
 
     @property
     def endpoint(self) -> str:
         return self.proxy.url
+
+    def _warm_up(self) -> None:
+        """moto reads its tables at the first request, which takes longer than a client waits."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._moto.ready["port"], timeout=60)
+        scope = f"Credential=x/20260101/{REGION}/ec2/aws4_request, SignedHeaders=host, Signature=x"
+        headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}"}
+        for action in ("DescribeInstances", "DescribeInstanceTypes"):
+            connection.request("POST", "/", f"Action={action}&Version=2016-11-15", headers)
+            connection.getresponse().read()
+        connection.close()
 
     def configure(self, **settings: Any) -> None:
         """The names of `ec2_world.Settings`."""
@@ -55,6 +67,9 @@ class Ec2:
         """What reached EC2, oldest first: `action`, `error` (its code), `at`."""
         found: list[dict[str, Any]] = control(self._control, "GET", "/calls")
         return [one for one in found if action in (None, one["action"])]
+
+    def forget_calls(self) -> None:
+        control(self._control, "DELETE", "/calls")
 
     def stop(self) -> None:
         for one in (self.proxy, self._double, self._moto):

@@ -13,16 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+from xml.etree import ElementTree as ET
 
 from tests.support import ec2_xml as xml
-from tests.support.ec2_world import Life, Refusal, World
+from tests.support.ec2_serving import Server, handler
+from tests.support.ec2_world import Refusal, World
 from tests.support.faulty_proxy_server import end_with_stdin
 
 Parameters = dict[str, str]
-_HIDDEN = ("host", "content-length", "connection", "accept-encoding")
 
 
 class Double:
@@ -30,6 +30,8 @@ class Double:
         self.world = World()
         self.lock = threading.RLock()
         self._moto_port = moto_port
+        self._pictures: dict[str, ET.Element] = {}
+        """moto's word on each instance, until something changes it: moto takes 20 ms to describe one."""
         self._verbs: dict[str, Callable[[Parameters, dict[str, str]], bytes]] = {
             "RunInstances": self._run,
             "DescribeInstances": self._describe,
@@ -41,6 +43,10 @@ class Double:
             "ModifyInstanceAttribute": self._modify,
             "GetConsoleOutput": self._console,
         }
+
+    def forget_all(self) -> None:
+        self.world.reset()
+        self._pictures.clear()
 
     def answer(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         parameters = dict(parse_qsl(body.decode(), keep_blank_values=True))
@@ -69,23 +75,40 @@ class Double:
         if answer.status >= 400:
             code, message = xml.read_error(body)
             raise Refusal(code, message, answer.status)
+        if not parameters["Action"].startswith(("Describe", "Get", "RunInstances")):
+            self._forget(parameters)
         return body
+
+    def _forget(self, parameters: Parameters) -> None:
+        """The pictures that a change spoils; all of them when it names no instance."""
+        named = [value for value in parameters.values() if value in self._pictures]
+        for one in named or list(self._pictures):
+            self._pictures.pop(one, None)
+
+    def _picture(self, instance_id: str, like: Parameters, headers: dict[str, str]) -> ET.Element:
+        if instance_id not in self._pictures:
+            found = self._pass_on(_plain("DescribeInstances", like, instance_id), headers)
+            self._pictures[instance_id] = xml.pictures(found)[0]
+        return self._pictures[instance_id]
 
     def _run(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
         token, now = parameters.get("ClientToken"), time.monotonic()
         before = self.world.remembered(token, parameters)
         if before is not None:
-            again = {"Action": "DescribeInstances", "Version": parameters["Version"], "InstanceId.1": before.id}
-            return xml.as_run_answer(xml.rewrite(self._pass_on(again, headers), lambda _: before, now, None))
+            return xml.run_answer(
+                xml.dressed(self._picture(before.id, parameters, headers), before, now, tagged=True)
+            )
         zone = parameters.get("Placement.AvailabilityZone") or self._zone_of_subnet(parameters, headers)
         if zone is not None:
             self.world.make_room(zone, now)
         found = self._pass_on(parameters, headers)
-        instance_id, zone = xml.instance_and_zone(found)
+        picture = xml.pictures(found)[0]
+        instance_id, zone = xml.instance_and_zone(picture)
         life = self.world.born(instance_id, zone, token)
+        self._pictures[life.id] = picture
         if life.becomes == "terminated":
             self._pass_on(_plain("TerminateInstances", parameters, life.id), headers)
-        return xml.rewrite(found, lambda _: life, now, None)
+        return xml.run_answer(xml.dressed(picture, life, now, tagged=True))
 
     def _zone_of_subnet(self, parameters: Parameters, headers: dict[str, str]) -> str | None:
         subnet = parameters.get("SubnetId") or parameters.get("NetworkInterface.1.SubnetId")
@@ -100,20 +123,16 @@ class Double:
         if ids and "MaxResults" in parameters:
             raise Refusal("InvalidParameterCombination", "instancesSet cannot be used with maxResults")
         self.world.need(ids, now)
-        filters, rest = _filters(parameters)
-        states = filters.pop("instance-state-name", None)
-        by_tag = any(name.startswith("tag") for name in filters)
-        for number, (name, values) in enumerate(filters.items(), 1):
-            rest[f"Filter.{number}.Name"] = name
-            rest |= {f"Filter.{number}.Value.{place}": value for place, value in enumerate(values, 1)}
-
-        def shown(instance_id: str) -> Life | None:
-            life = self.world.visible(instance_id, now)
-            if life is None or (states is not None and life.shown(now) not in states):
-                return None
-            return life if self.world.tagged(life, now) or not by_tag else None
-
-        return xml.rewrite(self._pass_on(rest, headers), shown, now, self.world.tagged)
+        filters = _filters(parameters)
+        shown = []
+        for life in list(self.world.lives.values()):
+            if self.world.visible(life.id, now) is None or (ids and life.id not in ids):
+                continue
+            tagged = self.world.tagged(life, now)
+            item = xml.dressed(self._picture(life.id, parameters, headers), life, now, tagged=tagged)
+            if all(xml.satisfies(item, name, values) for name, values in filters.items()):
+                shown.append(item)
+        return xml.page(shown, parameters.get("NextToken"), int(parameters.get("MaxResults", "1000")))
 
     def _status(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
         now = time.monotonic()
@@ -195,51 +214,16 @@ def _numbered(parameters: Parameters, name: str) -> list[str]:
     return [value for key, value in parameters.items() if key.startswith(f"{name}.")]
 
 
-def _filters(parameters: Parameters) -> tuple[dict[str, list[str]], Parameters]:
-    """The filters by name, and the parameters without them."""
+def _filters(parameters: Parameters) -> dict[str, list[str]]:
     filters: dict[str, list[str]] = {}
     for key, name in parameters.items():
         if key.startswith("Filter.") and key.endswith(".Name"):
             filters[name] = _numbered(parameters, f"{key.removesuffix('.Name')}.Value")
-    return filters, {key: value for key, value in parameters.items() if not key.startswith("Filter.")}
-
-
-def _handler(respond: Callable[[str, str, bytes, dict[str, str]], tuple[int, bytes]]) -> Any:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 60
-
-        def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _HIDDEN}
-            status, found = respond(self.command, self.path, body, headers)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(found)))
-            self.end_headers()
-            self.wfile.write(found)
-
-        def do_GET(self) -> None:
-            self._serve()
-
-        def do_POST(self) -> None:
-            self._serve()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Quiet."""
-
-    return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 512
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that leave are part of the tests."""
+    return filters
 
 
 def _control(double: Double, moto_port: int, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-    """`GET|POST /settings`, `GET /calls`, `GET /instances`, `POST /reset`."""
+    """`POST /settings`, `GET|DELETE /calls`, `GET /instances`, `POST /reset`."""
     with double.lock:
         found: Any = {}
         match (method, path):
@@ -250,10 +234,12 @@ def _control(double: Double, moto_port: int, method: str, path: str, body: bytes
                     return 400, json.dumps({"error": str(error)}).encode()
             case ("GET", "/calls"):
                 found = double.world.calls
+            case ("DELETE", "/calls"):
+                double.world.calls.clear()
             case ("GET", "/instances"):
                 found = double.world.truth()
             case ("POST", "/reset"):
-                double.world.reset()
+                double.forget_all()
                 connection = http.client.HTTPConnection("127.0.0.1", moto_port, timeout=10)
                 connection.request("POST", "/moto-api/reset")
                 connection.getresponse().read()
@@ -266,9 +252,9 @@ def _control(double: Double, moto_port: int, method: str, path: str, body: bytes
 def main() -> None:
     moto_port = int(sys.argv[1])
     double = Double(moto_port)
-    front = _Server(("127.0.0.1", 0), _handler(lambda _, path, body, headers: double.answer(path, body, headers)))
-    back = _Server(
-        ("127.0.0.1", 0), _handler(lambda method, path, body, _: _control(double, moto_port, method, path, body))
+    front = Server(("127.0.0.1", 0), handler(lambda _, path, body, headers: double.answer(path, body, headers)))
+    back = Server(
+        ("127.0.0.1", 0), handler(lambda method, path, body, _: _control(double, moto_port, method, path, body))
     )
     threading.Thread(target=back.serve_forever, daemon=True).start()
     end_with_stdin()

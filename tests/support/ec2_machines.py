@@ -35,7 +35,7 @@ QUICK = {
     "image": IMAGE,
     "consistency_seconds": "1",
     "poll_seconds": "0.1",
-    "call_seconds": "2",
+    "call_seconds": "4",
 }
 """The provider's options for tests: as configured, only faster."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import copy
 from xml.etree import ElementTree as ET
 
-from tests.support.ec2_world import CODES, Life, Settings
+from tests.support.ec2_world import CODES, Life, Refusal, Settings
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15"
 _NS = f"{{{NAMESPACE}}}"
@@ -36,48 +36,71 @@ def first(body: bytes, name: str) -> str | None:
     return next((one.text for one in ET.fromstring(body).iter(f"{_NS}{name}")), None)
 
 
-def instance_and_zone(body: bytes) -> tuple[str, str]:
-    instance, zone = first(body, "instanceId"), first(body, "availabilityZone")
+def pictures(body: bytes) -> list[ET.Element]:
+    """The instances of an answer of RunInstances or DescribeInstances."""
+    return [item for instances in ET.fromstring(body).iter(f"{_NS}instancesSet") for item in instances]
+
+
+def instance_and_zone(picture: ET.Element) -> tuple[str, str]:
+    instance = picture.findtext(f"{_NS}instanceId")
+    zone = picture.findtext(f"{_NS}placement/{_NS}availabilityZone")
     assert instance is not None
     assert zone is not None
     return instance, zone
 
 
-def rewrite(
-    body: bytes,
-    shown: Callable[[str], Life | None],
-    now: float,
-    tagged: Callable[[Life, float], bool] | None,
-) -> bytes:
-    """moto's instances with their present states; without those that are not to be seen."""
-    root = ET.fromstring(body)
-    for instances in root.iter(f"{_NS}instancesSet"):
-        for item in list(instances):
-            life = shown(item.findtext(f"{_NS}instanceId") or "")
-            if life is None:
-                instances.remove(item)
-            else:
-                _dress(item, life, now, tagged is None or tagged(life, now))
-    for reservations in root.iter(f"{_NS}reservationSet"):
-        for item in list(reservations):
-            found = item.find(f"{_NS}instancesSet")
-            if found is not None and len(found) == 0:
-                reservations.remove(item)
-    return ET.tostring(root)
-
-
-def _dress(item: ET.Element, life: Life, now: float, tagged: bool) -> None:
-    state = life.shown(now)
+def dressed(picture: ET.Element, life: Life, now: float, *, tagged: bool) -> ET.Element:
+    """moto's word on an instance with its present state, and without tags that do not show yet."""
+    item, state = copy.deepcopy(picture), life.shown(now)
     _set_state(item, "instanceState", state)
-    for name in ("stateReason", "reason"):
+    hidden = ("stateReason", "reason") if tagged else ("stateReason", "reason", "tagSet")
+    for name in hidden:
         for old in item.findall(f"{_NS}{name}"):
             item.remove(old)
     if state in ("terminated", "shutting-down") and life.reason:
         why = ET.SubElement(item, f"{_NS}stateReason")
         ET.SubElement(why, f"{_NS}code").text = life.reason
         ET.SubElement(why, f"{_NS}message").text = f"{life.reason}: as the double was told"
-    for old in item.findall(f"{_NS}tagSet") if not tagged else ():
-        item.remove(old)
+    return item
+
+
+def satisfies(item: ET.Element, name: str, values: list[str]) -> bool:
+    """The filters that the double knows; a test that meets another one should hear of it."""
+    tags = {one.findtext(f"{_NS}key"): one.findtext(f"{_NS}value") or "" for one in item.iterfind(_TAGS)}
+    if name == "instance-id":
+        return item.findtext(f"{_NS}instanceId") in values
+    if name == "instance-state-name":
+        return item.findtext(f"{_NS}instanceState/{_NS}name") in values
+    if name == "tag-key":
+        return any(value in tags for value in values)
+    if name.startswith("tag:"):
+        return tags.get(name.removeprefix("tag:")) in values
+    raise Refusal("InvalidParameterValue", f"The double knows no filter {name}")
+
+
+_TAGS = f"{_NS}tagSet/{_NS}item"
+
+
+def page(items: list[ET.Element], after: str | None, size: int) -> bytes:
+    """One page of DescribeInstances; the token is the last instance of the one before."""
+    ids = [item.findtext(f"{_NS}instanceId") for item in items]
+    start = ids.index(after) + 1 if after in ids else 0
+    root = ET.Element(f"{_NS}DescribeInstancesResponse")
+    holder = ET.SubElement(root, f"{_NS}reservationSet")
+    for item in items[start : start + size]:
+        reservation = ET.SubElement(holder, f"{_NS}item")
+        ET.SubElement(reservation, f"{_NS}reservationId").text = "r-0"
+        ET.SubElement(reservation, f"{_NS}instancesSet").append(item)
+    if start + size < len(items):
+        ET.SubElement(root, f"{_NS}nextToken").text = ids[start + size - 1]
+    return ET.tostring(root)
+
+
+def run_answer(item: ET.Element) -> bytes:
+    root = ET.Element(f"{_NS}RunInstancesResponse")
+    ET.SubElement(root, f"{_NS}reservationId").text = "r-0"
+    ET.SubElement(root, f"{_NS}instancesSet").append(item)
+    return ET.tostring(root)
 
 
 def _set_state(item: ET.Element, name: str, state: str) -> None:
@@ -88,15 +111,6 @@ def _set_state(item: ET.Element, name: str, state: str) -> None:
         found.remove(child)
     ET.SubElement(found, f"{_NS}code").text = str(CODES[state])
     ET.SubElement(found, f"{_NS}name").text = state
-
-
-def as_run_answer(body: bytes) -> bytes:
-    """The one reservation of a DescribeInstances answer, in the form of RunInstances."""
-    found = ET.fromstring(body).find(f"{_NS}reservationSet/{_NS}item")
-    assert found is not None
-    root = ET.Element(f"{_NS}RunInstancesResponse")
-    root.extend(list(found))
-    return ET.tostring(root)
 
 
 def changes(action: str, lives: list[Life], before: dict[str, str], now: float) -> bytes:
