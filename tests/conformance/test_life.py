@@ -53,8 +53,11 @@ def test_a_create_brings_up_what_is_stopped(harness: Harness) -> None:
 
 
 def test_an_outcome_an_observation_and_the_inventory_name_the_same_object(harness: Harness) -> None:
-    scene = up(harness)
+    scene = Scene(harness)
+    outcome = scene.do("create")
     found = scene.look()
+    if outcome.confirmed:
+        assert (found.provider_state, found.endpoint) == (outcome.provider_state, outcome.endpoint)
     (item,) = [i for i in scene.provider().inventory() if i.instance_id == scene.work.instance_id]
     assert scene.work.provider_id == found.provider_id == item.provider_id
     assert found.generation in (None, scene.work.identity.generation)
