@@ -9,19 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 
-from db.models import Deployment, Instance, Meta, OperationInstance, OperationRow, OperationStep
+from db.models import Deployment, Instance, Meta, OperationInstance, OperationRow
 from db.session import Tx
 from domain.databases import DatabaseStep
 from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.limits import CLEANUP_SECONDS, Budget, database_budget
-from domain.operations import OPERATION_DETAILS, OperationStatus, StepStatus
+from domain.operations import OPERATION_DETAILS, OperationStatus
 from providers.registry import budget
 from services.allocations_checks import has_new_password, shared_address
 from services.events import instance_event
 from services.fence import Owner, lock_operation
+from services.shown_steps import write_steps
 
 PHASE_ORDER = (
     Operation.CREATE,
@@ -31,16 +32,6 @@ PHASE_ORDER = (
     Operation.RESTART,
     Operation.DELETE,
 )
-_DOING: dict[str, str] = {
-    Operation.CREATE: "Create",
-    Operation.MODIFY: "Change",
-    Operation.START: "Start",
-    Operation.STOP: "Stop",
-    Operation.RESTART: "Restart",
-    Operation.DELETE: "Remove",
-    DatabaseStep.ALLOCATE: "Allocate the database of",
-    DatabaseStep.RELEASE: "Release the database of",
-}
 _CONNECTING = {Operation.CREATE, Operation.MODIFY, Operation.START, Operation.RESTART}
 """What makes an instance log in to its database anew."""
 CENTRAL_QUEUE = "berth"
@@ -99,7 +90,7 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[
     plan = _plan(operation, deployment, moves, instances, rules)
     plan = _with_database(tx, plan, deployment, next(iter(instances.values()), None))
     _write_planned(tx, operation, plan, moves, instances)
-    _write_steps(tx, operation, plan)
+    write_steps(tx, operation.id, plan.phases)
     total = sum(max(step.total_seconds for step in phase) for phase in plan.phases) + 2 * CLEANUP_SECONDS
     slow = sum(max(_slow(operation.provider, step) for step in phase) for phase in plan.phases)
     stored = asdict(plan)
@@ -283,29 +274,4 @@ def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row:
         change=(before, move.during),
         cloud_instance_id=row.cloud_instance_id,
         data={"name": row.name},
-    )
-
-
-def _write_steps(tx: Tx, operation: OperationRow, plan: Plan) -> None:
-    """The steps that people see, in order, all but Plan itself still pending."""
-    fresh: dict[str, Any] = {"message": None, "attempts": []}
-    rows: list[dict[str, Any]] = [
-        {"name": "plan", "title": "Plan", "instance_id": None, "status": StepStatus.DONE, **fresh}
-    ]
-    for phase in plan.phases:
-        for step in phase:
-            title = f"{_DOING[step.verb]} {step.name}"
-            rows.append(
-                {
-                    "name": step.verb,
-                    "title": title,
-                    "instance_id": step.instance_id,
-                    "status": StepStatus.PENDING,
-                    **fresh,
-                }
-            )
-    rows.append({"name": "finish", "title": "Finish", "instance_id": None, "status": StepStatus.PENDING, **fresh})
-    tx.run(
-        insert(OperationStep),
-        [{"operation_id": operation.id, "position": n, **row} for n, row in enumerate(rows)],
     )

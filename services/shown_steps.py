@@ -1,0 +1,53 @@
+"""The steps of an operation as people see them, written by Plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+
+from db.models import OperationStep
+from db.session import Tx
+from domain.databases import DatabaseStep
+from domain.lifecycle import Operation
+from domain.operations import StepStatus
+
+if TYPE_CHECKING:
+    from services.planning import PlannedStep
+
+_DOING: dict[str, str] = {
+    Operation.CREATE: "Create",
+    Operation.MODIFY: "Change",
+    Operation.START: "Start",
+    Operation.STOP: "Stop",
+    Operation.RESTART: "Restart",
+    Operation.DELETE: "Remove",
+    DatabaseStep.ALLOCATE: "Allocate the database of",
+    DatabaseStep.RELEASE: "Release the database of",
+}
+
+
+def write_steps(tx: Tx, operation_id: str, phases: Sequence[Sequence[PlannedStep]]) -> None:
+    """The steps that people see, in order, all but Plan itself still pending."""
+    fresh: dict[str, Any] = {"message": None, "attempts": []}
+    rows: list[dict[str, Any]] = [
+        {"name": "plan", "title": "Plan", "instance_id": None, "status": StepStatus.DONE, **fresh}
+    ]
+    for phase in phases:
+        for step in phase:
+            title = f"{_DOING[step.verb]} {step.name}"
+            rows.append(
+                {
+                    "name": step.verb,
+                    "title": title,
+                    "instance_id": step.instance_id,
+                    "status": StepStatus.PENDING,
+                    **fresh,
+                }
+            )
+    rows.append({"name": "finish", "title": "Finish", "instance_id": None, "status": StepStatus.PENDING, **fresh})
+    tx.run(
+        insert(OperationStep),
+        [{"operation_id": operation_id, "position": n, **row} for n, row in enumerate(rows)],
+    )
