@@ -90,9 +90,9 @@ function UnderWay() {
   const parked = items.filter((one) => one.done && one.needs_you).length;
   const running = items.filter((one) => !one.done).length - stuck;
   if (running + stuck + parked === 0) return null;
-  const told = [`${running} running`, stuck > 0 && `${stuck} stuck`, parked > 0 && `${parked} parked`].filter(Boolean).join(", ");
   return (
-    <Link className="ops" href="/operations" aria-label={`Operations: ${told}`}>
+    <Link className="ops" href="/operations">
+      <span className="sr">Operations: </span>
       {running > 0 && (
         <>
           <Spinner />
@@ -139,7 +139,7 @@ function Account() {
   return (
     <Menu>
       <MenuButton className="who" aria-label="Account and settings">
-        <Icon name="key" />
+        <Icon name="sliders" />
       </MenuButton>
       <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 6, padding: 8 }}>
         <MenuItem>

@@ -1,1 +1,134 @@
-export default function Later() { return null; }
+/** Jump to an instance, a screen, or an action of what is named. Nothing that ends a life happens from here unasked. */
+
+import { Combobox, ComboboxInput, ComboboxOption, ComboboxOptions, Dialog, DialogBackdrop, DialogPanel } from "@headlessui/react";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { useLocation } from "wouter";
+
+import { type Instance, instancesList } from "@/api/client";
+import { useLifecycle } from "@/lib/lifecycle";
+import { leadsToEditor, operationIcon, statusWord } from "@/lib/look";
+import { useUi } from "@/lib/ui";
+import { act } from "@/live/act";
+import { useLive } from "@/live/store";
+import { Icon } from "@/parts/Icon";
+
+interface Command {
+  id: string;
+  text: string;
+  note: string;
+  icon: string;
+  run: () => void;
+}
+
+const MOST = 12;
+
+export default function Palette() {
+  const close = useUi((ui) => ui.close);
+  const [text, setText] = useState("");
+  const commands = useCommands(text.trim().toLowerCase());
+  return (
+    <Dialog open onClose={close} className="overlay" aria-label="Jump to">
+      <DialogBackdrop className="backdrop" />
+      <div className="overlay-frame">
+        <DialogPanel className="palette">
+          <Combobox
+            onChange={(command: Command | null) => {
+              if (command === null) return;
+              close();
+              command.run();
+            }}
+          >
+            <label className="palette-field">
+              <Icon name="search" />
+              <ComboboxInput autoFocus aria-label="Jump to" placeholder="Instance, screen, or “stop orders”" value={text} onChange={(event) => setText(event.target.value)} autoComplete="off" spellCheck={false} />
+              <kbd>Esc</kbd>
+            </label>
+            <ComboboxOptions static className="palette-list">
+              {commands.map((command) => (
+                <ComboboxOption key={command.id} value={command} className="palette-item">
+                  <Icon name={command.icon} />
+                  <span>{command.text}</span>
+                  <small>{command.note}</small>
+                </ComboboxOption>
+              ))}
+            </ComboboxOptions>
+            {commands.length === 0 && <p className="muted px-4 pb-4">Nothing is named like that.</p>}
+          </Combobox>
+        </DialogPanel>
+      </div>
+    </Dialog>
+  );
+}
+
+function useCommands(text: string): Command[] {
+  const [, navigate] = useLocation();
+  const found = useFound(text);
+  const screens = useScreens();
+  const table = useLifecycle();
+  return useMemo(() => {
+    const matching = screens.filter((command) => command.text.toLowerCase().includes(text));
+    const places = found.map((instance): Command => ({ id: instance.id, text: instance.name, note: `${statusWord(instance.status)} · ${instance.provider}`, icon: "rows", run: () => navigate(`/instances/${instance.name}`) }));
+    const words = text.split(/\s+/);
+    const actions = found.slice(0, 6).flatMap((instance) =>
+      instance.allowed_actions
+        .filter((action) => action.enabled && action.button && words.every((word) => `${action.label} ${instance.name}`.toLowerCase().includes(word)))
+        .map((action): Command => ({
+          id: `${instance.id}-${action.action}`,
+          text: `${action.label} ${instance.name}`,
+          note: table.ending.has(action.action) ? "opens its page, where it is asked again" : leadsToEditor(action.action) ? "opens the editor" : "asks at once",
+          icon: operationIcon(action.action),
+          run: () => {
+            if (leadsToEditor(action.action)) navigate(`/deployments/${instance.deployment_name}`);
+            else if (table.ending.has(action.action)) navigate(`/instances/${instance.name}`);
+            else {
+              navigate(`/instances/${instance.name}`);
+              void act(instance, action.action);
+            }
+          },
+        })),
+    );
+    return [...(text === "" ? matching : []), ...places.slice(0, 8), ...(text === "" ? [] : actions), ...(text === "" ? [] : matching)].slice(0, MOST);
+  }, [text, found, screens, table, navigate]);
+}
+
+/** The words that are not an action's name look for instances; the server knows those that are not loaded. */
+function useFound(text: string): Instance[] {
+  const held = useLive((live) => live.held);
+  const name = text.split(/\s+/).at(-1) ?? "";
+  useQuery({
+    queryKey: ["palette", name],
+    queryFn: async () => {
+      const { data } = await instancesList({ query: { page_size: 10, q: name } });
+      useLive.getState().takeRecords(data.items);
+      return data.items.length;
+    },
+    enabled: name.length > 1,
+    staleTime: 5_000,
+  });
+  return useMemo(() => {
+    const living = Object.values(held).filter((one) => one.gone === null && one.record.name.includes(name));
+    living.sort((a, b) => Number(b.record.name.startsWith(name)) - Number(a.record.name.startsWith(name)) || a.record.name.localeCompare(b.record.name));
+    return living.slice(0, 20).map((one) => one.record);
+  }, [held, name]);
+}
+
+function useScreens(): Command[] {
+  const [, navigate] = useLocation();
+  return useMemo(() => {
+    const ui = useUi.getState();
+    const go = (text: string, icon: string, href: string): Command => ({ id: href, text, note: "Go", icon, run: () => navigate(href) });
+    return [
+      { id: "create", text: "Create instance", note: "c", icon: "plus", run: ui.openCreate },
+      go("Instances", "rows", "/instances"),
+      go("Needs you", "warn", "/instances?needs_you=true"),
+      go("Operations", "flow", "/operations"),
+      go("Deployments", "stack", "/deployments"),
+      go("History", "book", "/history"),
+      go("Hosts and providers", "host", "/hosts"),
+      go("Statistics", "chart", "/statistics"),
+      { id: "theme", text: "Switch theme", note: "", icon: "theme", run: () => ui.setTheme(useUi.getState().theme === "dark" ? "light" : "dark") },
+      { id: "help", text: "Keys and help", note: "?", icon: "book", run: ui.openHelp },
+    ];
+  }, [navigate]);
+}

@@ -1,1 +1,179 @@
-export default function Later() { return null; }
+/** Everything under way and everything that waits for a person, the stuck first, each with its way out in place. */
+
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo } from "react";
+import { useSearchParams } from "wouter";
+
+import { type OperationForm, operationsList } from "@/api/client";
+import { useNow } from "@/lib/clock";
+import { keys, openOperationsQuery, useInterval } from "@/live/queries";
+import { useLive } from "@/live/store";
+import { Icon, Spinner } from "@/parts/Icon";
+import { Bones, Command, Empty, Failed } from "@/parts/States";
+
+import { GROUPS, type Group, groupOf, type OperationFilter, wanted } from "./groups";
+import { OperationRow } from "./OperationRow";
+import { RetryAll } from "./RetryAll";
+
+const FINISHED = 50;
+
+function useOperations() {
+  const open = useQuery(openOperationsQuery);
+  const every = useInterval();
+  const recent = useQuery({
+    queryKey: [...keys.operations, "finished"],
+    queryFn: async () => {
+      const { data } = await operationsList({ query: { status: ["succeeded", "failed", "cancelled"], page_size: FINISHED } });
+      useLive.getState().takeOperations(data.items);
+      return data;
+    },
+    refetchInterval: every,
+  });
+  const items = useMemo(() => {
+    const all = [...(open.data?.items ?? []), ...(recent.data?.items ?? [])];
+    return [...new Map(all.map((one) => [one.id, one])).values()];
+  }, [open.data, recent.data]);
+  return { items, open, recent };
+}
+
+export default function OperationsScreen() {
+  const { items, open, recent } = useOperations();
+  const now = useNow();
+  const [params, setParams] = useSearchParams();
+  const filter: OperationFilter = { q: params.get("q") ?? "", group: (params.get("show") ?? "open") as OperationFilter["group"] };
+  const change = (next: Partial<OperationFilter>): void => {
+    const { q, group } = { ...filter, ...next };
+    setParams({ ...(q ? { q } : {}), ...(group === "open" ? {} : { show: group }) }, { replace: true });
+  };
+  useEffect(() => {
+    document.title = "Operations · Berth";
+  }, []);
+  const sizes = countBy(items, now);
+  const shown = items.filter((one) => wanted(one, filter, now));
+  const error = open.error ?? recent.error;
+  const parked = items.filter((one) => groupOf(one, now) === "parked");
+  return (
+    <>
+      <div className="head">
+        <h1>Operations</h1>
+        <label className="field">
+          <Icon name="search" />
+          <span className="sr">Search operations</span>
+          <input data-search="" type="search" placeholder="Instance, kind, person, operation id" value={filter.q} onChange={(event) => change({ q: event.target.value })} />
+          <kbd>/</kbd>
+        </label>
+        <span className="grow" />
+        <div className="actions">
+          <RetryAll parked={parked} />
+        </div>
+      </div>
+      <div className="filters" role="group" aria-label="Filter operations">
+        <Chip on={filter.group === "open"} onClick={() => change({ group: "open" })} text="All" count={items.length} />
+        <Chip on={filter.group === "stuck"} onClick={() => change({ group: "stuck" })} text="Stuck" count={sizes.stuck} alarm={sizes.stuck > 0} />
+        <Chip on={filter.group === "parked"} onClick={() => change({ group: "parked" })} text="Parked" count={sizes.parked} hue="red" icon={<Icon name="pause" />} />
+        <Chip on={filter.group === "running"} onClick={() => change({ group: "running" })} text="Running" count={sizes.running} hue="sky" icon={sizes.running > 0 ? <Spinner /> : <Icon name="ring" />} />
+        <span className="cut" />
+        <Chip on={filter.group === "failed"} onClick={() => change({ group: "failed" })} text="Failed lately" count={items.filter((one) => one.status === "failed").length} hue="red" icon={<Icon name="x" />} />
+        <span className="end">times in UTC</span>
+      </div>
+      {error !== null && <Failed what="The operations could not be read" error={error} asOf={open.dataUpdatedAt || null} onRetry={() => void open.refetch()} />}
+      {open.isPending || recent.isPending ? (
+        error === null && <Bones label="Loading operations" cols="3rem 13.5rem 1fr 11rem 9rem" />
+      ) : shown.length === 0 ? (
+        <Nothing any={items.length > 0} onClear={() => change({ q: "", group: "open" })} />
+      ) : (
+        <Table operations={shown} now={now} />
+      )}
+      <p className="foot">
+        <span>
+          {sizes.finished} finished of the last {FINISHED} shown
+        </span>
+      </p>
+    </>
+  );
+}
+
+function countBy(items: readonly OperationForm[], now: number): Record<Group, number> {
+  const sizes: Record<Group, number> = { stuck: 0, parked: 0, running: 0, finished: 0 };
+  for (const one of items) sizes[groupOf(one, now)] += 1;
+  return sizes;
+}
+
+interface ChipProps {
+  on: boolean;
+  text: string;
+  count: number;
+  onClick: () => void;
+  hue?: string;
+  icon?: React.ReactNode;
+  alarm?: boolean;
+}
+
+function Chip({ on, text, count, onClick, hue, icon, alarm = false }: ChipProps) {
+  return (
+    <button type="button" className="chip" aria-pressed={on} data-hue={hue} data-alarm={alarm ? "" : undefined} onClick={onClick}>
+      {icon}
+      {text} <b>{count}</b>
+    </button>
+  );
+}
+
+function Table({ operations, now }: { operations: readonly OperationForm[]; now: number }) {
+  return (
+    <table className="list" id="operations" role="table">
+      <caption className="sr">Operations, those that need a person first</caption>
+      <thead role="rowgroup">
+        <tr role="row">
+          <td role="cell" className="pick" />
+          <th role="columnheader" scope="col">Operation</th>
+          <th role="columnheader" scope="col">Now</th>
+          <th role="columnheader" scope="col" className="num">Elapsed</th>
+          <th role="columnheader" scope="col">Against usual</th>
+          <td role="cell" className="c-usual" />
+          <th role="columnheader" scope="col" className="c-tries">Attempt</th>
+          <th role="columnheader" scope="col" className="c-last">Asked</th>
+          <td role="cell" className="do" />
+        </tr>
+      </thead>
+      {GROUPS.map(({ key, title, note }) => {
+        const own = operations.filter((one) => groupOf(one, now) === key);
+        if (own.length === 0) return null;
+        own.sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+        return (
+          <tbody key={key} role="rowgroup">
+            <tr role="row" className="group">
+              <th role="cell">
+                <strong>{title}</strong> {own.length}
+                {note && `, ${note}`}
+              </th>
+            </tr>
+            {own.map((operation) => (
+              <OperationRow key={operation.id} operation={operation} group={key} />
+            ))}
+          </tbody>
+        );
+      })}
+    </table>
+  );
+}
+
+function Nothing({ any, onClear }: { any: boolean; onClear: () => void }) {
+  if (!any) {
+    return (
+      <Empty title="Nothing was ever done here">
+        <p className="muted">Every create, start, stop and delete appears on this page with its steps.</p>
+        <Command text="berth create demo --blueprint web --wait" />
+      </Empty>
+    );
+  }
+  return (
+    <div className="empty gutter">
+      <p>No operation matches.</p>
+      <div className="actions">
+        <button type="button" className="btn" data-size="sm" onClick={onClear}>
+          Show all
+        </button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,82 @@
+/** The draft of one deployment: kept in this browser, so that it survives a reload, until applied or discarded. */
+
+import { useCallback, useMemo, useState } from "react";
+
+import type { DeploymentForm } from "@/api/client";
+
+import { type Draft, differences, draftOf, patchOf, rebase, same } from "./spec";
+
+interface Kept {
+  version: number;
+  base: Draft;
+  draft: Draft;
+  at: number;
+}
+
+const keyOf = (id: string): string => `berth.draft.${id}`;
+
+function recall(id: string): Kept | null {
+  try {
+    const text = localStorage.getItem(keyOf(id));
+    return text === null ? null : (JSON.parse(text) as Kept);
+  } catch {
+    return null;
+  }
+}
+
+function keep(id: string, kept: Kept | null): void {
+  try {
+    if (kept === null) localStorage.removeItem(keyOf(id));
+    else localStorage.setItem(keyOf(id), JSON.stringify(kept));
+  } catch {
+    // Not kept: the draft lives as long as the page.
+  }
+}
+
+export interface Drafting {
+  base: Draft;
+  draft: Draft;
+  baseVersion: number;
+  changes: ReturnType<typeof differences>;
+  patch: ReturnType<typeof patchOf>;
+  savedAt: number | null;
+  /** The server has moved on since the draft began. */
+  behind: boolean;
+  theirs: Draft;
+  edit: (draft: Draft) => void;
+  discard: () => void;
+  rebaseOnTheirs: () => void;
+}
+
+export function useDraft(deployment: DeploymentForm): Drafting {
+  const { id, version } = deployment;
+  const theirs = useMemo(() => draftOf(deployment), [deployment]);
+  const [kept, setKept] = useState<Kept | null>(() => recall(id));
+  const store = useCallback(
+    (next: Kept | null) => {
+      keep(id, next);
+      setKept(next);
+    },
+    [id],
+  );
+  const base = kept?.base ?? theirs;
+  const draft = kept?.draft ?? theirs;
+  const baseVersion = kept?.version ?? version;
+  return {
+    base,
+    draft,
+    baseVersion,
+    theirs,
+    changes: useMemo(() => differences(base, draft), [base, draft]),
+    patch: useMemo(() => patchOf(base, draft), [base, draft]),
+    savedAt: kept?.at ?? null,
+    // A version also moves without the specification: that is no conflict.
+    behind: kept !== null && version > kept.version && !same(kept.base, theirs),
+    edit: (next) => store(same(next, base) ? null : { version: baseVersion, base, draft: next, at: Date.now() }),
+    discard: () => store(null),
+    rebaseOnTheirs: () => {
+      const next = rebase(base, draft, theirs);
+      store(same(next, theirs) ? null : { version, base: theirs, draft: next, at: Date.now() });
+    },
+  };
+}

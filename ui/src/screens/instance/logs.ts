@@ -1,0 +1,79 @@
+/** The instance's own output as it comes: the last lines, then each new one, over one long answer. */
+
+import { useEffect, useRef, useState } from "react";
+
+import { asFailure } from "@/api/problems";
+import { useSession } from "@/api/session";
+
+const MOST_LINES = 2_000;
+const TAIL = 200;
+const AGAIN_MS = 3_000;
+const DRAW_MS = 80;
+
+export interface Log {
+  lines: readonly string[];
+  /** How many lines came before the ones that are kept. */
+  dropped: number;
+  state: "opening" | "following" | "waiting";
+  error: unknown;
+}
+
+async function follow(id: string, tail: number, onText: (text: string) => void, onOpen: () => void, signal: AbortSignal): Promise<void> {
+  const response = await fetch(`/api/v1/instances/${id}/logs?tail=${tail}&follow=true`, {
+    headers: { Authorization: `Bearer ${useSession.getState().token ?? ""}` },
+    signal,
+  });
+  if (!response.ok || response.body === null) throw asFailure(await response.json().catch(() => null), response);
+  onOpen();
+  const reader = response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    onText(value);
+  }
+}
+
+/** `restarts` changes when the lines should be read anew: another life of the process may write another file. */
+export function useLog(id: string, paused: boolean): Log {
+  const [log, setLog] = useState<Log>({ lines: [], dropped: 0, state: "opening", error: null });
+  const halted = useRef(paused);
+  halted.current = paused;
+  useEffect(() => {
+    const closing = new AbortController();
+    let rest = "";
+    let pending: string[] = [];
+    const draw = (): void => {
+      if (pending.length === 0 || halted.current) return;
+      const fresh = pending;
+      pending = [];
+      setLog((before) => {
+        const all = [...before.lines, ...fresh];
+        const over = Math.max(0, all.length - MOST_LINES);
+        return { ...before, lines: all.slice(over), dropped: before.dropped + over };
+      });
+    };
+    const drawing = setInterval(draw, DRAW_MS);
+    const take = (text: string): void => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      pending.push(...lines);
+    };
+    const run = async (): Promise<void> => {
+      let tail = TAIL;
+      while (!closing.signal.aborted) {
+        const opened = (): void => setLog((before) => ({ ...before, state: "following", error: null }));
+        const failure: unknown = await follow(id, tail, take, opened, closing.signal).catch((error: unknown) => error);
+        tail = 0;
+        if (closing.signal.aborted) return;
+        setLog((before) => ({ ...before, state: "waiting", error: failure ?? null }));
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    };
+    void run();
+    return () => {
+      closing.abort();
+      clearInterval(drawing);
+    };
+  }, [id]);
+  return log;
+}

@@ -1,0 +1,78 @@
+/** The ways out of an operation: cancel, retry, abort, and what the table offers for the instance it is stuck on. */
+
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { freshKey, type Instance, type OperationForm, operationsAbort, operationsCancel, operationsRetry } from "@/api/client";
+import { tell } from "@/api/problems";
+import { useLifecycle } from "@/lib/lifecycle";
+import { say } from "@/lib/toasts";
+import { act } from "@/live/act";
+import { keys, queryClient, readInstance, readOperation } from "@/live/queries";
+import { useLive } from "@/live/store";
+import { EndDialog } from "@/parts/EndDialog";
+
+import type { Group } from "./groups";
+
+export interface Way {
+  label: string;
+  run: () => void;
+  busy: boolean;
+  reason: string | null;
+  main: boolean;
+  ending: boolean;
+}
+
+type Ask = (options: { path: { operation_id: string }; headers: { "Idempotency-Key": string } }) => Promise<{ data: unknown }>;
+
+export async function askOperation(operation: OperationForm, label: string, ask: Ask): Promise<boolean> {
+  try {
+    await ask({ path: { operation_id: operation.id }, headers: { "Idempotency-Key": freshKey() } });
+    return true;
+  } catch (error) {
+    const { detail, help } = tell(error);
+    say({ id: `${label}-${operation.id}`, tone: "refused", title: `${label} was refused`, detail: [detail, help].filter(Boolean).join(" ") });
+    return false;
+  } finally {
+    await readOperation(operation.id).catch(() => undefined);
+    void queryClient.invalidateQueries({ queryKey: keys.operations });
+  }
+}
+
+export function useWays(operation: OperationForm, group: Group): { ways: Way[]; dialog: React.ReactNode } {
+  const [busy, setBusy] = useState<string | null>(null);
+  const [ending, setEnding] = useState<Instance["allowed_actions"][number] | null>(null);
+  const stuck = useStuckInstance(operation, group);
+  const table = useLifecycle();
+  const way = (label: string, ask: Ask, main: boolean, reason: string | null = null): Way => ({
+    label,
+    main,
+    reason,
+    ending: false,
+    busy: busy === label,
+    run: () => {
+      setBusy(label);
+      void askOperation(operation, label, ask).finally(() => setBusy(null));
+    },
+  });
+  const ways: Way[] = [];
+  if (group === "parked") ways.push(way("Retry", operationsRetry, true), way("Abort", operationsAbort, false));
+  if (!operation.done) ways.push(way("Cancel", operationsCancel, group === "stuck", operation.cancel_requested ? "Cancelling was asked already" : null));
+  for (const action of stuck?.allowed_actions.filter((one) => one.button && one.enabled && !sameAsCancel(one.action)) ?? []) {
+    const ends = table.ending.has(action.action);
+    ways.push({ label: action.label, main: false, ending: ends, reason: null, busy: false, run: () => (ends ? setEnding(action) : stuck && void act(stuck, action.action)) });
+  }
+  const dialog = ending && stuck && <EndDialog instances={[stuck]} choice={ending} onClose={() => setEnding(null)} onSure={() => void act(stuck, ending.action)} />;
+  return { ways, dialog };
+}
+
+function sameAsCancel(action: string): boolean {
+  return action === "cancel";
+}
+
+/** Only a stuck row needs the instance's own buttons. */
+function useStuckInstance(operation: OperationForm, group: Group): Instance | undefined {
+  const id = operation.instance_ids[0] ?? "";
+  useQuery({ queryKey: keys.instance(id), queryFn: () => readInstance(id), enabled: group === "stuck" && id !== "" });
+  return useLive((live) => (group === "stuck" ? live.held[id]?.record : undefined));
+}
