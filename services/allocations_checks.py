@@ -49,10 +49,12 @@ def shared_address(tx: Tx, deployment: Deployment) -> str | None:
     return configured_server(tx.session) if wants == DatabaseMode.SHARED else None
 
 
-def has_new_password(tx: Tx, deployment: Deployment) -> bool:
-    """Whether the server must be told of a password before anything logs in with it."""
+def must_be_allocated(tx: Tx, deployment: Deployment) -> bool:
+    """Whether something is to be done before anything logs in: a password that is new, a server that was lost."""
     found = tx.session.get(DatabaseAllocation, deployment.id)
-    return found is not None and found.state == AllocationState.ROTATING
+    if found is None or not (found.server_deployment_id or found.server_address):
+        return True
+    return found.state != AllocationState.READY
 
 
 def check_wanted(tx: Tx, project: str, wanted: NewDeployment) -> None:

@@ -19,7 +19,7 @@ from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.limits import CLEANUP_SECONDS, Budget, database_budget
 from domain.operations import OPERATION_DETAILS, OperationStatus
 from providers.registry import budget
-from services.allocations_checks import has_new_password, shared_address
+from services.allocations_checks import must_be_allocated, shared_address
 from services.events import instance_event
 from services.fence import Owner, lock_operation
 from services.shown_steps import write_steps
@@ -183,7 +183,7 @@ def _with_database(tx: Tx, plan: Plan, deployment: Deployment, some: Instance | 
         return plan
     steps = [step for phase in plan.phases for step in phase]
     gone = [step for step in steps if step.verb == Operation.DELETE]
-    connecting = _CONNECTING if has_new_password(tx, deployment) else {Operation.CREATE}
+    connecting = _CONNECTING if must_be_allocated(tx, deployment) else {Operation.CREATE}
     if made := [step for step in steps if step.verb in connecting]:
         first = _database_step(tx, deployment, DatabaseStep.ALLOCATE, made[0], some)
         return replace(plan, phases=((first,), *plan.phases))

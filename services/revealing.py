@@ -14,7 +14,7 @@ from domain.work import Work
 from services import catalog
 from services.edits import instance
 from services.hosts import server_id
-from services.works import load_work
+from services.works import granted, load_work
 
 _ADDRESS: Final = re.compile(r"[\w.-]+:\d{1,5}")
 
@@ -24,6 +24,8 @@ def reveal(tx: Tx, ask: Ask, vault: Vault, instance_id: str) -> dict[str, Any]:
     row = instance(tx, ask, instance_id)
     work = load_work(tx, vault, server_id(tx), row, row.applied_spec or {"params": {}, "resources": {}})
     known = catalog.blueprint(row.blueprint)
+    database = granted(tx, vault, server_id(tx), row.deployment_id)
+    values = {**work.secrets, **({"database_password": database.password} if database else {})}
     tx.emit(
         project=row.project,
         event_type="SECRETS_REVEALED",
@@ -39,10 +41,10 @@ def reveal(tx: Tx, ask: Ask, vault: Vault, instance_id: str) -> dict[str, Any]:
         confirmation_method=None,
         actor=ask.caller.name,
         cloud_instance_id=row.cloud_instance_id,
-        data={"names": sorted(work.secrets), "name": row.name},
+        data={"names": sorted(values), "name": row.name},
     )
     return {
-        "items": [{"name": name, "value": work.secrets[name]} for name in sorted(work.secrets)],
+        "items": [{"name": name, "value": values[name]} for name in sorted(values)],
         "connection_uri": _connection_uri(known, work, row),
     }
 

@@ -104,7 +104,7 @@ async def test_no_secret_is_written_anywhere_and_the_search_would_find_one(proce
 
 
 def allocated_databases(spine: ProcessSpine) -> set[str]:
-    """Both kinds of a database, through failure, retry and delete; returns every secret that existed on the way."""
+    """Both kinds of a database, through failure, retry and delete; returns every secret that existed."""
     spine.fault("create", "invalid", instance="own")
     own = spine.create("own", database=DEDICATED)
     failed = spine.failed(own)
