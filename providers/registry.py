@@ -18,6 +18,7 @@ _MODULES = (
     "process",
     "docker",
     "kubernetes",
+    "ec2",
     "simulated",
 )
 

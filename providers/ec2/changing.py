@@ -8,6 +8,7 @@ price: an instance-store disk is emptied, and a public address that is not an el
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Call, Outcome, Work
@@ -16,7 +17,7 @@ from providers.ec2.request import allowed_type, recipe_of
 from providers.ec2.sight import PENDING, RUNNING, STOPPED, STOPPING, Machine
 from providers.ec2.tags import RESUME, as_list, described, is_description
 
-_STOP_PATIENCE = 90.0
+_PATIENCE = 90.0
 """Within one attempt; the next one goes on waiting."""
 
 
@@ -27,7 +28,7 @@ class Changes:
     def start(self, work: Work, call: Call) -> Outcome:
         machine = self._tools.finder.own(work, "start")
         if machine.state == STOPPING:
-            machine = self._stopped(work, machine, call)
+            machine = self._leave(work, machine, call)
         return self._start(machine, call)
 
     def stop(self, work: Work, call: Call) -> Outcome:
@@ -35,15 +36,12 @@ class Changes:
         self._forget_resume(machine, call)
         if machine.state == STOPPED:
             return _outcome(machine, STOPPED, confirmed=True)
-        self._stop(machine, call)
+        self._stop(work, machine, call)
         return _outcome(machine, STOPPING, confirmed=False)
 
     def restart(self, work: Work, call: Call) -> Outcome:
         machine = self._tools.finder.own(work, "restart")
-        if machine.state != STOPPED:
-            self._stop(machine, call)
-            machine = self._stopped(work, machine, call)
-        return self._start(machine, call)
+        return self._start(self._stopped(work, machine, call), call)
 
     def modify(self, work: Work, call: Call) -> Outcome:
         machine = self._tools.finder.own(work, "modify")
@@ -53,11 +51,9 @@ class Changes:
         self._describe(work, machine, call)
         self._grow(work, machine, call)
         if machine.type != wanted:
-            if machine.state != STOPPED:
-                if machine.state in (PENDING, RUNNING):
-                    self._tag(machine, {RESUME: "after-modify"}, call)
-                    self._stop(machine, call)
-                machine = self._stopped(work, machine, call)
+            if machine.state in (PENDING, RUNNING):
+                self._tag(machine, {RESUME: "after-modify"}, call)
+            machine = self._stopped(work, machine, call)
             self._tools.api.change(
                 "ModifyInstanceAttribute", call, InstanceId=machine.id, InstanceType={"Value": wanted}
             )
@@ -76,18 +72,27 @@ class Changes:
             return _outcome(machine, PENDING, confirmed=False)
         return _outcome(machine, machine.state, confirmed=is_up(self._tools.looks, machine))
 
-    def _stop(self, machine: Machine, call: Call) -> None:
-        if machine.state in (PENDING, RUNNING):
+    def _stop(self, work: Work, machine: Machine, call: Call) -> Machine:
+        """EC2 stops nothing that is still on its way up."""
+        if machine.state == PENDING:
+            machine = self._leave(work, machine, call)
+        if machine.state == RUNNING:
             self._tools.api.change("StopInstances", call, InstanceIds=[machine.id])
+            machine = replace(machine, state=STOPPING)
+        return machine
 
     def _stopped(self, work: Work, machine: Machine, call: Call) -> Machine:
-        """Wait for it. NOT_READY when it takes longer than one attempt may."""
-        deadline = time.monotonic() + _STOP_PATIENCE
+        machine = self._stop(work, machine, call)
+        return self._leave(work, machine, call) if machine.state == STOPPING else machine
+
+    def _leave(self, work: Work, machine: Machine, call: Call) -> Machine:
+        """Wait until it has left its state. NOT_READY when that takes longer than one attempt may."""
+        deadline = time.monotonic() + _PATIENCE
         while True:
-            call.progress(f"waiting until {machine.id} has stopped")
+            call.progress(f"{machine.id} is {machine.state}; waiting for the end of that")
             call.sleep(self._tools.options.poll_seconds)
-            now = self._tools.finder.own(work, "stop")
-            if now.state == STOPPED:
+            now = self._tools.finder.own(work, "change")
+            if now.state != machine.state:
                 return now
             if time.monotonic() >= deadline:
                 raise ProviderError(

@@ -84,10 +84,14 @@ class Ec2Provider:
             return Observation(Seen.NO_EVIDENCE, "unknown", provider_id=work.provider_id, detail=error.message)
 
     def inner_address(self, work: Work) -> tuple[str, int]:
+        if work.port is None:
+            raise ProviderError(
+                ProviderErrorKind.INVALID, f"{work.name} is a machine: EC2 knows no port on which it serves"
+            )
         machine = self._finder.own(work, "reach")
         if machine.private_address is None:
             raise ProviderError(ProviderErrorKind.INVALID, f"{machine.id} has no private address")
-        return machine.private_address, work.own_port
+        return machine.private_address, work.port
 
     def logs(self, work: Work, tail: int) -> Sequence[str]:
         """The machine's console, as EC2 keeps it: minutes old, the last 64 KiB at most."""

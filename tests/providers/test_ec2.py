@@ -403,10 +403,10 @@ def test_looks_go_through_every_page(ec2: Ec2, machines: Provider, monkeypatch: 
 
 def test_console_and_addresses_are_shown(ec2: Ec2, machines: Provider) -> None:
     work = _running(machines)
-    assert machines.logs(work, 1) == ["login:"]
+    assert machines.logs(work, 2) == ["line 49", "line 50"]
     host, port = machines.inner_address(replace(work, port=8080))
     assert (host, port) == (_described(ec2, str(work.provider_id))["PrivateIpAddress"], 8080)
-    with pytest.raises(ProviderError, match="has no port"):
+    with pytest.raises(ProviderError, match="no port on which it serves"):
         machines.inner_address(work)
 
 

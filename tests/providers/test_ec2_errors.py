@@ -10,7 +10,7 @@ from domain.work import Seen
 from providers.base import Provider
 from providers.ec2.errors import translate
 from tests.support.calls import RecordingCall
-from tests.support.ec2 import Ec2
+from tests.support.ec2 import Ec2, refusal
 from tests.support.ec2_machines import a_machine, open_ec2
 
 pytestmark = [pytest.mark.servers, pytest.mark.ec2]
@@ -52,11 +52,6 @@ _SAID = {
 }
 
 
-def _xml(code: str, message: str = "the\n words") -> str:
-    inner = f"<Code>{code}</Code><Message>{message}</Message>"
-    return f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>x</RequestID></Response>"
-
-
 @pytest.mark.parametrize(("said", "kind"), _SAID.items(), ids=lambda value: str(value[0]) if value else "")
 def test_a_refusal_over_the_wire_has_its_kind(
     ec2: Ec2, said: tuple[str, int], kind: ProviderErrorKind, monkeypatch: pytest.MonkeyPatch
@@ -64,7 +59,7 @@ def test_a_refusal_over_the_wire_has_its_kind(
     monkeypatch.setattr("providers.ec2.api._CHANGE_PATIENCE", 0.1)
     code, status = said
     provider = open_ec2(ec2.endpoint, consistency_seconds="0.1")
-    ec2.proxy.refuse(status, _xml(code), body="Action=RunInstances&", times=-1)
+    ec2.proxy.refuse(status, refusal(code), body="Action=RunInstances&", times=-1)
     with pytest.raises(ProviderError) as refused:
         provider.create(a_machine(), RecordingCall())
     assert refused.value.kind is kind
@@ -74,7 +69,7 @@ def test_a_refusal_over_the_wire_has_its_kind(
 
 def test_refusals_of_credentials_repeat_nothing_that_aws_said(ec2: Ec2, machines: Provider) -> None:
     secret = "Encoded authorization failure message: 4b2c-secret-stuff"
-    ec2.proxy.refuse(403, _xml("UnauthorizedOperation", secret), body="Action=RunInstances&")
+    ec2.proxy.refuse(403, refusal("UnauthorizedOperation", secret), body="Action=RunInstances&")
     with pytest.raises(ProviderError) as refused:
         machines.create(a_machine(), RecordingCall())
     assert "secret-stuff" not in refused.value.message

@@ -16,10 +16,14 @@ REGION = "eu-central-1"
 ZONES = tuple(f"{REGION}{letter}" for letter in "abc")
 ACCESS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "an-example-key"}
 
-INTERNAL_ERROR = (
-    "<Response><Errors><Error><Code>InternalError</Code><Message>An internal error has occurred</Message>"
-    "</Error></Errors><RequestID>double</RequestID></Response>"
-)
+
+def refusal(code: str, message: str = "as the test wants it") -> str:
+    """The body of an answer of EC2 that says no."""
+    said = f"<Code>{code}</Code><Message>{message}</Message>"
+    return f"<Response><Errors><Error>{said}</Error></Errors><RequestID>double</RequestID></Response>"
+
+
+INTERNAL_ERROR = refusal("InternalError")
 
 
 class Ec2:

@@ -202,7 +202,7 @@ class Double:
 
     def _console(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
         (life,) = self.world.need([parameters["InstanceId"]], time.monotonic())
-        return xml.console(life.id, f"booting {life.id}\nlogin:\n")
+        return xml.console(life.id, "".join(f"line {number}\n" for number in range(1, 51)))
 
 
 def _plain(action: str, like: Parameters, *ids: str) -> Parameters:
