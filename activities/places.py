@@ -40,6 +40,8 @@ class Place:
     provider: GuardedProvider | None = None
     configured: bool = False
     reason: str | None = None
+    failure: ProviderError | None = None
+    """Why it did not say who it is, as the provider put it."""
     identity: str | None = None
     swapped: str | None = None
     asked_at: float = float("-inf")
@@ -161,8 +163,8 @@ class Places(Mapping[str, Provider]):
                     _ask(place)
                     if place.identity not in {None, before}:
                         self._note([place])
-                if place.reason is not None:
-                    raise _silent(place.entry, place.reason)
+                if place.failure is not None:
+                    raise place.failure
         if place.swapped is not None:
             error = ProviderError(ProviderErrorKind.INVALID, place.swapped)
             error.code = PLACE_SWAPPED
@@ -174,12 +176,13 @@ def _ask(place: Place) -> None:
     assert place.provider is not None
     try:
         place.identity = place.bounded(place.provider.identity, _IDENTITY_SECONDS)
-        place.reason = None
+        place.failure = None
     except ProviderError as error:
-        place.reason = error.message
+        place.failure = error
     except Exception as error:  # noqa: BLE001 - an unknown text may hold a secret: only its type goes on
         log.error("provider did not say who it is", provider=place.entry.name, error=type(error).__name__)
-        place.reason = f"it did not answer ({type(error).__name__})"
+        place.failure = _silent(place.entry, f"asking who it is failed with {type(error).__name__}")
+    place.reason = None if place.failure is None else place.failure.message
     place.asked_at = time.monotonic()
 
 

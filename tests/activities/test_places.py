@@ -123,9 +123,25 @@ def test_one_that_cannot_be_reached_is_no_evidence_of_an_absence(
 
     answering(monkeypatch, away)
     look = provider.observe(a_work())
-    assert (look.seen, look.detail) == (Seen.NO_EVIDENCE, "Somewhere does not answer: connection refused")
+    assert (look.seen, look.detail) == (Seen.NO_EVIDENCE, "connection refused")
     with pytest.raises(ProviderError, match="connection refused"):
         provider.delete(a_work(), RecordingCall())
+
+
+def test_bad_credentials_are_said_to_be_so_and_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = made(tmp_path, Records())
+    places.refresh()
+
+    def refused() -> str:
+        raise ProviderError(ProviderErrorKind.AUTH, "the credentials have expired")
+
+    answering(monkeypatch, refused)
+    for ask in (places["somewhere"].observe, lambda work: places["somewhere"].delete(work, RecordingCall())):
+        with pytest.raises(ProviderError, match="the credentials have expired") as error:
+            ask(a_work())
+        assert not error.value.retryable
 
 
 def test_another_one_under_the_same_name_is_neither_changed_nor_believed(

@@ -189,6 +189,15 @@ def messages(spine: Spine, operation_id: str) -> list[str | None]:
     return [step.message for step in spine.steps(operation_id)]
 
 
+def test_what_fails_until_its_time_is_over_ends_with_the_last_failure(spine: Spine) -> None:
+    made = spine.create(simulate={"create": {"fault": "error", "times": -1}}, timeouts={"launch_seconds": 3})
+    failed = spine.failed(made)
+    name = spine.instance(made.deployment_id).name
+    assert failed.error is not None
+    assert failed.error["message"] == f"simulated error in create of {name}"
+    assert (failed.error["code"], failed.error["retryable"]) == ("transient", True)
+
+
 def test_an_installation_says_how_long_a_launch_may_take(make_spine: MakeSpine) -> None:
     spine = make_spine(BERTH_SIMULATED_LAUNCH_SECONDS="3")
     spine.start_worker()
