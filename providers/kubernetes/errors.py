@@ -15,6 +15,13 @@ _FOR_A_WHILE = ("being terminated", "not yet ready to handle request", "error lo
 _LONGEST = 600
 
 Kind = ProviderErrorKind
+_WHY = {
+    "NewConnectionError": "nobody listens at its address",
+    "NameResolutionError": "its name is unknown",
+    "ConnectTimeoutError": "no connection in time",
+    "ReadTimeoutError": "no answer in time",
+    "ProtocolError": "the connection broke",
+}
 _BY_STATUS = {
     400: Kind.INVALID,
     401: Kind.AUTH,
@@ -62,7 +69,11 @@ def kind_of(status: int, text: str) -> Kind:
 
 def unreachable(doing: str, error: Exception) -> ProviderError:
     """No answer: nobody knows whether it was done, so that the next attempt looks first."""
-    return ProviderError(Kind.TRANSIENT, f"{doing}: the cluster does not answer ({type(error).__name__})")
+    cause = getattr(error, "reason", None)
+    name = type(cause if isinstance(cause, Exception) else error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ProviderError(Kind.AUTH, f"{doing}: the kubeconfig does not trust its certificate")
+    return ProviderError(Kind.TRANSIENT, f"{doing}: the cluster does not answer ({_WHY.get(name, name)})")
 
 
 def _status_object(body: bytes) -> dict[str, Any]:

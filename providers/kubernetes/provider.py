@@ -21,7 +21,7 @@ from providers.kubernetes.judge import Judgement, judge
 from providers.kubernetes.look import Eyes, Sight
 from providers.kubernetes.manifests import CONTAINER, RESTARTED, Manifests
 from providers.kubernetes.namespaces import ensure_namespace
-from providers.kubernetes.naming import Ownership, Place, identity_of, object_name
+from providers.kubernetes.naming import COMPLETE, STAGE, Ownership, Place, identity_of, object_name
 from providers.kubernetes.options import Options
 from providers.kubernetes.removal import Removal, describe
 from providers.kubernetes.resources import DEPLOYMENT, NAMESPACE, POD, VOLUME, Json
@@ -30,6 +30,8 @@ from providers.kubernetes.watch import Hints
 _SETTLE_SECONDS = 15.0
 _DELETE_SECONDS = 40.0
 _LOOK_EVERY = 1.0
+_EXPLAINED = {"Pending", "Starting", "Restarting"}
+"""States whose reason may stand in the cluster's events only."""
 _NEVER_WAITED_OUT = {"ImagePullBackOff", "CrashLoopBackOff"}
 
 
@@ -64,7 +66,11 @@ class KubernetesProvider:
         return self._settle(work, call, Seen.UP)
 
     def start(self, work: Work, call: Call) -> Outcome:
-        self._apply(work, call, 1)
+        deployment = self._existing(work)
+        if not _is_complete(deployment):
+            self._bringing.apply(self._manifests(work), deployment, 1, call)
+        elif deployment["spec"].get("replicas", 1) == 0:
+            self._change(deployment, {"spec": {"replicas": 1}}, call)
         return self._settle(work, call, Seen.UP)
 
     def stop(self, work: Work, call: Call) -> Outcome:
@@ -74,15 +80,18 @@ class KubernetesProvider:
         return self._settle(work, call, Seen.DOWN)
 
     def restart(self, work: Work, call: Call) -> Outcome:
-        deployment = self._apply(work, call, 1)
+        deployment = self._existing(work)
+        if not _is_complete(deployment):
+            return self.start(work, call)
         when = {RESTARTED: datetime.now(UTC).isoformat(timespec="milliseconds")}
-        self._change(deployment, {"spec": {"template": {"metadata": {"annotations": when}}}}, call)
+        self._change(deployment, {"spec": {"replicas": 1, "template": {"metadata": {"annotations": when}}}}, call)
         return self._settle(work, call, Seen.UP)
 
     def modify(self, work: Work, call: Call) -> Outcome:
-        deployment = self._apply(work, call, None)
-        stopped = deployment["spec"].get("replicas", 1) == 0
-        return self._settle(work, call, Seen.DOWN if stopped else Seen.UP)
+        deployment = self._existing(work)
+        replicas = int(deployment["spec"].get("replicas", 1))
+        self._bringing.apply(self._manifests(work), deployment, replicas, call)
+        return self._settle(work, call, Seen.UP if replicas else Seen.DOWN)
 
     def delete(self, work: Work, call: Call) -> Outcome:
         place = self._place(work)
@@ -99,7 +108,7 @@ class KubernetesProvider:
             sight = self._eyes.at(place, work.identity)
             if sight.foreign is not None:
                 return Observation(Seen.FOREIGN, "Foreign", place.provider_id, detail=sight.foreign)
-            found = self._judged(place, sight.deployment)
+            found = self._explained(place, self._judged(place, sight.deployment))
         except ProviderError as error:
             return Observation(Seen.NO_EVIDENCE, "Unknown", detail=error.message)
         identity = None if sight.deployment is None else identity_of(sight.deployment)
@@ -158,12 +167,6 @@ class KubernetesProvider:
         self._hints.close()
         self._api.close()
 
-    def _apply(self, work: Work, call: Call, replicas: int | None) -> Json:
-        """Bring what exists up to `work`. `replicas` None: as many as there should be now."""
-        deployment = self._existing(work)
-        wanted = int(deployment["spec"].get("replicas", 1)) if replicas is None else replicas
-        return self._bringing.apply(self._manifests(work), deployment, wanted, call)
-
     def _change(self, deployment: Json, change: Json, call: Call) -> None:
         metadata = deployment["metadata"]
         call.guard()
@@ -179,7 +182,7 @@ class KubernetesProvider:
                 if found.refusal is not None:
                     raise ProviderError(found.refusal, f"{work.name}: {found.detail}")
                 if found.stuck or found.state in _NEVER_WAITED_OUT or time.monotonic() >= deadline:
-                    return self._outcome(work, found, confirmed=False)
+                    return self._outcome(work, self._explained(place, found), confirmed=False)
                 call.progress(f"waiting: {found.detail or found.state}")
                 ticket.wait(call, _LOOK_EVERY)
         return self._outcome(work, found, confirmed=True)
@@ -189,10 +192,7 @@ class KubernetesProvider:
             return self._judged_absent(place)
         pods = self._eyes.pods(place)
         stopped = deployment["spec"].get("replicas", 1) == 0
-        found = judge(deployment, pods, self._eyes.replica_sets(place) if stopped else ())
-        if found.seen in {Seen.UP, Seen.DOWN} or stopped:
-            return found
-        return self._explained(place, found, pods)
+        return judge(deployment, pods, self._eyes.replica_sets(place) if stopped else ())
 
     def _judged_absent(self, place: Place) -> Judgement:
         remains = self._eyes.remains(place)
@@ -203,11 +203,13 @@ class KubernetesProvider:
             return Judgement(Seen.TRANSIENT, "Terminating", describe(None, remains))
         return Judgement(Seen.CRASHED, "Broken", f"its Deployment is gone; {describe(None, remains)}")
 
-    def _explained(self, place: Place, found: Judgement, pods: Sequence[Json]) -> Judgement:
+    def _explained(self, place: Place, found: Judgement) -> Judgement:
         """With what the cluster complains of. An explanation that cannot be had is no reason to fail."""
+        if found.state not in _EXPLAINED:
+            return found
         try:
             unbound = [one for one in self._eyes.claims(place) if one.get("status", {}).get("phase") != "Bound"]
-            warnings = self._eyes.warnings(place.namespace, [*unbound, *pods])
+            warnings = self._eyes.warnings(place.namespace, [*unbound, *self._eyes.pods(place)])
         except ProviderError:
             return found
         said = [text for text in warnings if text and (found.detail or "")[:40] not in text]
@@ -255,6 +257,10 @@ class KubernetesProvider:
 
     def _place(self, work: Work) -> Place:
         return Place.of(work.identity, self._options.namespace_prefix)
+
+
+def _is_complete(deployment: Json) -> bool:
+    return bool((deployment["metadata"].get("annotations") or {}).get(STAGE) == COMPLETE)
 
 
 def _refuse_foreign(sight: Sight) -> None:

@@ -12,11 +12,10 @@ from domain.work import Call
 from providers.kubernetes.api import Api
 from providers.kubernetes.look import Eyes, Remain
 from providers.kubernetes.naming import Place
-from providers.kubernetes.resources import CLAIM, DEPLOYMENT, SECRET, SERVICE, VOLUME, Json
+from providers.kubernetes.resources import DEPLOYMENT, VOLUME, Json
 from providers.kubernetes.watch import Hints
 
 _PAUSES = (0.2, 2.0)
-_MADE_BY_US = {SERVICE, SECRET, CLAIM}
 
 
 class Removal:
@@ -29,18 +28,20 @@ class Removal:
         """None when nothing is left; after `seconds`, what is. `deployment`: as seen, ours."""
         deadline = time.monotonic() + seconds
         pause, longest = _PAUSES
+        if deployment is not None and "deletionTimestamp" not in deployment["metadata"]:
+            call.guard()
+            self._api.delete(DEPLOYMENT, place.namespace, deployment, foreground=True)
         with self._hints.of(place) as ticket:
             while True:
-                remains = self._ask(place, deployment, call)
+                deployment = self._again(place, deployment)
+                remains = self._ask(place, call) if deployment is None else []
                 if deployment is None and not remains:
                     return None
-                left = describe(deployment, remains)
                 if time.monotonic() >= deadline:
-                    return left
-                call.progress(left)
+                    return describe(deployment, remains or self._eyes.remains(place))
+                call.progress(describe(deployment, remains))
                 ticket.wait(call, pause)
                 pause = min(longest, pause * 1.5)
-                deployment = self._again(place, deployment)
 
     def destroy_one(self, namespace: str, deployment: Json, call: Call, seconds: float) -> bool:
         """One Deployment and what its cluster made for it, nothing beside. Says whether it is gone."""
@@ -55,18 +56,13 @@ class Removal:
             call.sleep(_PAUSES[0])
         return False
 
-    def _ask(self, place: Place, deployment: Json | None, call: Call) -> list[Remain]:
-        """Ask for the end of whatever is not ending yet; returns what is left besides the Deployment."""
-        if deployment is not None and "deletionTimestamp" not in deployment["metadata"]:
-            call.guard()
-            self._api.delete(DEPLOYMENT, place.namespace, deployment, foreground=True)
+    def _ask(self, place: Place, call: Call) -> list[Remain]:
+        """What no Deployment owns any more: ask for the end of whatever is not ending yet."""
         remains = self._eyes.remains(place)
         for remain in remains:
-            owned = deployment is not None and remain.resource not in _MADE_BY_US
-            if remain.ending or owned or remain.resource is VOLUME:
-                continue
-            call.guard()
-            self._api.delete(remain.resource, place.namespace, remain.found)
+            if not remain.ending and remain.resource is not VOLUME:
+                call.guard()
+                self._api.delete(remain.resource, place.namespace, remain.found)
         return remains
 
     def _again(self, place: Place, deployment: Json | None) -> Json | None:

@@ -24,6 +24,7 @@ _KINDS = (DEPLOYMENT, POD)
 _WATCH_SECONDS = 30
 _PAUSES = (0.1, 5.0)
 _SLICE = 0.1
+_GATHER = 0.05  # changes come in handfuls: one look for all of them
 _GONE = 410
 
 
@@ -44,6 +45,7 @@ class Ticket:
             call.sleep(0.0)
             if time.monotonic() >= deadline:
                 return False
+        call.sleep(_GATHER)
         self._changed.clear()
         return True
 

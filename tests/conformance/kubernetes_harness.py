@@ -181,9 +181,8 @@ class KubernetesHarness(Harness):
     @contextmanager
     def hang(self, verb: Verb, work: Work) -> Iterator[None]:
         method = "GET" if verb in {"observe", "inventory"} else _CHANGES
-        with self._rule(self._proxy.hang(method=method, times=-1)) as rule:
-            yield
-            assert self._proxy.applied(rule) >= 1
+        with self._rule(self._proxy.hang(method=method, times=-1)):
+            yield  # a cancel may come before the first change does
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
