@@ -21,7 +21,20 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OURS = (
-    *("activities", "api", "bench", "blueprints", "cli", "db", "deploy", "docs", "domain", "embedded", "keeper"),
+    *(
+        "activities",
+        "agent",
+        "api",
+        "bench",
+        "blueprints",
+        "cli",
+        "db",
+        "deploy",
+        "docs",
+        "domain",
+        "embedded",
+        "keeper",
+    ),
     *("providers", "scripts", "services", "system", "tests", "workflows", "worker", "settings"),
 )
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
