@@ -34,12 +34,9 @@ class Api:
     def __init__(self, options: Options) -> None:
         """`Unconfigured` when the SDK's own chain knows no region or no credentials."""
         session = _session(options)
-        if session.region_name is None:
+        region, credentials = _configured(session)
+        if region is None:
             raise Unconfigured("set BERTH_EC2_REGION (or AWS_REGION) to the region that holds the machines")
-        try:
-            credentials = session.get_credentials()
-        except BotoCoreError:
-            credentials = None
         if credentials is None:
             raise Unconfigured(
                 "give this worker AWS credentials: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, a profile, a role"
@@ -51,7 +48,7 @@ class Api:
             max_pool_connections=64,
             user_agent_extra="berth",
         )
-        self.region: str = session.region_name
+        self.region = region
         self._ec2 = session.client("ec2", endpoint_url=options.endpoint_url, config=config)
         self._sts = session.client("sts", endpoint_url=options.endpoint_url, config=config)
         self._paces = {"run": Pace(20, 20), "change": Pace(20, 20), "read": Pace(20, 20)}
@@ -123,6 +120,17 @@ def _session(options: Options) -> boto3.Session:
     core = botocore.session.Session()
     core.register_component("data_loader", _descriptions())
     return boto3.Session(region_name=options.region, botocore_session=core)
+
+
+def _configured(session: boto3.Session) -> tuple[str | None, Any]:
+    """Region and credentials as the SDK finds them; a profile that it cannot read has neither."""
+    try:
+        region: str | None = session.region_name
+        return region, None if region is None else session.get_credentials()
+    except BotoCoreError as error:
+        raise Unconfigured(
+            f"the AWS configuration of this worker cannot be used ({type(error).__name__})"
+        ) from None
 
 
 @cache
