@@ -41,6 +41,8 @@ class Administrator:
     password: str = field(repr=False)
     database: str = "postgres"
     options: tuple[tuple[str, str], ...] = ()
+    closes: tuple[str, ...] = ()
+    """Databases that nobody else needs to enter: on a server of Berth's own."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def ensure_database(admin: Administrator, wanted: Wanted, guard: Callable[[], No
             session.run(sql.SQL("create database {0} owner {0}").format(name))
         elif owner != wanted.name:
             raise NameForeign(wanted.name)
-        session.run(sql.SQL("revoke all on database {} from public").format(name))
+        for closed in (wanted.name, *admin.closes):
+            session.run(sql.SQL("revoke all on database {} from public").format(sql.Identifier(closed)))
 
 
 def set_password(admin: Administrator, wanted: Wanted, guard: Callable[[], None]) -> None:

@@ -25,7 +25,7 @@ from activities.database_sql import (
 )
 from activities.failures import as_temporal_failures
 from activities.parts import Parts
-from blueprints.postgres_sql import ADMIN
+from blueprints.postgres_sql import ADMIN, APP
 from domain.databases import DatabaseStep
 from domain.errors import AttemptOver, BerthError, FenceLost, NotYet, ProviderError, ProviderErrorKind
 from domain.work import DatabaseAccess
@@ -151,7 +151,10 @@ class DatabaseActivities:
         """Who may make databases there: on a server of ours the blueprint's own role, at its port here."""
         if granted.server is not None:
             work = granted.server
-            return Administrator("127.0.0.1", work.own_port, ADMIN, work.secrets["admin_password"])
+            password = work.secrets["admin_password"]
+            return Administrator(
+                "127.0.0.1", work.own_port, ADMIN, password, closes=("postgres", "template1", APP)
+            )
         shared = self._parts.shared
         if shared is None or shared.address != granted.address:
             raise ProviderError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg2
 import pytest
 from sqlalchemy import select
@@ -40,6 +42,20 @@ def port_of(spine: ProcessSpine, made: Accepted) -> int:
     return port
 
 
+def as_admin(spine: ProcessSpine, made: Accepted, query: str) -> list[tuple[Any, ...]]:
+    row = server(spine, made)
+    secrets = spine.write(lambda tx: spine.vault.get(tx, row.id))
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=row.port, user="berth_admin", password=secrets["admin_password"], dbname="postgres"
+    )
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+    finally:
+        connection.close()
+
+
 def test_two_consumers_have_databases_of_their_own_on_one_server_of_berths(process_spine: ProcessSpine) -> None:
     spine = process_spine
     spine.start_worker()
@@ -54,6 +70,9 @@ def test_two_consumers_have_databases_of_their_own_on_one_server_of_berths(proce
     assert login(credentials(spine, two), port) == "second@second"
     for database in ("second", "postgres", "app"):
         assert "pg_hba.conf" in refused(credentials(spine, one), port, database)
+
+    closed = "select bool_or(has_database_privilege('first_shop', datname, 'connect')) from pg_database"
+    assert as_admin(spine, one, f"{closed} where datname <> 'first_shop' and datallowconn") == [(False,)]
 
     with pytest.raises(OperationNotAllowed, match="it holds the database of first-shop, second; delete those"):
         spine.delete(server(spine, one).deployment_id)
