@@ -38,6 +38,7 @@ class Container:
     started_at: str
     environment: frozenset[str] = field(repr=False)
     limits: Limits
+    disk_limited: bool
     network_id: str | None
     port: int | None
     """Of the host."""
@@ -95,6 +96,7 @@ def container_of(inspected: Mapping[str, Any]) -> Container:
         started_at=state.get("StartedAt") or _NEVER,
         environment=frozenset(config.get("Env") or ()),
         limits=Limits(host.get("NanoCpus") or 0, host.get("Memory") or 0, host.get("PidsLimit") or 0),
+        disk_limited=bool(host.get("StorageOpt")),
         network_id=next((network.get("NetworkID") or None for network in networks.values()), None),
         port=_host_port(host.get("PortBindings")),
         stop_signal=config.get("StopSignal") or "SIGTERM",

@@ -17,14 +17,13 @@ _FIRST_STEP, _LONGEST_STEP = 0.02, 0.25
 
 def stop(engine: Engine, container: Container, call: Call, *, at_most: float | None = None) -> Container | None:
     """Ask with its own signal, then kill. Returns it as it is afterwards, None when it is gone."""
-    now = _inspect(engine, container.id)
-    if now is None or not now.lives:
-        return now
-    seconds = now.stop_seconds if at_most is None else min(now.stop_seconds, at_most)
-    for number, patience in ((now.stop_signal, seconds), ("SIGKILL", _KILL_SECONDS)):
+    seconds = container.stop_seconds if at_most is None else min(container.stop_seconds, at_most)
+    for number, patience in ((container.stop_signal, seconds), ("SIGKILL", _KILL_SECONDS)):
+        now = _inspect(engine, container.id)
+        if now is None or not now.lives:
+            return now
         _signal(engine, now, number, call)
-        ended = _wait(lambda: _dead(engine, container.id), patience, call)
-        if ended:
+        if _wait(lambda: _dead(engine, container.id), patience, call):
             return _inspect(engine, container.id)
         call.progress(f"it did not end within {patience:g} s of {number}")
     raise ProviderError(

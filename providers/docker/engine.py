@@ -12,6 +12,8 @@ from typing import TypeVar
 import docker
 from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 from requests.exceptions import HTTPError, RequestException, Timeout
+from urllib3.exceptions import HTTPError as HTTPException
+from urllib3.exceptions import ReadTimeoutError
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Call
@@ -69,9 +71,9 @@ class Engine:
             if error.status_code == 400 and _OTHER_VERSION in str(error.explanation):
                 self._forget()
             failure = translated(error, hide)
-        except Timeout:
+        except (Timeout, TimeoutError, ReadTimeoutError):
             failure = self._away(f"did not answer within {seconds} s")
-        except (RequestException, DockerException, OSError):
+        except (RequestException, DockerException, HTTPException, OSError):  # urllib3's own where it streams
             failure = self._away("cannot be reached")
         raise failure  # out here it carries neither the SDK's exception nor what that one holds on to
 

@@ -28,6 +28,7 @@ _WORDS = (
     (re.compile(r"unable to find user|no matching entries in passwd"), ProviderErrorKind.INVALID),
 )
 _PORT_TAKEN = re.compile(r"port is already allocated|address already in use")
+_NO_QUOTA = re.compile(r"storage-opt|storage opt|quota (support|size|not)")
 _NO_NETWORK = re.compile(r"network \S+ not found")
 _LONGEST = 400
 
@@ -38,6 +39,10 @@ class PortTaken(ProviderError):
 
 class NetworkMissing(ProviderError):
     """The container's network was removed since it was attached."""
+
+
+class NoQuota(ProviderError):
+    """The daemon's storage cannot limit a container's disk."""
 
 
 class NameInUse(ProviderError):
@@ -52,6 +57,8 @@ def translated(error: APIError, hide: Iterable[str]) -> ProviderError:
         return PortTaken(ProviderErrorKind.INVALID, said)
     if _NO_NETWORK.search(said):
         return NetworkMissing(ProviderErrorKind.TRANSIENT, said)
+    if _NO_QUOTA.search(said):
+        return NoQuota(ProviderErrorKind.INVALID, said)
     if status == 409 and "name" in said and "already in use" in said:
         return NameInUse(ProviderErrorKind.TRANSIENT, said)
     kind = next((kind for words, kind in _WORDS if words.search(said)), None)

@@ -17,13 +17,12 @@ from domain.work import Call
 from providers.docker import ending
 from providers.docker.container import DEAD, Container
 from providers.docker.engine import Engine
-from providers.docker.failures import NameInUse, NetworkMissing
+from providers.docker.failures import NameInUse, NetworkMissing, NoQuota
 from providers.docker.images import Images
 from providers.docker.labels import container_name, former_name
 from providers.docker.networks import Networks
 from providers.docker.shape import Limits, Parts, Shape, creation, host_options
 from providers.docker.sight import Eyes, Sight
-from providers.docker.storage import Storage
 from providers.docker.volumes import Volumes
 
 
@@ -36,7 +35,6 @@ class Making:
     images: Images
     networks: Networks
     volumes: Volumes
-    storage: Storage
 
     def tidy(self, sight: Sight, shape: Shape, call: Call) -> Container | None:
         """End an interrupted replacement either way: what matches the work stays, else the newer one."""
@@ -63,25 +61,29 @@ class Making:
     def _make(self, shape: Shape, image: Mapping[str, Any], call: Call) -> Container:
         work = shape.work
         volumes = self.volumes.ensure(work, shape.recipe.volumes, image, call)
-        parts = Parts(
-            self.networks.ensure(work.identity, call), volumes, self.storage.enforceable(work.resources.disk_gb)
-        )
-        name = container_name(work.instance_id)
-        hide = tuple(shape.recipe.secrets.values())
+        parts = Parts(self.networks.ensure(work.identity, call), volumes, work.resources.disk_gb)
         with contextlib.suppress(NameInUse):  # another attempt of ours was faster, or its answer was lost
-            self.engine.act(
-                call,
-                lambda api: api.create_container(
-                    name=name, **creation(shape), host_config=api.create_host_config(**host_options(shape, parts))
-                ),
-                hide=hide,
-            )
+            try:
+                self._create(shape, parts, call)
+            except NoQuota:
+                self._create(shape, replace(parts, disk_gb=None), call)
+        name = container_name(work.instance_id)
         made = self.eyes.look(work.identity)
         if made.foreign is not None:
             raise ProviderError(ProviderErrorKind.INVALID, f"{made.foreign}; it is left untouched")
         if made.current is None:
             raise ProviderError(ProviderErrorKind.TRANSIENT, f"container {name} is being made by somebody else")
         return made.current
+
+    def _create(self, shape: Shape, parts: Parts, call: Call) -> None:
+        name, hide = container_name(shape.work.instance_id), shape.recipe.secrets.values()
+        self.engine.act(
+            call,
+            lambda api: api.create_container(
+                name=name, **creation(shape), host_config=api.create_host_config(**host_options(shape, parts))
+            ),
+            hide=hide,
+        )
 
     def _replace(self, old: Container, shape: Shape, image: Mapping[str, Any], call: Call) -> Container:
         call.progress(f"replacing the container of {shape.work.name}")

@@ -25,13 +25,14 @@ from providers.docker.networks import Networks
 from providers.docker.options import Options
 from providers.docker.shape import Shape, shape_of
 from providers.docker.sight import Eyes, Verify, foreign, observation, refuse_foreign
-from providers.docker.storage import Storage
 from providers.docker.volumes import Volumes
 from system import ports
 
 _DELETE_SECONDS = 5.0
 _SETTLING_SECONDS = 0.25
-_LAST_WORDS = 3
+_LAST_WORDS, _LONGEST_WORDS = 3, 300
+_DISK_FREE = "disk_gb is recorded, not enforced: Docker's storage here has no quota"
+_DISK_PARTLY = "disk_gb limits what the container writes outside its volumes"
 _LABELS_LATER = "a container's labels are fixed: the new ones come with its next replacement"
 
 
@@ -49,9 +50,8 @@ class DockerProvider:
         self._eyes = Eyes(self._engine, server_id, verify)
         self._networks = Networks(self._engine)
         self._volumes = Volumes(self._engine, self._eyes.is_ours)
-        self._storage = Storage(self._engine)
         images = Images(self._engine, pull=options.pull)
-        self._making = Making(self._engine, self._eyes, images, self._networks, self._volumes, self._storage)
+        self._making = Making(self._engine, self._eyes, images, self._networks, self._volumes)
 
     def identity(self) -> str:
         return f"docker/{self._engine.ask(lambda api: api.info())['ID']}"
@@ -148,14 +148,16 @@ class DockerProvider:
 
     def _settled(self, found: Container, shape: Shape, call: Call) -> Container:
         """Where no probe will follow, one that ends at once must be noticed here."""
+        now: Container | None = found
         if shape.recipe.port is None:
             call.sleep(_SETTLING_SECONDS)
-        now = self._eyes.inspect(found.id)
+            now = self._eyes.inspect(found.id)
         if now is not None and now.lives:
             return now
         _, why = (now or found).meaning()
         said = logs.tail(self._engine, found.id, _LAST_WORDS) if now is not None else []
-        words = masked(" / ".join(line.strip()[:300] for line in said), shape.recipe.secrets.values())
+        lines = (masked(line.strip(), shape.recipe.secrets.values())[:_LONGEST_WORDS] for line in said)
+        words = " / ".join(lines)
         raise ProviderError(
             ProviderErrorKind.TRANSIENT,
             f"{shape.work.name} ended at once: {why}{'; last output: ' + words if words else ''}",
@@ -190,7 +192,9 @@ class DockerProvider:
 
     def _outcome(self, found: Container, shape: Shape) -> Outcome:
         work = shape.work
-        notes = [self._storage.note(work.resources.disk_gb)]
+        notes = []
+        if work.resources.disk_gb is not None:
+            notes.append(_DISK_PARTLY if found.disk_limited else _DISK_FREE)
         if {key: value for key, value in found.labels.items() if key.startswith(USER_PREFIX)} != user_labels(work):
             notes.append(_LABELS_LATER)
         return Outcome(
@@ -198,8 +202,8 @@ class DockerProvider:
             provider_state=found.state,
             provider_id=found.id,
             endpoint=found.endpoint,
-            port=work.port,
-            note="; ".join(filter(None, notes)) or None,
+            port=found.port,
+            note="; ".join(notes) or None,
         )
 
 

@@ -101,7 +101,9 @@ class DockerEngine:
             self.daemon.send_signal(signal.SIGCONT)
 
     def clear(self) -> None:
-        """Remove every container, volume and network that was made on it."""
+        """Remove every container, volume and network that was made on it, if it still answers."""
+        if not self._answers():
+            return
         for container in self.client.containers.list(all=True, ignore_removed=True):
             with contextlib.suppress(docker.errors.APIError):
                 container.remove(force=True, v=True)
