@@ -11,15 +11,17 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from db.models import Instance, OperationInstance
+from db.models import Instance, OperationInstance, OperationRow
 from db.session import Tx
 from domain.errors import FieldError, InvalidInput, ProviderUnavailable
 from domain.lifecycle import Operation, ProvisioningStatus, Status
+from domain.operations import OPERATION_DETAILS
 from domain.specs import Accepted, Ask, NewDeployment
 from providers.registry import PROVIDERS
 from services import catalog
 from services.bodies import LaunchBody, OdooBody
 from services.edits import retry_instance
+from services.events import instance_event
 from services.places import places, why_not_here
 from services.validation import Rules, new_deployment, parsed
 
@@ -92,7 +94,7 @@ def retry_at_once(tx: Tx, ask: Ask, instance_id: str) -> Accepted:
     made = select(OperationInstance.instance_id).where(
         OperationInstance.operation_id == accepted.operation_id, OperationInstance.verb == Operation.CREATE
     )
-    tx.session.execute(
+    shown = tx.session.execute(
         update(Instance)
         .where(Instance.id.in_(made), Instance.status == Status.ERROR)
         .values(
@@ -105,6 +107,14 @@ def retry_at_once(tx: Tx, ask: Ask, instance_id: str) -> Accepted:
             version=Instance.version + 1,
             updated_at=tx.now,
         )
+        .returning(Instance.id, Instance.name, Instance.version)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
+    operation = tx.session.get_one(OperationRow, accepted.operation_id)
+    event = OPERATION_DETAILS[Operation.CREATE].event
+    for row in shown:
+        change, data = (Status.ERROR, Status.CREATING), {"name": row.name}
+        instance_event(
+            tx, operation, row.id, "PENDING", event=event, version=row.version, change=change, data=data
+        )
     return accepted

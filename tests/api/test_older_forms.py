@@ -240,6 +240,9 @@ def test_the_older_retry_shows_creating_and_pending_at_once(api: Api, prefix: st
     seen = api.get(f"/instances/{key}")
     assert (seen["status"], seen["provisioning_status"], seen["error_message"]) == ("creating", "pending", None)
     assert seen["current_operation"]["id"] == job["job_id"]
+    last = api.get(f"/instances/{key}/history")["events"][0]
+    assert (last["event_type"], last["from"], last["to"]) == ("LAUNCH_PENDING", "error", "creating")
+    assert last["version"] == seen["version"]
     again = post(api, f"{prefix}/admin/retry-instance/{key}", Idempotency_Key=f"retry{prefix}")
     assert again.json() == job
     once_more = post(api, f"{prefix}/admin/retry-instance/{key}")
