@@ -24,7 +24,7 @@ from providers.simulated_faults import fault_from
 from services import catalog
 from services.bodies import FaultBody
 from services.orphans import Spot, Why, judge
-from services.placement import is_lost
+from services.placement import is_lost, is_silent
 from services.places import Reports, places, why_not_here
 from services.shapes import without_nulls
 from services.validation import parsed
@@ -121,7 +121,8 @@ def hosts(parts: PartsDep) -> Response:
     items = []
     for row in rows:
         times = {name: iso(row[name]) for name in ("first_seen_at", "last_seen_at")}
-        items.append({**row, **times, "lost": is_lost(row["last_seen_at"], at)})
+        seen = row["last_seen_at"]
+        items.append({**row, **times, "silent": is_silent(seen, at), "lost": is_lost(seen, at)})
     return ok({"items": items})
 
 
