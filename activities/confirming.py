@@ -81,6 +81,8 @@ class _Poll:
         self._total = given.within_seconds or left
         self._deadline = time.monotonic() + left - min(_LONGEST_MARGIN, 0.2 * left)
         self._said: str | None = None
+        self._shown: Observation | None = None
+        """The last look that showed anything: a last one without an answer must not hide the cause."""
         self._checked_at = time.monotonic()
 
     async def run(self) -> None:
@@ -90,6 +92,8 @@ class _Poll:
         with self._parts.wakes.watch(self._owner.operation_id) as woken:
             while not step.settled:
                 look = await self._look(step)
+                if look.seen is not Seen.NO_EVIDENCE:
+                    self._shown = look
                 verdict = proof.add(look, time.monotonic())
                 if verdict is Verdict.SHOWN and await self._settled(step, look):
                     return
@@ -166,7 +170,8 @@ class _Poll:
         blind = proof.blind and proof.looks >= _LEAST_LOOKS and step.verb is not Operation.DELETE
         if blind and await self._in_pool(lambda: self._settle_unverified(step, look)):
             return
-        why = look.detail or f"its provider shows it {look.provider_state}"
+        shown = self._shown or look
+        why = shown.detail or f"its provider shows it {shown.provider_state}"
         raise TimedOut(f"{step.work.name} was not {_WORDS[wanted(step)]} within {self._total:g} s: {why}")
 
     def _settle_unverified(self, step: StepWork, look: Observation) -> bool:
