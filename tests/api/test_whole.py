@@ -119,6 +119,17 @@ def test_a_scripted_fault_fails_an_operation_that_then_can_be_retried(api: Api) 
     assert api.get(f"/instances/{record['id']}")["status"] == "running"
 
 
+def test_an_older_retry_makes_what_failed_to_be_made(api: Api) -> None:
+    failed = done(api, api.create(params={"simulate": {"create": {"fault": "invalid", "times": 1}}}), "failed")
+    key = failed["instance_ids"][0]
+
+    job = api.client.post(f"/api/instance/admin/retry-instance/{key}").json()
+
+    assert api.get(f"/operations/{job['job_id']}?wait=30")["status"] == "succeeded"
+    record = api.get(f"/instances/{key}")
+    assert (record["status"], record["provisioning_status"]) == ("running", "completed")
+
+
 def test_a_wrong_fault_is_refused_before_the_worker_is_asked(api: Api) -> None:
     answer = api.ask("PUT", "/providers/simulated/faults", {"verb": "create", "fault": "rain", "times": 0})
 
