@@ -88,7 +88,7 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[
     _claim(tx, operation, deployment)
     moves, instances = moves_with_rows(tx, operation.id)
     plan = _plan(operation, deployment, moves, instances, rules)
-    plan = _with_database(tx, plan, deployment, next(iter(instances.values()), None))
+    plan = _with_database(tx, plan, deployment, rules)
     _write_planned(tx, operation, plan, moves, instances)
     write_steps(tx, operation.id, plan.phases)
     total = sum(max(step.total_seconds for step in phase) for phase in plan.phases) + 2 * CLEANUP_SECONDS
@@ -177,43 +177,48 @@ def _plan(
     return Plan(operation.id, operation.kind.value, deployment.name, rules.park_seconds, tuple(phases), rolling)
 
 
-def _with_database(tx: Tx, plan: Plan, deployment: Deployment, some: Instance | None) -> Plan:
+def _with_database(tx: Tx, plan: Plan, deployment: Deployment, rules: PlanRules) -> Plan:
     """The database comes before the first instance that needs it, and goes after the last one is gone."""
-    if deployment.database is None or some is None:
+    if deployment.database is None:
         return plan
     steps = [step for phase in plan.phases for step in phase]
     gone = [step for step in steps if step.verb == Operation.DELETE]
     connecting = _CONNECTING if must_be_allocated(tx, deployment) else {Operation.CREATE}
     if made := [step for step in steps if step.verb in connecting]:
-        first = _database_step(tx, deployment, DatabaseStep.ALLOCATE, made[0], some)
+        first = _database_step(tx, deployment, rules, DatabaseStep.ALLOCATE, made[0])
         return replace(plan, phases=((first,), *plan.phases))
     left = select(func.count()).where(
         Instance.deployment_id == deployment.id, Instance.id.not_in([step.instance_id for step in gone])
     )
     if gone and tx.session.scalar(left) == 0:
-        last = _database_step(tx, deployment, DatabaseStep.RELEASE, gone[0], some)
+        last = _database_step(tx, deployment, rules, DatabaseStep.RELEASE, gone[0])
         return replace(plan, phases=(*plan.phases, (last,)))
     return plan
 
 
 def _database_step(
-    tx: Tx, deployment: Deployment, verb: DatabaseStep, beside: PlannedStep, some: Instance
+    tx: Tx, deployment: Deployment, rules: PlanRules, verb: DatabaseStep, beside: PlannedStep
 ) -> PlannedStep:
-    """It stands beside one instance, under whose id its step is found."""
-    limit = _budget(deployment.provider, verb)
-    managed = deployment.database is not None and shared_address(tx, deployment) is None
-    queue = task_queue(some.provider, some.host_id) if managed else CENTRAL_QUEUE
-    return PlannedStep(
-        beside.instance_id, deployment.name, verb.value, queue, limit.attempt, limit.total, limit.attempts
+    """It stands beside one instance, under whose id its step is found, and is done where that one is."""
+    limit = _budget(deployment.provider, verb, rules.timeouts.get(deployment.provider))
+    elsewhere = shared_address(tx, deployment) is not None
+    return replace(
+        beside,
+        name=deployment.name,
+        verb=verb.value,
+        queue=CENTRAL_QUEUE if elsewhere else beside.queue,
+        attempt_seconds=limit.attempt,
+        total_seconds=limit.total,
+        attempts=limit.attempts,
     )
 
 
-def _budget(provider: str, verb: str) -> Budget:
+def _budget(provider: str, verb: str, timeouts: Mapping[str, float] | None = None) -> Budget:
     """Of one step. To allocate or release can mean to make or remove a whole server."""
     if verb == DatabaseStep.ALLOCATE:
-        return database_budget(budget(provider, Operation.CREATE))
+        return database_budget(budget(provider, Operation.CREATE, timeouts))
     if verb == DatabaseStep.RELEASE:
-        return database_budget(budget(provider, Operation.DELETE))
+        return database_budget(budget(provider, Operation.DELETE, timeouts))
     return budget(provider, Operation(verb))
 
 

@@ -33,6 +33,7 @@ VERBS: dict[str, Callable[[Any, StepInput], Awaitable[StepResult]]] = {
 BESIDE = {"allocate": "allocate the database of", "release": "release the database of"}
 """Steps of the deployment, which stand beside the own step of one of its instances."""
 TIMED_OUT = "timed-out"
+NOT_YET = "not-yet"
 POLLS = "-polls"
 """The queue of the waiting polls of a provider's queue."""
 _SHORTEST_POLL = 2.0
@@ -103,6 +104,10 @@ async def look(owner: OwnerInput, step: PlannedStepResult) -> str | None:
 def describe(error: ActivityError, step: PlannedStepResult) -> dict[str, object]:
     """The cause of a failed activity as it is stored and shown: code, message, step, whether a retry may help."""
     cause = error.cause
+    within = f"was not done within {step.total_seconds:g} s"
+    if isinstance(cause, ApplicationError) and cause.type == NOT_YET:
+        message = f"{step.verb} of {step.name} {within}: {cause.message}"
+        return {"code": TIMED_OUT, "message": message, "step": step.verb, "retryable": True}
     if isinstance(cause, ApplicationError):
         return {
             "code": cause.type or "internal",
@@ -111,10 +116,7 @@ def describe(error: ActivityError, step: PlannedStepResult) -> dict[str, object]
             "retryable": not cause.non_retryable or cause.type == TIMED_OUT,
         }
     if isinstance(cause, TimeoutError):
-        message = (
-            f"{step.verb} of {step.name} was not done within {step.total_seconds:g} s "
-            f"(one attempt may take {step.attempt_seconds:g} s)"
-        )
+        message = f"{step.verb} of {step.name} {within} (one attempt may take {step.attempt_seconds:g} s)"
         if isinstance(cause.cause, ApplicationError):
             message += f"; the last attempt failed: {cause.cause.message}"
         return {"code": "timed-out", "message": message, "step": step.verb, "retryable": True}

@@ -1,4 +1,4 @@
-"""`berth secrets rotate`: what it sends and what it prints."""
+"""Databases on the command line: which kind a create asks for, and `berth secrets rotate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from tests.cli.canned import CannedBerth, Reply, accepted, operation
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit
+
+
+def test_a_create_says_which_database_it_wants(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/instances", accepted(operation(kind="create")))
+    assert berth("create", "shop", "--blueprint", "odoo", "--database", "shared").code == 0
+    assert canned.requests("POST")[0].body["database"] == {"mode": "shared"}
 
 
 def test_without_a_name_everything_stored_is_encrypted_anew(canned: CannedBerth, berth: Run) -> None:
