@@ -34,7 +34,7 @@ def whole(docker_engine: DockerEngine, make_whole: MakeWhole) -> Iterator[Whole]
 def containers(engine: DockerEngine, instance: Any) -> list[Any]:
     """Every container of the instance, as the engine itself lists them."""
     label = f"berth.dev/instance-id={instance['id']}"
-    return list(engine.client.containers.list(all=True, filters={"label": label}))
+    return list(engine.client.containers.list(all=True, filters={"label": label}, ignore_removed=True))
 
 
 def page(url: str, path: str) -> tuple[int, str]:
