@@ -104,6 +104,13 @@ def container_of(inspected: Mapping[str, Any]) -> Container:
     )
 
 
+def in_use(memory: Mapping[str, Any]) -> int:
+    """Bytes that cannot be given back: what it uses, without the file cache of either kind of cgroup."""
+    details = memory.get("stats") or {}
+    cache = details.get("total_inactive_file", details.get("inactive_file", 0))
+    return max(0, int(memory.get("usage") or 0) - int(cache))
+
+
 def _host_port(bindings: Mapping[str, Any] | None) -> int | None:
     for bound in (bindings or {}).values():
         for one in bound or ():

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _CONNECTIONS = 40
 _OTHER_VERSION = "client version"
+_DENIED = "Permission denied"
 
 
 class Api(docker.APIClient):
@@ -73,8 +74,8 @@ class Engine:
             failure = translated(error, hide)
         except (Timeout, TimeoutError, ReadTimeoutError):
             failure = self._away(f"did not answer within {seconds} s")
-        except (RequestException, DockerException, HTTPException, OSError):  # urllib3's own where it streams
-            failure = self._away("cannot be reached")
+        except (RequestException, DockerException, HTTPException, OSError) as error:  # urllib3's where it streams
+            failure = self._forbidden() if _DENIED in str(error) else self._away("cannot be reached")
         raise failure  # out here it carries neither the SDK's exception nor what that one holds on to
 
     def _api(self, seconds: int) -> Api:
@@ -90,6 +91,12 @@ class Engine:
     def _forget(self) -> None:
         """The daemon was replaced by one that speaks another version: agree on one anew."""
         _close(self._apis)
+
+    def _forbidden(self) -> ProviderError:
+        return ProviderError(
+            ProviderErrorKind.AUTH,
+            f"this user may not talk to the Docker daemon at {self._options.host}; put it into the socket's group",
+        )
 
     def _away(self, how: str) -> ProviderError:
         return ProviderError(

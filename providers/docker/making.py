@@ -15,7 +15,7 @@ from typing import Any
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Call
 from providers.docker import ending
-from providers.docker.container import DEAD, Container
+from providers.docker.container import DEAD, Container, in_use
 from providers.docker.engine import Engine
 from providers.docker.failures import NameInUse, NetworkMissing, NoQuota
 from providers.docker.images import Images
@@ -107,16 +107,20 @@ class Making:
         return self._again(container)
 
     def _limit(self, container: Container, limits: Limits, call: Call) -> Container:
-        try:
-            self.engine.act(call, lambda api: api.update_limits(container.id, limits.as_update()))
-        except ProviderError as error:
-            if "unable to set memory limit" not in error.message and "resource busy" not in error.message:
-                raise
+        if container.lives and 0 < limits.memory < container.limits.memory:
+            self._require_room(container, limits.memory)
+        self.engine.act(call, lambda api: api.update_limits(container.id, limits.as_update()))
+        return self._again(container)
+
+    def _require_room(self, container: Container, memory: int) -> None:
+        """Some kernels refuse a limit below what is used, others kill the process at once."""
+        stats = self.engine.ask(lambda api: api.stats(container.id, stream=False, one_shot=True))
+        used = in_use(stats.get("memory_stats") or {})
+        if used > memory:
             raise ProviderError(
                 ProviderErrorKind.INVALID,
-                f"it uses more memory now than {limits.memory >> 20} MB; stop it first, or allow more",
-            ) from None
-        return self._again(container)
+                f"it uses {used >> 20} MB of memory now, more than {memory >> 20}; stop it first, or allow more",
+            )
 
     def _discard(self, container: Container, call: Call) -> None:
         ending.stop(self.engine, container, call)

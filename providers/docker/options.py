@@ -37,7 +37,7 @@ class Options:
     pids_limit: int = _PIDS
     pull: bool = False
     look_seconds: int = 4
-    act_seconds: int = 15
+    act_seconds: int = 20
     """A create may have to copy what the image holds into its volumes, a removal to wait for a busy disk."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import time
@@ -276,7 +277,9 @@ def test_a_limit_below_what_is_used_is_refused_and_nothing_changes(dock: Dock) -
     with pytest.raises(ProviderError) as refused:
         dock.provider.modify(replace(work, resources=Resources(memory_mb=8)), dock.call)
     assert refused.value.kind is ProviderErrorKind.INVALID
+    assert re.fullmatch(r"it uses \d+ MB of memory now, more than 8; stop it first, .*", refused.value.message)
     assert dock.inspected(work)["State"]["Running"]
+    assert dock.inspected(work)["HostConfig"]["Memory"] == 128 << 20
 
 
 def test_what_cannot_change_in_place_replaces_the_container_and_keeps_its_data(dock: Dock) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -175,6 +177,20 @@ def test_a_daemon_that_died_and_came_back_left_everything_down(dock: Dock) -> No
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+def test_a_socket_that_is_closed_to_us_is_no_outage(dock: Dock) -> None:
+    provider = dock.provider
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ProviderError, match="this user may not talk to the Docker daemon") as closed:
+            provider.identity()
+    finally:
+        os.seteuid(0)
+    assert closed.value.kind is ProviderErrorKind.AUTH
+    del provider, closed
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 def test_a_daemon_that_is_away_is_told_as_such(dock: Dock, tmp_path: Path) -> None:
     work = dock.created()
     socket = tmp_path / "p.sock"
@@ -189,3 +205,5 @@ def test_a_daemon_that_is_away_is_told_as_such(dock: Dock, tmp_path: Path) -> No
     with pytest.raises(ProviderError, match="cannot be reached") as away:
         provider.identity()
     assert away.value.kind is ProviderErrorKind.TRANSIENT
+    del provider, away
+    gc.collect()  # the SDK leaves the socket of a connection that failed to the collector
