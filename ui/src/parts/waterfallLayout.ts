@@ -31,7 +31,7 @@ export interface Waterfall {
   now: number | null;
 }
 
-const TICKS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600];
+const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600];
 const MOST_TICKS = 6;
 
 type Step = OperationForm["steps"][number];

@@ -108,7 +108,7 @@ function UnderWay() {
         </span>
       )}
       {parked > 0 && (
-        <span className="parked">
+        <span className={running + stuck > 0 ? "parked" : undefined}>
           <b>{parked}</b> parked
         </span>
       )}

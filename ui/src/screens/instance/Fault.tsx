@@ -98,7 +98,7 @@ function Ledger({ error }: { error: OperationFault }) {
         </h3>
         <ul>
           <li>
-            {error.help.text}
+            <Coded text={error.help.text} />
             <small>
               <a href={error.help.url} target="_blank" rel="noreferrer">
                 what {error.code} means
@@ -110,6 +110,11 @@ function Ledger({ error }: { error: OperationFault }) {
       </section>
     </div>
   );
+}
+
+/** Backticks are how the server says that a word is code. */
+function Coded({ text }: { text: string }) {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part));
 }
 
 function Items({ of, none }: { of: readonly string[]; none: string }) {

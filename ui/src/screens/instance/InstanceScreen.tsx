@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect } from "react";
 import { Link, useParams, useSearchParams } from "wouter";
 
-import type { Instance, OperationForm } from "@/api/client";
+import { type Instance, type OperationForm, operationsList } from "@/api/client";
 import { Refusal } from "@/api/problems";
 import { keys, readInstance, readOperation, useInterval } from "@/live/queries";
 import { useHeld, useLive } from "@/live/store";
@@ -69,9 +69,19 @@ function Missing({ name, error, onRetry }: { name: string; error: unknown; onRet
   );
 }
 
-/** The operation that the page is about: the one under way, else the last that failed. */
+/** The operation that the page is about: the one under way, else the last that failed, else the last. */
 function useSubject(instance: Instance): OperationForm | undefined {
-  const wanted = instance.current_operation?.id ?? (instance.error_message !== null ? instance.last_failed_operation_id : null) ?? null;
+  const named = instance.current_operation?.id ?? (instance.error_message !== null ? instance.last_failed_operation_id : null) ?? null;
+  const { data: last = null } = useQuery({
+    queryKey: [...keys.operations, "last", instance.id],
+    queryFn: async () => {
+      const { data } = await operationsList({ query: { instance: instance.id, page_size: 1 } });
+      useLive.getState().takeOperations(data.items);
+      return data.items[0]?.id ?? null;
+    },
+    enabled: named === null,
+  });
+  const wanted = named ?? last;
   const known = useLive((live) => (wanted === null ? undefined : live.operations[wanted]));
   const moving = known !== undefined && !known.done;
   useQuery({

@@ -63,7 +63,7 @@ function wordsOf(log: Log, paused: boolean): string {
   const count = log.dropped + log.lines.length;
   if (log.error !== null) return `not readable now: ${tell(log.error).detail}`;
   if (paused) return `paused at line ${count}`;
-  if (count === 0) return log.state === "opening" ? "opening" : "nothing written yet";
+  if (count === 0) return "nothing written yet";
   return log.state === "following" ? `following, line ${count}` : `ended at line ${count}, looking again`;
 }
 

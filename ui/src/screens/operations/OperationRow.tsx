@@ -105,7 +105,7 @@ function failedStep(operation: OperationForm, group: Group): string {
 function triesOf(operation: OperationForm): string {
   const step = operation.steps.find((one) => one.status === "failed") ?? operation.steps.find((one) => one.status === "running");
   const tries = step?.attempts.length ?? 0;
-  return tries > 1 ? `${tries} in this step` : tries === 1 ? "1st" : "";
+  return tries === 0 ? "" : `${tries}${{ 1: "st", 2: "nd", 3: "rd" }[tries] ?? "th"}`;
 }
 
 function MeterCell({ operation }: { operation: OperationForm }) {
