@@ -98,9 +98,9 @@ class _Poll:
                 if verdict is Verdict.SHOWN and await self._settled(step, look):
                     return
                 if verdict is Verdict.GONE:
+                    why = f": {look.detail}" if look.detail else "; it was accepted, and then nothing was found"
                     raise ProviderError(
-                        ProviderErrorKind.NOT_FOUND,
-                        f"{step.work.name} is gone from its provider; it was accepted, and then nothing was found",
+                        ProviderErrorKind.NOT_FOUND, f"{step.work.name} is gone from its provider{why}"
                     )
                 await self._say(look)
                 if time.monotonic() >= self._deadline:

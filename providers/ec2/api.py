@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -50,11 +51,14 @@ class Api:
         )
         self.region = region
         self._ec2 = session.client("ec2", endpoint_url=options.endpoint_url, config=config)
-        self._sts = session.client("sts", endpoint_url=options.endpoint_url, config=config)
+        self._identity = partial(session.client, "sts", endpoint_url=options.endpoint_url, config=config)
+        self._opening = Lock()
         self._paces = {"run": Pace(20, 20), "change": Pace(20, 20), "read": Pace(20, 20)}
 
     def account(self) -> str:
-        return str(self._call("GetCallerIdentity", self._sts.get_caller_identity, {})["Account"])
+        with self._opening:  # a session of the SDK is no business of two threads
+            client = self._identity()
+        return str(self._call("GetCallerIdentity", client.get_caller_identity, {})["Account"])
 
     def read(self, action: str, **parameters: Any) -> dict[str, Any]:
         """One look, begun within a few seconds or refused as throttled."""

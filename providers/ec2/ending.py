@@ -38,7 +38,7 @@ class Ending:
             return self._gone(work, found)
         self._release(work, found.ours, call)
         ids = [one.id for one in found.ours]
-        self._tools.api.change("TerminateInstances", call, InstanceIds=ids)
+        self._terminate(ids, call)
         note = f"ended {', '.join(ids)}, which all carried this instance's id" if len(ids) > 1 else None
         return Outcome(False, SHUTTING_DOWN, provider_id=ids[0], note=note)
 
@@ -59,6 +59,18 @@ class Ending:
             if machine is not None and machine.alive:
                 self._need_ours(thing, machine)
                 self._tools.api.change("TerminateInstances", call, InstanceIds=[thing])
+
+    def _terminate(self, ids: list[str], call: Call) -> None:
+        try:
+            self._tools.api.change("TerminateInstances", call, InstanceIds=ids)
+        except ProviderError as error:
+            if error.kind is not ProviderErrorKind.NOT_FOUND:
+                raise
+            raise ProviderError(
+                ProviderErrorKind.NOT_READY,
+                f"EC2 listed {', '.join(ids)} a moment ago and does not find it now; looking again",
+                retry_after=self._tools.options.poll_seconds,
+            ) from None
 
     def _gone(self, work: Work, found: Found) -> Outcome:
         """`terminated`, or absent in two looks further apart than the window."""

@@ -137,6 +137,8 @@ class Creation:
             raise
         launches.settled(self._work)
         (machine,) = machines_in(answer, answered_at(answer))
+        if not machine.alive:  # EC2 remembers the token longer than it shows the machine that had it
+            raise PreviousGone(self._work.name)
         return _outcome(machine, confirmed=False)
 
     def _wait_out(self, since: float | None) -> Outcome | None:

@@ -201,6 +201,10 @@ class Ec2Harness(Harness):
         finally:
             self._proxy.drop(rule)
 
+    def pause(self) -> None:
+        """A look is a question to three servers; the machine has other things to do as well."""
+        time.sleep(0.2)
+
     raw_states: ClassVar[Sequence[RawState]] = (
         RawState("pending", Seen.TRANSIENT, start_slowly, "pending"),
         RawState("stopping", Seen.TRANSIENT, stop_slowly, "stopping"),

@@ -320,6 +320,16 @@ def test_a_terminated_machine_asks_for_a_new_generation(ec2: Ec2, machines: Prov
     assert len(ec2.alive()) == 1
 
 
+def test_a_token_whose_machine_is_no_longer_listed_asks_for_a_new_generation(ec2: Ec2, machines: Provider) -> None:
+    ec2.configure(terminated_visible=0.0)
+    work = _running(machines)
+    _client(ec2).terminate_instances(InstanceIds=[work.provider_id])
+    seen_as(machines, work, Seen.ABSENT)
+    with pytest.raises(PreviousGone):
+        machines.create(replace(work, provider_id=None), RecordingCall())
+    assert ec2.alive() == []
+
+
 def _unless_previous_gone(machines: Provider, work: Work, call: Any) -> Any:
     """`PreviousGone` is no plain retry: it must reach the caller."""
     try:

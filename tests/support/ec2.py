@@ -41,7 +41,7 @@ class Ec2:
 
     def _warm_up(self) -> None:
         """moto reads its tables at the first request, which takes longer than a client waits."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._moto.ready["port"], timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self._moto.ready["port"], timeout=120)
         scope = f"Credential=x/20260101/{REGION}/ec2/aws4_request, SignedHeaders=host, Signature=x"
         headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}"}
         for action in ("DescribeInstances", "DescribeInstanceTypes"):
