@@ -9,6 +9,7 @@ import time
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Call, Work
+from providers.base import PreviousGone
 from providers.simulated_faults import Fault, FaultKind
 
 _STEP_SECONDS = 0.05
@@ -23,6 +24,8 @@ def refuse(fault: Fault, work: Work) -> None:
         FaultKind.NO_CAPACITY: ProviderErrorKind.NO_CAPACITY,
         FaultKind.THROTTLED: ProviderErrorKind.THROTTLED,
     }
+    if fault.kind is FaultKind.USED_UP:
+        raise PreviousGone(work.name)
     if fault.kind in kinds:
         wait = seconds_of(fault) if fault.kind is FaultKind.THROTTLED else None
         message = f"simulated {fault.kind.value} in {fault.verb.value} of {work.name}"

@@ -41,6 +41,8 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     UNCONFIRMED = "unconfirmed"
     GONE = "gone"
+    USED_UP = "used_up"
+    """The former object of this generation is gone, and its name cannot be used again: for `create`."""
     UNSEEN = "unseen"
     """An observation does not find what is there, and says that it may be wrong."""
 

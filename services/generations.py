@@ -9,7 +9,10 @@ from sqlalchemy import update
 
 from db.models import Instance
 from db.session import Tx
+from domain.lifecycle import Operation
+from domain.operations import OPERATION_DETAILS, Source
 from domain.work import Identity
+from services.events import instance_event
 from services.fence import Owner, check_attempt
 from services.steps import hold
 
@@ -23,7 +26,7 @@ def raise_generation(tx: Tx, owner: Owner, gone: Identity, attempt: int | None =
     held = hold(tx, owner, gone.instance_id, cancelled_too=attempt is None)
     if attempt is not None:
         check_attempt(held.step.attempts, attempt)
-    tx.run(
+    version = tx.run(
         update(Instance)
         .where(Instance.id == gone.instance_id, Instance.object_generation == gone.generation)
         .values(
@@ -32,4 +35,19 @@ def raise_generation(tx: Tx, owner: Owner, gone: Identity, attempt: int | None =
             version=Instance.version + 1,
             updated_at=tx.now,
         )
+        .returning(Instance.version)
+    ).scalar()
+    if version is None or attempt is None:
+        return
+    instance_event(
+        tx,
+        held.operation,
+        gone.instance_id,
+        "REPLACED",
+        event=OPERATION_DETAILS[Operation(held.move.verb)].event,
+        version=version,
+        change=(held.row.status, held.row.status),
+        source=Source.BACKEND,
+        cloud_instance_id=held.row.cloud_instance_id,
+        data={"name": held.row.name, "generation": gone.generation + 1},
     )

@@ -271,6 +271,19 @@ def test_a_clean_up_waits_for_the_proof_and_the_next_object_is_another_one(spine
     assert item.generation == 2
 
 
+def test_an_object_that_is_gone_for_good_is_followed_by_one_of_the_next_generation(spine: Spine) -> None:
+    made = spine.create(simulate={"create": {"fault": "used_up", "times": 2}})
+    spine.succeeded(made)
+    (item,) = spine.inventory(made.deployment_id)
+    assert (item.generation, spine.instance(made.deployment_id).object_generation) == (3, 3)
+    told = [
+        event.data["generation"] for event in spine.events(made.operation_id) if "REPLACED" in event.event_type
+    ]
+    assert told == [2, 3]
+    (step,) = [step for step in spine.steps(made.operation_id) if step.name == "create"]
+    assert len(step.attempts) == 1
+
+
 def test_a_hundred_polls_hold_up_no_command(make_spine: MakeSpine) -> None:
     spine = make_spine(BERTH_SIMULATED_POLL_SECONDS="5")
     spine.start_worker()
