@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,8 @@ class Stream:
 
     def end(self) -> None:
         """Wake the thread that reads it; it sees the end of the stream."""
-        self._answer.shutdown()
+        with suppress(OSError, ValueError, RuntimeError, TypeError):  # it has just ended by itself
+            self._answer.shutdown()
 
 
 class Api:
@@ -181,8 +182,12 @@ class Api:
 
     def _json(self, asked: _Request) -> Json:
         with self._send(asked) as answer:
-            found: Json = json.loads(_read(answer, asked.doing))
-            return found
+            said = _read(answer, asked.doing)
+        try:
+            found: Json = json.loads(said)
+        except ValueError as error:  # something between us and the cluster answered
+            raise unreachable(asked.doing, error) from None
+        return found
 
     @contextmanager
     def _send(self, asked: _Request) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from providers.entry import Unconfigured
 from providers.kubernetes.api import Api
 from providers.kubernetes.options import Options
 
+_CONNECTIONS = 32
 _HOW = (
     "set BERTH_KUBERNETES_KUBECONFIG (or KUBECONFIG) to a kubeconfig file, or run the worker inside the cluster "
     "with a service account"
@@ -30,6 +31,7 @@ def connect(options: Options) -> Api:
     _load(settings, options)
     # The verbs look again by themselves; a repeated request would hide that the first may have had its effect.
     settings.retries = urllib3.Retry(total=0, redirect=False)
+    settings.connection_pool_maxsize = _CONNECTIONS
     return Api(client.ApiClient(settings))
 
 

@@ -145,7 +145,7 @@ def _ending(pods: Sequence[Json]) -> str | None:
         return None
     where = [
         f"{pod['metadata']['name']} on {pod['spec'].get('nodeName') or 'no node'}"
-        + (" (its node does not answer)" if _condition(pod, "Ready").get("reason") == "NodeNotReady" else "")
+        + (" (its node does not answer)" if (pod.get("status") or {}).get("reason") == "NodeLost" else "")
         for pod in pods
     ]
     return f"waiting for its pod to end: {', '.join(where)}"

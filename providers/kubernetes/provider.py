@@ -28,6 +28,7 @@ from providers.kubernetes.resources import DEPLOYMENT, NAMESPACE, POD, VOLUME, J
 from providers.kubernetes.watch import Hints
 
 _SETTLE_SECONDS = 15.0
+_STUCK_SECONDS = 2.0  # a volume that is bound a moment later looks like no room at all at first
 _DELETE_SECONDS = 40.0
 _LOOK_EVERY = 1.0
 _EXPLAINED = {"Pending", "Starting", "Restarting"}
@@ -176,12 +177,13 @@ class KubernetesProvider:
     def _settle(self, work: Work, call: Call, wanted: Seen) -> Outcome:
         """Wait a little for what was asked for. What cannot come by itself is not waited for."""
         place = self._place(work)
-        deadline = time.monotonic() + _SETTLE_SECONDS
+        started = time.monotonic()
         with self._hints.of(place) as ticket:
             while (found := self._judged(place, self._look(work, place).deployment)).seen is not wanted:
                 if found.refusal is not None:
                     raise ProviderError(found.refusal, f"{work.name}: {found.detail}")
-                if found.stuck or found.state in _NEVER_WAITED_OUT or time.monotonic() >= deadline:
+                idle = found.stuck or found.state in _NEVER_WAITED_OUT
+                if time.monotonic() - started >= (_STUCK_SECONDS if idle else _SETTLE_SECONDS):
                     return self._outcome(work, self._explained(place, found), confirmed=False)
                 call.progress(f"waiting: {found.detail or found.state}")
                 ticket.wait(call, _LOOK_EVERY)
