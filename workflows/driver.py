@@ -80,12 +80,7 @@ class OperationRun(Listening):
     async def _phase(self, phase: list[PlannedStepResult]) -> None:
         """Every step of a phase to its own end, also when the operation is cancelled meanwhile."""
         places = asyncio.Semaphore(PARALLEL_INSTANCES)
-
-        async def placed(step: PlannedStepResult) -> None:
-            async with places:
-                await self._step(step)
-
-        running = [asyncio.create_task(placed(step)) for step in phase]
+        running = [asyncio.create_task(self._step(step, places)) for step in phase]
         try:
             await workflow.wait(running)
         except asyncio.CancelledError:
@@ -98,12 +93,13 @@ class OperationRun(Listening):
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    async def _step(self, step: PlannedStepResult) -> None:
-        """One instance: its verb, and the poll for its confirmation where the provider only accepted."""
-        self._begun.add(_key(step))
-        deadline = workflow.time() + step.total_seconds
+    async def _step(self, step: PlannedStepResult, places: asyncio.Semaphore) -> None:
+        """One instance: its verb, in one of the places, and then the poll where the provider only accepted."""
         try:
-            result = await steps.act(self._owner, step)
+            async with places:
+                self._begun.add(_key(step))
+                deadline = workflow.time() + step.total_seconds
+                result = await steps.act(self._owner, step)
             if not result.confirmed:
                 await steps.confirm(self._owner, step, deadline - workflow.time())
             self._done.add(_key(step))

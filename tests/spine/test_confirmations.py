@@ -9,6 +9,7 @@ import pytest
 
 from domain.errors import InvalidInput, NotFound, OperationNotAllowed
 from domain.lifecycle import Status
+from domain.limits import PARALLEL_INSTANCES
 from domain.operations import Source
 from domain.specs import Accepted, Caller
 from services.confirmations import record_confirmation
@@ -282,6 +283,15 @@ def test_an_object_that_is_gone_for_good_is_followed_by_one_of_the_next_generati
     assert told == [2, 3]
     (step,) = [step for step in spine.steps(made.operation_id) if step.name == "create"]
     assert len(step.attempts) == 1
+
+
+def test_members_that_wait_for_their_confirmation_hold_up_no_sibling(spine: Spine) -> None:
+    """More members than are acted on at once: all are asked for before the first is there."""
+    members = PARALLEL_INSTANCES + 5
+    made = spine.create(members=members, simulate={"create": {"fault": "unconfirmed", "seconds": 10}})
+    spine.succeeded(made, seconds=40)
+    order = [t for t in spine.event_types(made.operation_id) if t in {"LAUNCH_ACCEPTED", "LAUNCH_CONFIRMED"}]
+    assert order == ["LAUNCH_ACCEPTED"] * members + ["LAUNCH_CONFIRMED"] * members
 
 
 def test_a_hundred_polls_hold_up_no_command(make_spine: MakeSpine) -> None:
