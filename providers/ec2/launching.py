@@ -7,7 +7,8 @@
    it made; look again; only then launch again. This holds where the token counts for nothing, too. What was left
    open is remembered, so that the next attempt waits out the rest.
 4. Another zone has another token, which protects from nothing: it is tried only after a definite no, and after two
-   looks further apart than EC2's consistency window.
+   looks further apart than EC2's consistency window. A worker that has just started, perhaps in the place of one
+   that died, waits that long before it launches where several zones are possible.
 
 Several found nevertheless: the recorded one stays, or else the oldest; the others are terminated, and it is said.
 """
@@ -69,6 +70,8 @@ class Tools:
     images: Images
     options: Options
     launches: OpenLaunches
+    opened: float
+    """When this provider was opened, by the monotonic clock."""
 
 
 class Creation:
@@ -85,12 +88,24 @@ class Creation:
         adopted = self._adopt()
         if adopted is not None:
             return adopted
-        open_since = self._tools.launches.since(self._work)
-        if open_since is not None or not self._tools.options.client_tokens:
-            adopted = self._wait_out(open_since)
+        proof = self._proof_needed()
+        if proof is not None:
+            adopted = self._wait_out(proof)
             if adopted is not None:
                 return adopted
         return self._in_turn()
+
+    def _proof_needed(self) -> float | None:
+        """Until when absence must be seen before the first launch; None: its token alone protects it."""
+        window, now = self._tools.options.consistency_seconds, time.monotonic()
+        left_open = self._tools.launches.since(self._work)
+        if left_open is not None:
+            return left_open + window
+        if not self._tools.options.client_tokens:
+            return now + window
+        # A worker that died before this one may have launched in a zone other than the first.
+        several = len(zones_of(recipe_of(self._work), self._tools.options)) > 1
+        return self._tools.opened + window if several and now < self._tools.opened + window else None
 
     def _in_turn(self) -> Outcome:
         options = self._tools.options
@@ -98,7 +113,7 @@ class Creation:
         refusals: list[tuple[str, Ec2Error]] = []
         for zone in zones_of(recipe, options):
             if refusals:
-                adopted = self._wait_out(self._tools.launches.since(self._work))
+                adopted = self._wait_out(self._absence_proven_at())
                 if adopted is not None:
                     return adopted
             request = launch_request(self._work, recipe, zone, options, self._tools.images)
@@ -121,7 +136,7 @@ class Creation:
             if not (error.may_have_happened or mismatch):
                 raise
             self._call.progress(f"{error.message}; looking whether it was done")
-        adopted = self._wait_out(time.monotonic())
+        adopted = self._wait_out(self._absence_proven_at())
         if adopted is not None:
             return adopted
         # A mismatch: an earlier attempt, which made nothing, asked for something else under this token.
@@ -141,11 +156,14 @@ class Creation:
             raise PreviousGone(self._work.name)
         return _outcome(machine, confirmed=False)
 
-    def _wait_out(self, since: float | None) -> Outcome | None:
-        """Look until EC2 must show whatever was launched by `since` or before the first look; adopt it if so."""
+    def _absence_proven_at(self) -> float:
+        """When EC2 must show all that was launched before the first look, or left open since."""
+        began = max(self._absent_since or time.monotonic(), self._tools.launches.since(self._work) or 0.0)
+        return began + self._tools.options.consistency_seconds
+
+    def _wait_out(self, until: float) -> Outcome | None:
+        """Look until then, and adopt what shows up; None when nothing does."""
         window = self._tools.options.consistency_seconds
-        self._absent_since = self._absent_since or time.monotonic()
-        until = max(self._absent_since, since or 0.0) + window
         while True:
             last = time.monotonic() >= until
             adopted = self._adopt()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from domain.errors import ProviderError, ProviderErrorKind
@@ -46,7 +47,9 @@ class Ec2Provider:
         self._looks = Looks(api, ownership.server_id)
         self._finder = Finder(self._looks, ownership, options.consistency_seconds)
         launches = OpenLaunches(options.consistency_seconds)
-        self._tools = Tools(api, self._looks, self._finder, Images(api, options), options, launches)
+        self._tools = Tools(
+            api, self._looks, self._finder, Images(api, options), options, launches, time.monotonic()
+        )
         self._changes = Changes(self._tools)
         self._ending = Ending(self._tools, ownership)
 

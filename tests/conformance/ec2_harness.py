@@ -140,10 +140,10 @@ class Ec2Harness(Harness):
 
     @contextmanager
     def hang(self, verb: Verb, work: Work) -> Iterator[None]:
+        """A cancel may come before the first of them: nobody asserts that it was met."""
         body = "Action=Describe" if verb in {"observe", "inventory"} else _CHANGES
-        with self._rule(self._proxy.hang(body=body, times=-1)) as rule:
+        with self._rule(self._proxy.hang(body=body, times=-1)):
             yield
-            assert self._proxy.applied(rule) >= 1
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:

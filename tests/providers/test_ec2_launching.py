@@ -103,6 +103,17 @@ def test_a_machine_that_shows_up_late_in_the_first_zone_is_not_made_in_the_secon
     assert len(ec2.instances()) == 1
 
 
+def test_a_machine_of_the_second_zone_is_found_by_the_worker_after_a_crash(ec2: Ec2) -> None:
+    """Zone a was full, zone b took it, the worker died; zone a has room again, and b's does not show yet."""
+    work = a_machine(zones=ZONES[:2])
+    ec2.configure(capacity={ZONES[0]: 0}, hidden=0.7)
+    first = open_ec2(ec2.endpoint).create(work, RecordingCall())
+    ec2.configure(capacity={})
+    second = open_ec2(ec2.endpoint).create(work, RecordingCall())
+    assert (second.provider_id, second.zone) == (first.provider_id, ZONES[1])
+    assert len(ec2.instances()) == 1
+
+
 def test_an_open_answer_in_one_zone_and_no_room_at_the_repeat(ec2: Ec2) -> None:
     provider = open_ec2(ec2.endpoint)
     ec2.proxy.refuse(500, INTERNAL_ERROR, body=RUN)
