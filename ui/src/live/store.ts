@@ -12,6 +12,13 @@ import { type Ask, type Asks, accepted, begin, settleByOperation, settleByRecord
 /** How long a finished life stays in its list, grey, with its way to History. */
 export const GONE_STAYS_MS = 10_000;
 
+export interface Moved {
+  status: string;
+  at: number;
+  /** It has settled since. */
+  over: boolean;
+}
+
 interface Live {
   link: Link;
   held: Readonly<Record<string, Held>>;
@@ -19,6 +26,8 @@ interface Live {
   asks: Asks;
   /** Rows that somebody else changed just now: id to the moment and who it was. */
   flashes: Readonly<Record<string, { at: number; actor: string }>>;
+  /** The last in-progress status that each row went through, and when it was first heard of. */
+  moved: Readonly<Record<string, Moved>>;
   /** Operations that this page started, to tell our own changes from others'. */
   mine: ReadonlySet<string>;
   setLink(link: Link): void;
@@ -39,6 +48,7 @@ export const useLive = create<Live>((set) => ({
   operations: {},
   asks: {},
   flashes: {},
+  moved: {},
   mine: new Set(),
 
   setLink: (link) => set({ link }),
@@ -46,21 +56,24 @@ export const useLive = create<Live>((set) => ({
   takeRecords: (records) =>
     set((state) => {
       const held = { ...state.held };
+      const moved = { ...state.moved };
       let { asks } = state;
       for (const record of records) {
         const merged = mergeRecord(held[record.id], record, Date.now());
         held[record.id] = merged;
+        note(moved, record.id, merged.record.status);
         if (merged.record !== record) continue;
         asks = settleByStatus(asks, record.id, record.status, record.version);
         asks = settleByRecord(asks, record);
       }
-      return { held, asks };
+      return { held, moved, asks };
     }),
 
   takeEvents: (events) =>
     set((state) => {
       const held = { ...state.held };
       const flashes = { ...state.flashes };
+      const moved = { ...state.moved };
       let { asks } = state;
       for (const event of events) {
         const id = event.instance_id;
@@ -69,11 +82,12 @@ export const useLive = create<Live>((set) => ({
         const after = mergeEvent(before, event, (status) => lifecycleNow().final.has(status), Date.now());
         if (after === before) continue;
         held[id] = after;
+        note(moved, id, after.record.status);
         // Before the wait ends, or our own change would look like somebody else's.
         if (before.record.status !== after.record.status && !isOurs(state, event)) flashes[id] = { at: Date.now(), actor: event.actor };
         asks = settleByStatus(asks, id, after.record.status, after.version);
       }
-      return { held, flashes, asks };
+      return { held, flashes, moved, asks };
     }),
 
   takeOperations: (operations) =>
@@ -104,6 +118,14 @@ export const useLive = create<Live>((set) => ({
   unanswered: (instanceId, key) => set((state) => ({ asks: unconfirmed(state.asks, instanceId, key) })),
   withdrawn: (instanceId, key) => set((state) => ({ asks: withdraw(state.asks, instanceId, key) })),
 }));
+
+/** Several events of one row may come in one breath: what it went through is remembered, so that it can be shown. */
+function note(moved: Record<string, Moved>, id: string, status: string): void {
+  const moving = lifecycleNow().inProgress.has(status);
+  const before = moved[id];
+  if (moving && (before === undefined || before.over || before.status !== status)) moved[id] = { status, at: Date.now(), over: false };
+  else if (!moving && before !== undefined && !before.over) moved[id] = { ...before, over: true };
+}
 
 function isOurs(state: Live, event: Event): boolean {
   if (event.operation_id === null) return false;

@@ -1,13 +1,13 @@
 /** A status as the server says it, what was asked and is not there yet, and lateness beside it. */
 
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useReducer } from "react";
 
 import type { Instance, OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { duringOf, useLifecycle } from "@/lib/lifecycle";
 import { statusLook, statusWord } from "@/lib/look";
 import { age, secondsBetween } from "@/lib/time";
-import { useAsk } from "@/live/store";
+import { useAsk, useLive } from "@/live/store";
 
 import { Icon, Spinner } from "./Icon";
 import { Figures } from "./Time";
@@ -63,24 +63,17 @@ function Waterline({ done, total }: Steps) {
 /** An in-progress badge lives at least this long, so that a fast action is still seen. */
 const HOLD_MS = 600;
 
-function useSeen(status: string, moving: boolean): { status: string; moving: boolean } {
-  const [seen, setSeen] = useState({ status, moving });
-  const since = useRef(0);
+/** The in-progress status that still has to be seen, although the truth beneath has moved on. */
+function useHold(id: string, moving: boolean): string | null {
+  const moved = useLive((live) => live.moved[id]);
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const left = moved !== undefined && !moving ? moved.at + HOLD_MS - Date.now() : 0;
   useEffect(() => {
-    if (seen.status === status && seen.moving === moving) return undefined;
-    const left = seen.moving && !moving ? since.current + HOLD_MS - Date.now() : 0;
-    const take = (): void => {
-      since.current = Date.now();
-      setSeen({ status, moving });
-    };
-    if (left <= 0) {
-      take();
-      return undefined;
-    }
-    const timer = setTimeout(take, left);
+    if (left <= 0) return undefined;
+    const timer = setTimeout(redraw, left);
     return () => clearTimeout(timer);
-  }, [status, moving, seen]);
-  return seen;
+  }, [left]);
+  return left > 0 && moved !== undefined ? moved.status : null;
 }
 
 export interface Shown {
@@ -108,16 +101,9 @@ export function stepsOf(operation: OperationForm | undefined): Steps | null {
 
 export function InstanceStatus({ instance, operation }: { instance: Instance; operation?: OperationForm | undefined }) {
   const shown = useShown(instance);
-  const seen = useSeen(shown.status, shown.inProgress);
-  const held = seen.moving && !shown.inProgress;
-  return (
-    <Badge
-      status={held ? seen.status : shown.status}
-      pending={shown.pending}
-      inProgress={held || shown.inProgress}
-      steps={shown.inProgress && !held ? stepsOf(operation) : null}
-    />
-  );
+  const hold = useHold(instance.id, shown.inProgress);
+  if (hold !== null) return <Badge status={hold} inProgress />;
+  return <Badge {...shown} steps={shown.inProgress ? stepsOf(operation) : null} />;
 }
 
 /** Past its deadline: the only filled alarm. */

@@ -41,7 +41,7 @@ export default function Palette() {
           >
             <label className="palette-field">
               <Icon name="search" />
-              <ComboboxInput autoFocus aria-label="Jump to" placeholder="Instance, screen, or “stop orders”" value={text} onChange={(event) => setText(event.target.value)} autoComplete="off" spellCheck={false} />
+              <ComboboxInput autoFocus aria-label="Jump to" placeholder="Instance, screen, or “stop orders”" value={text} onChange={(event) => setText(event.target.value)} autoComplete="off" spellCheck={false} onKeyDown={(event) => event.key === "Escape" && close()} />
               <kbd>Esc</kbd>
             </label>
             <ComboboxOptions static className="palette-list">
@@ -88,7 +88,10 @@ function useCommands(text: string): Command[] {
           },
         })),
     );
-    return [...(text === "" ? matching : []), ...places.slice(0, 8), ...(text === "" ? [] : actions), ...(text === "" ? [] : matching)].slice(0, MOST);
+    if (text === "") return [...matching, ...places].slice(0, MOST);
+    // Two words are a verb and a name: then the verb comes first.
+    const named = places.slice(0, 8);
+    return (words.length > 1 ? [...actions, ...named, ...matching] : [...named, ...actions, ...matching]).slice(0, MOST);
   }, [text, found, screens, table, navigate]);
 }
 
