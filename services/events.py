@@ -7,6 +7,31 @@ from typing import Any
 from db.models import OperationRow
 from db.session import Tx
 from domain.operations import OPERATION_DETAILS
+from services.views.common import iso
+
+
+def launch_times(row: Any) -> dict[str, Any]:
+    """What the event of a confirmed launch says of its end."""
+    return {
+        "launch_confirmed_at": iso(row.launch_confirmed_at),
+        "launch_duration_seconds": row.launch_duration_seconds,
+    }
+
+
+def termination_times(row: Any) -> dict[str, Any]:
+    """What the event of a finished life says of its end."""
+    return {
+        "termination_confirmed_at": iso(row.termination_confirmed_at),
+        "termination_duration_seconds": row.termination_duration_seconds,
+    }
+
+
+def request_times(row: Any) -> dict[str, Any]:
+    """What the event of a planned launch or termination says of its beginning."""
+    return {
+        "launch_requested_at": iso(row.launch_requested_at),
+        "termination_requested_at": iso(row.termination_requested_at),
+    }
 
 
 def instance_event(

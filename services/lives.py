@@ -9,7 +9,7 @@ from db.session import Tx
 from domain.lifecycle import Operation, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, Source
 from services.acceptance import new_id
-from services.events import instance_event
+from services.events import instance_event, termination_times
 
 
 def end_life(tx: Tx, operation: OperationRow, row: Instance, *, reason: str | None = None) -> None:
@@ -58,5 +58,5 @@ def end_life(tx: Tx, operation: OperationRow, row: Instance, *, reason: str | No
         source=Source(row.confirmation_source or Source.BACKEND) if reason is None else operation.source,
         confirmation_method=method,
         cloud_instance_id=row.cloud_instance_id,
-        data={"run_id": run_id, "name": row.name},
+        data={"run_id": run_id, "name": row.name, **termination_times(row)},
     )

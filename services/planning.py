@@ -20,7 +20,7 @@ from domain.limits import CLEANUP_SECONDS, Budget, database_budget
 from domain.operations import OPERATION_DETAILS, OperationStatus
 from providers.registry import budget
 from services.allocations_checks import must_be_allocated, shared_address
-from services.events import instance_event
+from services.events import instance_event, request_times
 from services.fence import Owner, lock_operation
 from services.shown_steps import write_steps
 
@@ -266,17 +266,20 @@ def write_planned(tx: Tx, operation: OperationRow, move: OperationInstance, row:
         values["launch_requested_at"] = operation.created_at  # a launch lasts from the request that it answers
     if verb is Operation.DELETE:
         values["termination_requested_at"] = func.coalesce(Instance.termination_requested_at, tx.now)
-    version = tx.run(
-        update(Instance).where(Instance.id == row.id).values(**values).returning(Instance.version)
-    ).scalar_one()
+    written = tx.run(
+        update(Instance)
+        .where(Instance.id == row.id)
+        .values(**values)
+        .returning(Instance.version, Instance.launch_requested_at, Instance.termination_requested_at)
+    ).one()
     instance_event(
         tx,
         operation,
         row.id,
         "PLANNED",
         event=OPERATION_DETAILS[verb].event,
-        version=version,
+        version=written.version,
         change=(before, move.during),
         cloud_instance_id=row.cloud_instance_id,
-        data={"name": row.name},
+        data={"name": row.name, **request_times(written)},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import extract, update
+from sqlalchemy import Row, extract, update
 
 from db.models import Instance, OperationInstance, OperationRow
 from db.session import Tx
@@ -16,7 +16,7 @@ from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, ErrorOrigin, Source, StepStatus
 from domain.work import Outcome
-from services.events import instance_event
+from services.events import instance_event, launch_times
 from services.fence import Owner, check_attempt
 from services.steps import Held, closed, hold
 
@@ -90,7 +90,7 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, evidence: 
     values = {"provider_state": evidence.outcome.provider_state, "cloud_instance_id": cloud_id}
     values |= _landed(evidence.outcome)
     values |= _gone(tx, evidence) if verb is Operation.DELETE else _settled(tx, held, evidence.outcome)
-    version = _write_owned(tx, held, values)
+    written = _write_owned(tx, held, values)
     held.move.outcome = "confirmed"
     _end_step(held, StepStatus.DONE, None)
     held.step.message = evidence.outcome.note
@@ -102,18 +102,18 @@ def settle_step(tx: Tx, owner: Owner, instance_id: str, attempt: int, evidence: 
         instance_id,
         "CONFIRMED",
         event=OPERATION_DETAILS[verb].event,
-        version=version,
+        version=written.version,
         change=(held.row.status, held.move.done),
         source=evidence.source,
         confirmation_method=evidence.method,
         cloud_instance_id=cloud_id,
-        data=_data(held.row.name, evidence),
+        data=_data(held.row.name, evidence) | (launch_times(written) if verb is Operation.CREATE else {}),
     )
 
 
-def _write_owned(tx: Tx, held: Held, values: dict[str, Any]) -> int:
+def _write_owned(tx: Tx, held: Held, values: dict[str, Any]) -> Row[Any]:
     """Compare-and-set on owner and planned state. Raises `FenceLost` when another owns the instance."""
-    version: int | None = tx.run(
+    written = tx.run(
         update(Instance)
         .where(
             Instance.id == held.row.id,
@@ -121,13 +121,13 @@ def _write_owned(tx: Tx, held: Held, values: dict[str, Any]) -> int:
             Instance.status == held.move.during,
         )
         .values(**values, version=Instance.version + 1, updated_at=tx.now)
-        .returning(Instance.version)
-    ).scalar()
-    if version is None:
+        .returning(Instance.version, Instance.launch_confirmed_at, Instance.launch_duration_seconds)
+    ).one_or_none()
+    if written is None:
         raise FenceLost(
             f"instance {held.row.id} is {held.row.status}, not {held.move.during}; another operation owns it"
         )
-    return version
+    return written
 
 
 def _end_step(held: Held, status: StepStatus, why: str | None) -> None:

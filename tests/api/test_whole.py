@@ -192,3 +192,21 @@ def test_without_a_worker_reads_stay_fast_and_changes_are_accepted(api: Api, spi
     assert took < 0.5
     assert (accepted.status_code, silent.status_code) == (202, 503)
     done(api, accepted)
+
+
+def test_the_turns_of_a_life_are_told_with_their_times(api: Api) -> None:
+    start = api.get("/events?limit=1")["next"]
+    made = api.create()
+    done(api, made)
+    done(api, api.ask("DELETE", f"/instances/{made['instance']['id']}"))
+
+    told = {e["event_type"]: e for e in api.get(f"/events?after={start}&limit=100")["items"]}
+
+    assert told["LAUNCH_PLANNED"]["data"]["launch_requested_at"]
+    confirmed = told["LAUNCH_CONFIRMED"]["data"]
+    assert confirmed["launch_confirmed_at"]
+    assert 0 < confirmed["launch_duration_seconds"] < 60
+    assert told["TERMINATE_PLANNED"]["data"]["termination_requested_at"]
+    ended = told["TERMINATE_CONFIRMED"]["data"]
+    assert ended["termination_confirmed_at"]
+    assert 0 < ended["termination_duration_seconds"] < 60
