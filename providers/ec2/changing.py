@@ -17,7 +17,7 @@ from providers.ec2.request import allowed_type, recipe_of
 from providers.ec2.sight import PENDING, RUNNING, STOPPED, STOPPING, Machine
 from providers.ec2.tags import RESUME, as_list, described, is_description
 
-_PATIENCE = 90.0
+_PATIENCE = 45.0
 """Within one attempt; the next one goes on waiting."""
 
 
@@ -50,21 +50,23 @@ class Changes:
         _refuse_moves(work, machine)
         self._describe(work, machine, call)
         self._grow(work, machine, call)
+        resume = RESUME in machine.tags
         if machine.type != wanted:
             if machine.state in (PENDING, RUNNING):
+                resume = True
                 self._tag(machine, {RESUME: "after-modify"}, call)
             machine = self._stopped(work, machine, call)
             self._tools.api.change(
                 "ModifyInstanceAttribute", call, InstanceId=machine.id, InstanceType={"Value": wanted}
             )
-        if machine.state == STOPPED and RESUME in machine.tags:
-            outcome = self._start(machine, call)
-            self._forget_resume(machine, call)
-            return outcome
-        if machine.state == STOPPED:
+        elif resume and machine.state == STOPPING:
+            machine = self._leave(work, machine, call)
+        if machine.state == STOPPED and not resume:
             return _outcome(machine, STOPPED, confirmed=True)
-        self._forget_resume(machine, call)
-        return _outcome(machine, machine.state, confirmed=is_up(self._tools.looks, machine))
+        outcome = self._start(machine, call)
+        if resume:
+            self._untag(machine, [RESUME], call)
+        return outcome
 
     def _start(self, machine: Machine, call: Call) -> Outcome:
         if machine.state == STOPPED:
