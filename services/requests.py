@@ -53,6 +53,20 @@ def create(
     project = ask.caller.project
     if purpose is None:
         check_wanted(tx, project, wanted)
+    _refuse_taken(tx, project, wanted)
+    deployment = _row_of(tx, project, wanted, host_id, purpose)
+    tx.session.add(deployment)
+    tx.session.flush()
+    operation_id = new_id("op")
+    members = _add_members(tx, deployment, free_ordinals([], wanted.spec.members), operation_id)
+    touches = [touch(m, Operation.CREATE) for m in members]
+    insert_operation(tx, ask, deployment, Operation.CREATE, touches, id=operation_id)
+    take_fence(tx, deployment.id, operation_id)
+    return Accepted(operation_id, deployment.id)
+
+
+def _refuse_taken(tx: Tx, project: str, wanted: NewDeployment) -> None:
+    """Raise `NameTaken` when something alive has the name, or that of a member."""
     taken = tx.session.scalar(
         select(Deployment.name).where(Deployment.project == project, Deployment.name == wanted.name)
     ) or tx.session.scalar(
@@ -63,7 +77,12 @@ def create(
     )
     if taken is not None:
         raise NameTaken(taken)
-    deployment = Deployment(
+
+
+def _row_of(
+    tx: Tx, project: str, wanted: NewDeployment, host_id: str | None, purpose: Purpose | None
+) -> Deployment:
+    return Deployment(
         id=new_id("dep"),
         project=project,
         name=wanted.name,
@@ -85,14 +104,6 @@ def create(
         created_at=tx.now,
         updated_at=tx.now,
     )
-    tx.session.add(deployment)
-    tx.session.flush()
-    operation_id = new_id("op")
-    members = _add_members(tx, deployment, free_ordinals([], wanted.spec.members), operation_id)
-    touches = [touch(m, Operation.CREATE) for m in members]
-    insert_operation(tx, ask, deployment, Operation.CREATE, touches, id=operation_id)
-    take_fence(tx, deployment.id, operation_id)
-    return Accepted(operation_id, deployment.id)
 
 
 def _add_members(tx: Tx, deployment: Deployment, ordinals: Sequence[int], operation_id: str) -> list[Member]:

@@ -42,7 +42,7 @@ def refusal(blueprint: str, params: dict[str, Any]) -> InvalidInput:
         "postgres:18",
         "library/postgres:18-trixie",
         "localhost:5000/a/b_c/d--e:v1.0_x",
-        "ghcr.io/team/app@sha256:" + "a" * 64,
+        "registry.example/team/app@sha256:" + "a" * 64,
         "registry.example/team/app:1@sha256:" + "0" * 64,
     ],
 )
