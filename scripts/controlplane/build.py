@@ -98,7 +98,7 @@ def _build(target: Path, say: Say) -> None:
 
 def _run_go(go: str, module: _Module, output: Path, say: Say) -> None:
     flags = " ".join(["-s", "-w", *(f"-X {value}" for value in module.values)])
-    command = [go, "build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", f"{output}/", *module.packages]
+    command = [go, "build", "-mod=readonly", "-ldflags", flags, "-o", f"{output}/", *module.packages]
     log = output.parent / "log"
     with (
         log.open("wb") as sink,
