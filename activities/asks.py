@@ -26,7 +26,6 @@ from providers.simulated import SimulatedProvider
 from providers.simulated_faults import fault_from
 from services.works import granted, load_work
 
-_MASK = "••••••"
 QUESTION_SECONDS = 30
 Question = dict[str, Any]
 
@@ -63,7 +62,7 @@ class AskActivities:
         def read(given: Question) -> dict[str, Any]:
             provider, work = self._work(given["instance_id"])
             lines = list(provider.logs(work, int(given["tail"])))
-            return {"lines": [_masked(line, work) for line in lines]}
+            return {"lines": [work.masked(line) for line in lines]}
 
         return await self._answer("read_logs", sealed, read)
 
@@ -108,10 +107,3 @@ class AskActivities:
         provider = self._parts.providers[row.provider]
         reached = database_access(database, self._parts)
         return provider, replace(work, recipes=self._parts.blueprints[work.blueprint], database=reached)
-
-
-def _masked(line: str, work: Work) -> str:
-    allocated = [work.database.password] if work.database is not None else []
-    for value in [*work.secrets.values(), *allocated]:
-        line = line.replace(value, _MASK)
-    return line

@@ -41,6 +41,8 @@ class ActivityCall:
         self._step_name = step_name
         self.attempt: int | None = None
         """Set once the attempt has begun: a later one ends it."""
+        self.masked: Callable[[str], str] = str
+        """Takes the instance's secrets out of what is shown; set once the work is known."""
         self._stop = threading.Event()
         self._said_at = 0.0
 
@@ -75,7 +77,7 @@ class ActivityCall:
             return
         self._said_at = now
         with self._database.begin() as tx:
-            say(tx, self.owner, self._instance_id, message, step_name=self._step_name)
+            say(tx, self.owner, self._instance_id, self.masked(message), step_name=self._step_name)
 
 
 def seconds_left() -> float:

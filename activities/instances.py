@@ -72,9 +72,11 @@ class InstanceActivities:
             if step.settled:
                 return True
             call.attempt = step.attempt
+            call.masked = step.work.masked
             try:
                 outcome = verb(step, call)
             except BerthError as error:
+                error.message = step.work.masked(error.message)  # it may quote what an instance has printed
                 self._record_failure(owner, given.instance_id, step.attempt, error)
                 raise
             evidence = poll_evidence(step.provider, outcome, by_agent=self._parts.by_agent)

@@ -134,7 +134,7 @@ class Verbs:
         """Do not wait for something that has died."""
         look = provider.observe(work)
         if look.seen in {Seen.DOWN, Seen.CRASHED, Seen.ABSENT}:
-            tail = "; ".join(list(provider.logs(work, 3)))
+            tail = work.masked("; ".join(provider.logs(work, 3)))
             raise ProviderError(
                 ProviderErrorKind.TRANSIENT,
                 f"{work.name} stopped before it served ({look.detail or look.provider_state}); "

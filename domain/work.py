@@ -32,6 +32,10 @@ class Resources:
     disk_gb: int | None = None
 
 
+MASK = "••••••"
+"""What stands where a secret was."""
+
+
 class Secrets(dict[str, str]):
     """Secret values by name. Its repr shows the names only, so that no log can print a value."""
 
@@ -187,6 +191,13 @@ class Work:
     def instance_id(self) -> str:
         """Shorthand: nearly every provider call is about this one id."""
         return self.identity.instance_id
+
+    def masked(self, text: str) -> str:
+        """`text` without any of the instance's secrets: for what an instance or its provider has said."""
+        allocated = [self.database.password] if self.database is not None else []
+        for value in sorted(filter(None, [*self.secrets.values(), *allocated]), key=len, reverse=True):
+            text = text.replace(value, MASK)
+        return text
 
     @property
     def own_port(self) -> int:

@@ -164,3 +164,21 @@ def test_an_engine_that_is_away_is_said_and_waited_for(whole: Whole, docker_engi
         docker_engine.start()
     whole.act("patient", "retry")
     whole.delete("patient")
+
+
+def test_an_instance_that_prints_its_secret_and_dies_gives_a_cause_without_it(whole: Whole) -> None:
+    params = {
+        "image": "berth-test/web:1",
+        "arguments": ["sh", "-c", "echo the token is $TOKEN; sleep 2; exit 3"],
+        "secret_environment": {"TOKEN": PASSWORD},
+        "container_port": 8080,
+        "health_path": "/healthz",
+    }
+    made = whole.create(name="teller", blueprint="container", provider="docker", params=params)
+    failed = whole.done(made, "failed", seconds=120)
+    told = (
+        json.dumps(failed) + json.dumps(whole.instance("teller")) + json.dumps(whole.api.get("/events?limit=1000"))
+    )
+    assert "the token is" in failed["error"]["message"]
+    assert PASSWORD not in told
+    whole.delete("teller")
