@@ -6,7 +6,7 @@ import type { Event } from "@/api/client";
 import { useSession } from "@/api/session";
 import { lifecycleQuery } from "@/lib/lifecycle";
 
-import { Feed } from "./feed";
+import { Feed, type Link } from "./feed";
 import { isNews } from "./merge";
 import { keys, queryClient, readInstance, readOperation } from "./queries";
 import { SseWire } from "./sse";
@@ -27,6 +27,14 @@ let feed: Feed | null = null;
 
 export function reconnectNow(): void {
   feed?.retryNow();
+}
+
+/** Once the server is heard again, what could not be read meanwhile is read at once. */
+function onLink(link: Link): void {
+  const { link: before, setLink } = useLive.getState();
+  setLink(link);
+  if (link.state !== "live" || before.state === "live") return;
+  void queryClient.refetchQueries({ predicate: (query) => query.state.status === "error" || query.state.fetchFailureCount > 0 });
 }
 
 function onIncoming(incoming: Incoming): void {
@@ -116,7 +124,7 @@ export function useSync(): void {
   useEffect(() => {
     if (token === null) return undefined;
     void queryClient.prefetchQuery(lifecycleQuery);
-    const own = new Feed(new SseWire(() => useSession.getState().token), { onLink: useLive.getState().setLink, onIncoming });
+    const own = new Feed(new SseWire(() => useSession.getState().token), { onLink, onIncoming });
     feed = own;
     void own.run();
     document.addEventListener("visibilitychange", onWake);

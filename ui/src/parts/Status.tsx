@@ -87,7 +87,9 @@ export function useShown(instance: Instance): Shown {
   const table = useLifecycle();
   const ask = useAsk(instance.id);
   const inProgress = table.inProgress.has(instance.status);
-  const waiting = instance.current_operation?.status === "pending" ? instance.current_operation.kind : null;
+  // An event ahead of its record says nothing of the operation that the old record names.
+  const behind = useLive((live) => live.held[instance.id]?.behind ?? false);
+  const waiting = !behind && instance.current_operation?.status === "pending" ? instance.current_operation.kind : null;
   const wished = ask ? (ask.during ?? instance.status) : waiting === null || inProgress ? null : duringOf(table, waiting, instance.status);
   if (wished !== null && wished !== undefined) return { status: wished, pending: true, inProgress: true };
   return { status: instance.status, pending: false, inProgress };

@@ -12,6 +12,7 @@ import { readUnseen } from "@/live/sync";
 import { type InstanceFilter, queryOf } from "./filters";
 
 const PAGE = 200;
+const MOST_REREAD = 3;
 const UNSEEN_MS = 15_000;
 
 interface Page {
@@ -75,7 +76,7 @@ export function useFleet(filter: InstanceFilter): Fleet {
     getNextPageParam: (page) => page.next,
     staleTime: 30_000,
     // A few pages are cheap to read again; of many only what the feed names is.
-    refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) <= 3 ? every : false),
+    refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) <= MOST_REREAD ? every : false),
   });
   const urgent = useQuery({
     queryKey: ["fleet-urgent", filter],
@@ -96,7 +97,7 @@ export function useFleet(filter: InstanceFilter): Fleet {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [fetchNextPage, hasNextPage, isFetchingNextPage]);
   const known = counts.data ?? pages.data?.pages[0]?.counts;
-  useSweep(pages.data !== undefined && !hasNextPage, pages.dataUpdatedAt);
+  useSweep(pages.data !== undefined && !hasNextPage && pages.data.pages.length <= MOST_REREAD, pages.dataUpdatedAt);
   return useMemo(
     () => ({
       counts: known,
@@ -119,6 +120,8 @@ export function useFleet(filter: InstanceFilter): Fleet {
 function useSweep(whole: boolean, readAt: number): void {
   const state = useLive((live) => live.link.state);
   useEffect(() => {
-    if (whole && state === "paused" && readAt > 0) readUnseen(readAt - UNSEEN_MS);
+    // Only a list that was read while the feed was away says anything.
+    const pausedAt = useLive.getState().link.heardAt ?? 0;
+    if (whole && state === "paused" && readAt > pausedAt + UNSEEN_MS) readUnseen(readAt - UNSEEN_MS);
   }, [whole, readAt, state]);
 }
