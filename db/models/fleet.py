@@ -46,7 +46,7 @@ class Host(Base):
 
 
 class ProviderPlace(Base):
-    """One provider as one worker finds it. `host_id` is the worker's, also where the provider is bound to no host."""
+    """One provider as one worker finds it. `host_id` is the worker's, also where it is bound to no host."""
 
     __tablename__ = "provider_places"
     provider: Mapped[str] = mapped_column(primary_key=True)

@@ -244,7 +244,11 @@ class KubernetesProvider:
         )
 
     def _endpoint(self, work: Work) -> str | None:
-        if work.recipes is None or self._recipe(work).port is None:
+        """None also where the recipe cannot be made now, for want of its database: a look shows what is there."""
+        try:
+            if self._recipe(work).port is None:
+                return None
+        except ProviderError:
             return None
         host, port = self.inner_address(work)
         return f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""Odoo on a database that it shares a server for, in containers of a real engine: two of them, a rotation, the end."""
+"""Odoos that share a database server, in containers of a real engine: two of them, a rotation, the end."""
 
 from __future__ import annotations
 

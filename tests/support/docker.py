@@ -28,6 +28,8 @@ from tests.support import docker_leftovers as leftovers
 from tests.support.postgres import orderly_end
 
 _START_SECONDS, _STOP_SECONDS = 30.0, 20.0
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_PROGRAMS = ("dockerd", "containerd", "busybox", "ip")
 
 
 @dataclass
@@ -49,7 +51,7 @@ class DockerEngine:
         with (self.folder / "dockerd.log").open("ab") as log:
             self.daemon = subprocess.Popen(
                 self._command(),
-                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder)},
+                env={"PATH": _PATH, "HOME": str(self.folder)},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -170,6 +172,11 @@ def docker_engine() -> Iterator[DockerEngine]:
     """With every image of tests/images."""
     if os.geteuid() != 0:
         pytest.skip("only root can start a Docker Engine")
+    missing = [name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None]
+    if missing:
+        pytest.skip(
+            f"there is no {', no '.join(missing)} here; on Debian: apt-get install docker.io busybox-static"
+        )
     with orderly_end(), running_engine() as engine:
         engine.load()
         yield engine

@@ -98,7 +98,8 @@ class Dock:
     def execute(self, work: Work, *command: str) -> str:
         code, output = self.container(work).exec_run(list(command))
         assert code == 0, output
-        return str(output.decode()).strip()
+        assert isinstance(output, bytes)
+        return output.decode().strip()
 
 
 def wait_until(done: Callable[[], Any], seconds: float = 10.0) -> Any:

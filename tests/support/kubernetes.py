@@ -23,7 +23,7 @@ from providers.kubernetes.connection import connect
 from providers.kubernetes.naming import INSTANCE, Place
 from providers.kubernetes.options import Options
 from providers.kubernetes.provider import KubernetesProvider
-from scripts.controlplane.build import obtain
+from scripts.controlplane.build import ControlPlaneError, etcd_program, obtain
 from scripts.controlplane.cluster import ControlPlane
 from scripts.controlplane.credentials import kubeconfig
 from scripts.controlplane.objects import add_node, add_storage, open_api
@@ -206,7 +206,11 @@ def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    programs = obtain(Settings().cache_dir, lambda text: None)
+    try:
+        etcd_program()
+        programs = obtain(Settings().cache_dir, lambda text: None)
+    except ControlPlaneError as error:
+        pytest.skip(str(error))
     with tempfile.TemporaryDirectory(prefix="berth-kubernetes-") as folder:
         plane = ControlPlane(programs, Path(folder))
         plane.start()
