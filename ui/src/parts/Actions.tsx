@@ -1,7 +1,7 @@
 /** What can be done with an instance: exactly what the server allows, with its labels and its reasons. */
 
 import { Menu, MenuButton, MenuItem, MenuItems } from "@headlessui/react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 
 import type { Action, Instance } from "@/api/client";
@@ -86,6 +86,30 @@ export function ActionButtons({ instance, without = [] }: { instance: Instance; 
       {rest.length > 0 && <ActionMenu instance={instance} choices={rest} label="More actions" size="md" />}
       {dialog}
     </div>
+  );
+}
+
+/** A list has hundreds of these: the menu itself is made when it is first wanted. */
+export function LazyActionMenu({ instance }: { instance: Instance }) {
+  const [wanted, setWanted] = useState(false);
+  const place = useRef<HTMLSpanElement>(null);
+  useEffect(() => {
+    if (!wanted) return;
+    const button = place.current?.querySelector("button");
+    button?.focus();
+    button?.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+  }, [wanted]);
+  if (wanted) {
+    return (
+      <span ref={place}>
+        <ActionMenu instance={instance} />
+      </span>
+    );
+  }
+  return (
+    <button type="button" className="btn" data-kind="quiet" data-size="sm" data-icon="" data-menu="" aria-haspopup="menu" aria-expanded={false} aria-label={`Actions for ${instance.name}`} onClick={() => setWanted(true)}>
+      <Icon name="more" />
+    </button>
   );
 }
 

@@ -6,7 +6,7 @@ import { Link } from "wouter";
 import { GONE_STAYS_MS, useHeld, useLive, useOperationOf } from "@/live/store";
 import type { Held } from "@/live/merge";
 import { useLifecycle } from "@/lib/lifecycle";
-import { ActionMenu, useChoices, useDoing } from "@/parts/Actions";
+import { LazyActionMenu, useChoices, useDoing } from "@/parts/Actions";
 import { Button, LinkButton } from "@/parts/Button";
 import { HealthMark } from "@/parts/Health";
 import { useShown } from "@/parts/Status";
@@ -21,14 +21,16 @@ const FLASH_MS = 1_600;
 interface RowProps {
   id: string;
   index: number;
-  style: CSSProperties;
+  /** Where the row begins, in pixels; a number, so that scrolling draws only the rows that come. */
+  start: number;
+  height: number | undefined;
   columns: ReadonlySet<Column>;
   cursor: boolean;
-  measure: (element: Element | null) => void;
+  measure: ((element: Element | null) => void) | undefined;
   onFocus: (id: string) => void;
 }
 
-export const InstanceRow = memo(function InstanceRow({ id, index, style, columns, cursor, measure, onFocus }: RowProps) {
+export const InstanceRow = memo(function InstanceRow({ id, index, start, height, columns, cursor, measure, onFocus }: RowProps) {
   const held = useHeld(id);
   const picked = useSelection((state) => state.picked.has(id));
   const toggle = useSelection((state) => state.toggle);
@@ -49,7 +51,7 @@ export const InstanceRow = memo(function InstanceRow({ id, index, style, columns
       data-index={index}
       aria-rowindex={index + 2}
       data-id={id}
-      style={style}
+      style={placed(start, height)}
       data-selected={picked ? "" : undefined}
       data-cursor={cursor ? "" : undefined}
       data-gone={held.gone ? "" : undefined}
@@ -79,6 +81,10 @@ export const InstanceRow = memo(function InstanceRow({ id, index, style, columns
     </tr>
   );
 });
+
+export function placed(start: number, height?: number): CSSProperties {
+  return { position: "absolute", insetInline: 0, top: 0, transform: `translateY(${start}px)`, ...(height === undefined ? {} : { height }) };
+}
 
 function RowState({ held }: { held: Held }) {
   const operation = useOperationOf(held.record);
@@ -113,7 +119,7 @@ function RowActions({ held }: { held: Held }) {
   return (
     <div>
       <PrimaryAction held={held} />
-      <ActionMenu instance={record} />
+      <LazyActionMenu instance={record} />
     </div>
   );
 }

@@ -9,7 +9,7 @@ import { Icon } from "@/parts/Icon";
 import type { GroupKey, Line } from "./arrange";
 import { COLUMN_LOOKS, gridOf, shownColumns, useHiddenColumns } from "./columns";
 import type { Sort, View } from "./filters";
-import { InstanceRow } from "./InstanceRow";
+import { InstanceRow, placed } from "./InstanceRow";
 import { useRowKeys } from "./keys";
 import { useSelection } from "./selection";
 
@@ -77,12 +77,14 @@ export function InstanceTable({ lines, totals, total, view, stale, onSort, onNea
       >
         {items.map((item) => {
           const entry = entries[item.index];
-          const style: CSSProperties = { position: "absolute", insetInline: 0, top: 0, transform: `translateY(${item.start - offset}px)` };
+          const start = item.start - offset;
+          const height = phone ? undefined : item.size;
+          const measure = phone ? virtual.measureElement : undefined;
           if (entry === undefined) return null;
           if (entry.kind === "row") {
-            return <InstanceRow key={entry.id} id={entry.id} index={item.index} style={style} columns={columns} cursor={cursor === entry.id} measure={virtual.measureElement} onFocus={focus} />;
+            return <InstanceRow key={entry.id} id={entry.id} index={item.index} start={start} height={height} columns={columns} cursor={cursor === entry.id} measure={measure} onFocus={focus} />;
           }
-          return <GroupRow key={entry.group} index={item.index} entry={entry} style={style} measure={virtual.measureElement} />;
+          return <GroupRow key={entry.group} index={item.index} entry={entry} style={placed(start, height)} measure={measure} />;
         })}
       </tbody>
     </table>
@@ -99,15 +101,15 @@ function useRows(entries: readonly Entry[], phone: boolean, body: React.RefObjec
     observer.observe(document.body);
     return () => observer.disconnect();
   }, [body]);
-  const row = phone ? 132 : density === "compact" ? 31 : 37;
+  const row = phone ? 132 : density === "compact" ? 30 : 36;
   const virtual = useWindowVirtualizer({
     count: entries.length,
-    estimateSize: (index) => (entries[index]?.kind === "group" ? 41 : row),
+    estimateSize: (index) => (entries[index]?.kind === "group" ? 40 : row),
     getItemKey: (index) => {
       const entry = entries[index];
       return entry === undefined ? index : entry.kind === "row" ? entry.id : entry.group;
     },
-    overscan: 12,
+    overscan: 6,
     scrollMargin: offset,
     scrollPaddingStart: 96,
     scrollPaddingEnd: 96,
@@ -116,7 +118,7 @@ function useRows(entries: readonly Entry[], phone: boolean, body: React.RefObjec
   return { virtual, offset };
 }
 
-function GroupRow({ entry, index, style, measure }: { entry: Extract<Entry, { kind: "group" }>; index: number; style: CSSProperties; measure: (element: Element | null) => void }) {
+function GroupRow({ entry, index, style, measure }: { entry: Extract<Entry, { kind: "group" }>; index: number; style: CSSProperties; measure: ((element: Element | null) => void) | undefined }) {
   return (
     <tr role="row" className="group" ref={measure} data-index={index} style={style}>
       <th role="cell">

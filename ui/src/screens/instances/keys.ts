@@ -11,6 +11,13 @@ function rowOf(id: string): HTMLElement | null {
   return document.querySelector<HTMLElement>(`tr[data-id="${CSS.escape(id)}"]`);
 }
 
+/** The first time the menu has to be made; afterwards it opens as it does for the keyboard. */
+function openMenu(button: HTMLElement | null | undefined): void {
+  button?.focus();
+  button?.click();
+  button?.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+}
+
 export function useRowKeys(ids: readonly string[], cursor: string | null, setCursor: (id: string | null) => void, scrollTo: (id: string) => void): void {
   useEffect(() => {
     const move = (step: number): void => {
@@ -30,7 +37,7 @@ export function useRowKeys(ids: readonly string[], cursor: string | null, setCur
       if (event.key === "j") move(1);
       else if (event.key === "k") move(-1);
       else if (event.key === "x" && cursor !== null) useSelection.getState().toggle(cursor);
-      else if (event.key === "." && cursor !== null) rowOf(cursor)?.querySelector<HTMLElement>("[data-menu]")?.click();
+      else if (event.key === "." && cursor !== null) openMenu(rowOf(cursor)?.querySelector<HTMLElement>("[data-menu]"));
       else return;
       event.preventDefault();
     };
