@@ -3,7 +3,7 @@
 import { textOf } from "@/lib/schema";
 import { Button } from "@/parts/Button";
 
-import { type ThreeWay, threeWay } from "./spec";
+import { same, type ThreeWay, threeWay } from "./spec";
 import type { Drafting } from "./useDraft";
 
 interface ConflictProps {
@@ -23,16 +23,20 @@ export function Conflict({ drafting, version, onPlan }: ConflictProps) {
       </p>
       <div className="three">
         <Side title={`You started from ${drafting.baseVersion}`} rows={rows} pick={(row) => row.base} />
-        <Side title={`Saved as ${version}`} rows={rows} pick={(row) => row.theirs} strong={(row) => row.base !== row.theirs} />
+        <Side title={`Saved as ${version}`} rows={rows} pick={(row) => row.theirs} strong={(row) => !same(row.base, row.theirs)} />
         <div>
           <h3>Your draft</h3>
           {rows.map((row) => (
             <p key={row.path}>
               <span className="muted">{row.path}</span>
-              <b className={row.conflict ? "fault-text" : undefined}>
-                {textOf(row.mine) || "not set"}
-                {row.conflict && ", conflicts"}
-              </b>
+              {same(row.base, row.mine) ? (
+                <span className="muted">not touched</span>
+              ) : (
+                <b className={row.conflict ? "fault-text" : undefined}>
+                  {textOf(row.mine) || "not set"}
+                  {row.conflict && ", conflicts"}
+                </b>
+              )}
             </p>
           ))}
           <div className="actions mt-2">

@@ -34,7 +34,7 @@ export function PlanPane({ planning, drafting, version }: PlanPaneProps) {
           </Button>
         )}
       </header>
-      <PlanProblem problem={planning.problem} />
+      {!drafting.behind && <PlanProblem problem={planning.problem} />}
       {plan === null ? (
         <NoPlan planning={planning} drafting={drafting} version={version} />
       ) : (
@@ -46,7 +46,7 @@ export function PlanPane({ planning, drafting, version }: PlanPaneProps) {
           <Checks plan={plan} />
         </div>
       )}
-      {plan !== null && <Apply planning={planning} plan={plan} />}
+      {plan !== null && <Apply planning={planning} plan={plan} behind={drafting.behind} />}
     </>
   );
 }
@@ -60,7 +60,7 @@ function NoPlan({ planning, drafting, version }: PlanPaneProps) {
           ? `The draft is what stands in version ${version}. Change something, then see here what it would do.`
           : "A plan says which instances would be touched, how, and in which order. Nothing happens before you apply it."}
       </p>
-      <Button kind="primary" busy={planning.busy === "planning"} reason={count === 0 ? "Nothing is changed yet" : null} onClick={() => void planning.make()}>
+      <Button kind="primary" busy={planning.busy === "planning"} reason={count === 0 ? "Nothing is changed yet" : drafting.behind ? "Somebody was faster: first put your draft on what they saved, or take theirs" : null} onClick={() => void planning.make()}>
         Plan {count > 0 && `${count} ${count === 1 ? "change" : "changes"}`}
       </Button>
     </div>
@@ -190,10 +190,10 @@ function Checks({ plan }: { plan: Plan }) {
   );
 }
 
-function Apply({ planning, plan }: { planning: Planning; plan: Plan }) {
+function Apply({ planning, plan, behind }: { planning: Planning; plan: Plan; behind: boolean }) {
   const touched = new Set(plan.steps.map((step) => step.instance)).size;
   const blocked = plan.checks.some((check) => check.level === "blocker");
-  const reason = planning.old ? "The draft has changed since; plan again" : blocked ? "A check speaks against it" : null;
+  const reason = behind ? "Somebody was faster; see above" : planning.old ? "The draft has changed since; plan again" : blocked ? "A check speaks against it" : null;
   const seconds = plan.steps.reduce((sum, step) => sum + (step.usual_seconds ?? 0), 0);
   return (
     <div className="apply">
