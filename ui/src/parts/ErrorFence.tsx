@@ -16,7 +16,7 @@ export class ErrorFence extends Component<{ children: ReactNode }, { error: Erro
     const { error } = this.state;
     if (error === null) return this.props.children;
     return (
-      <Empty title="This screen stopped working">
+      <Empty page title="This screen stopped working">
         <p className="muted">
           It is a mistake of the page, not of your instances: <code>{error.message}</code>
         </p>

@@ -8,10 +8,11 @@ import { clock } from "@/lib/time";
 import { Button } from "./Button";
 import { Icon } from "./Icon";
 
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+/** `page`: nothing else names the screen. */
+export function Empty({ title, page = false, children }: { title: string; page?: boolean; children?: ReactNode }) {
   return (
     <div className="empty gutter">
-      <h2>{title}</h2>
+      {page ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   );
@@ -21,7 +22,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 export function Command({ text }: { text: string }) {
   return (
     <div className="command">
-      <code>{text}</code>
+      <code tabIndex={0}>{text}</code>
       <CopyButton text={text} label="Copy the command" />
     </div>
   );

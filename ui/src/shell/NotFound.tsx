@@ -5,7 +5,7 @@ import { Empty } from "@/parts/States";
 
 export default function NotFound() {
   return (
-    <Empty title="Nothing is here">
+    <Empty page title="Nothing is here">
       <p className="muted">The address may be old. What has ended is in History.</p>
       <div className="actions">
         <LinkButton kind="primary" href="/instances">

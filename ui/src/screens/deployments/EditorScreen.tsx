@@ -44,7 +44,7 @@ export default function EditorScreen() {
   if (isPending) return <Bones label={`Loading ${key}`} rows={6} cols="12rem 12rem 1fr" />;
   if (error instanceof Refusal && error.problem.status === 404) {
     return (
-      <Empty title={`There is no deployment ${key}`}>
+      <Empty page title={`There is no deployment ${key}`}>
         <p className="muted">It may have ended; History knows.</p>
         <div className="actions">
           <LinkButton href="/deployments">Deployments</LinkButton>

@@ -24,7 +24,7 @@ export default function RunScreen() {
   if (isPending) return <Bones label="Loading the life" rows={5} cols="12rem 12rem 1fr" />;
   if (error instanceof Refusal && error.problem.status === 404) {
     return (
-      <Empty title="There is no such finished life">
+      <Empty page title="There is no such finished life">
         <p className="muted">It may still be alive.</p>
         <div className="actions">
           <LinkButton href="/history">History</LinkButton>

@@ -57,7 +57,7 @@ function Missing({ name, error, onRetry }: { name: string; error: unknown; onRet
   if (!(error instanceof Refusal) || error.problem.status !== 404) return <Failed what={`${name} could not be read`} error={error} onRetry={onRetry} />;
   const run = error.problem.run_url?.split("/").at(-1);
   return (
-    <Empty title={run ? "This life has ended" : `There is no ${name} now`}>
+    <Empty page title={run ? "This life has ended" : `There is no ${name} now`}>
       <p className="muted">{run ? "What happened stays in History." : "A name belongs to the living. If it existed before, History knows."}</p>
       <div className="actions">
         <LinkButton kind="primary" href={run ? `/history/${run}` : `/history?q=${encodeURIComponent(name)}`}>

@@ -16,8 +16,11 @@ interface ChipsProps {
   children?: React.ReactNode;
 }
 
-export function Chips({ counts = {}, filter, onChange, children }: ChipsProps) {
+export function Chips({ counts: said, filter, onChange, children }: ChipsProps) {
   const table = useLifecycle();
+  const counts = said ?? {};
+  // A figure that was not sent is left out, never guessed.
+  const figure = (count: number): React.ReactNode => said && <b>{count}</b>;
   const known = Object.keys(counts).filter((status) => status !== "needs_you" && !table.final.has(status));
   const settled = known.filter((status) => !table.inProgress.has(status));
   const moving = known.filter((status) => table.inProgress.has(status));
@@ -28,7 +31,7 @@ export function Chips({ counts = {}, filter, onChange, children }: ChipsProps) {
   return (
     <div className="filters" role="group" aria-label="Filter by status">
       <button type="button" className="chip" aria-pressed={none} onClick={() => onChange({ statuses: [], needsYou: false })}>
-        All <b>{totalOf(counts)}</b>
+        All {figure(totalOf(counts))}
       </button>
       <button
         type="button"
@@ -37,7 +40,7 @@ export function Chips({ counts = {}, filter, onChange, children }: ChipsProps) {
         data-alarm={needs > 0 ? "" : undefined}
         onClick={() => onChange({ statuses: [], needsYou: !filter.needsYou })}
       >
-        Needs you <b>{needs}</b>
+        Needs you {figure(needs)}
       </button>
       <span className="cut" />
       <MovingChip moving={moving} counts={counts} pressed={filter.statuses.some((status) => table.inProgress.has(status))} same={same} toggle={toggle} />
@@ -47,7 +50,7 @@ export function Chips({ counts = {}, filter, onChange, children }: ChipsProps) {
         return (
           <button key={status} type="button" className="chip" aria-pressed={on} data-hue={look.hue} onClick={() => toggle([status], on)}>
             <Icon name={look.icon} />
-            {statusWord(status)} <b>{counts[status] ?? 0}</b>
+            {statusWord(status)} {figure(counts[status] ?? 0)}
           </button>
         );
       })}
@@ -70,7 +73,7 @@ function MovingChip({ moving, counts, pressed, same, toggle }: MovingProps) {
     <Menu>
       <MenuButton className="chip" data-hue="sky" data-pressed={pressed ? "" : undefined}>
         {busy > 0 && moving.length > 0 ? <Spinner /> : <Icon name="ring" />}
-        In progress <b>{moving.length > 0 ? busy : 0}</b>
+        In progress {moving.length > 0 && <b>{busy}</b>}
         <Icon name="down" />
       </MenuButton>
       <MenuItems className="menu-items" anchor={{ to: "bottom start", gap: 4, padding: 8 }}>

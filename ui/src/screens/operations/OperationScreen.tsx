@@ -36,7 +36,7 @@ export default function OperationScreen() {
   }
   if (error instanceof Refusal && error.problem.status === 404) {
     return (
-      <Empty title="There is no such operation">
+      <Empty page title="There is no such operation">
         <p className="muted">{error.problem.help}</p>
         <LinkButton href="/operations">Operations</LinkButton>
       </Empty>

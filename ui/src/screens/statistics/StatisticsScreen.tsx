@@ -127,7 +127,7 @@ function Failures({ failures }: { failures: Record<string, unknown>[] }) {
   const heads = Object.keys(failures[0] ?? {});
   return (
     <Figure
-      title="Failures by step and provider"
+      title="Failures by operation, provider and cause"
       heads={heads.map(words)}
       rows={failures.map((failure) => heads.map((head) => cellOf(failure[head])))}
       none="Nothing has failed."
