@@ -2,7 +2,7 @@
 
 import { QueryClient } from "@tanstack/react-query";
 
-import { instancesGet, operationsGet, operationsList, type OperationForm } from "@/api/client";
+import { type Instance, instancesGet, operationsGet, operationsList, type OperationForm } from "@/api/client";
 import { Refusal, worthRetrying } from "@/api/problems";
 
 import { useLive } from "./store";
@@ -39,19 +39,24 @@ export function useInterval(whileLive = 60_000): number {
   return useLive((state) => state.link.state) === "live" ? whileLive : 5_000;
 }
 
-/** Read one instance into the store. A life that has ended is marked, not an error. */
-export async function readInstance(key: string): Promise<string> {
-  const live = useLive.getState();
+/** One instance as the server has it. A life that has ended is marked in the store. */
+export async function fetchInstance(key: string): Promise<Instance> {
   try {
-    const { data } = await instancesGet({ path: { key } });
-    live.takeRecords([data]);
-    return data.id;
+    return (await instancesGet({ path: { key } })).data;
   } catch (error) {
+    const live = useLive.getState();
     if (error instanceof Refusal && error.problem.status === 404 && live.held[key]) {
       live.markGone(key, error.problem.run_url?.split("/").at(-1) ?? null);
     }
     throw error;
   }
+}
+
+/** Read one instance into the store. */
+export async function readInstance(key: string): Promise<string> {
+  const record = await fetchInstance(key);
+  useLive.getState().takeRecords([record]);
+  return record.id;
 }
 
 export async function readOperation(id: string): Promise<OperationForm> {

@@ -2,13 +2,13 @@
 
 import { useEffect } from "react";
 
-import type { Event } from "@/api/client";
+import type { Event, Instance } from "@/api/client";
 import { useSession } from "@/api/session";
 import { lifecycleQuery } from "@/lib/lifecycle";
 
 import { Feed, type Link } from "./feed";
 import { isNews } from "./merge";
-import { keys, queryClient, readInstance, readOperation } from "./queries";
+import { fetchInstance, keys, queryClient, readOperation } from "./queries";
 import { SseWire } from "./sse";
 import { useLive } from "./store";
 import type { Incoming } from "./transport";
@@ -20,7 +20,9 @@ const SUSPICIOUS_SILENCE_MS = 20_000;
 
 const arrived: Event[] = [];
 const wanted = new Set<string>();
+const fetched: Instance[] = [];
 let reading = 0;
+let storing: ReturnType<typeof setTimeout> | undefined;
 let gathering: ReturnType<typeof setTimeout> | undefined;
 let listsLater: ReturnType<typeof setTimeout> | undefined;
 let feed: Feed | null = null;
@@ -75,6 +77,15 @@ function unique(ids: readonly (string | null)[]): string[] {
   return [...new Set(ids.filter((id) => id !== null))];
 }
 
+/** Records that come close together are stored together: each change of the store costs every row a look. */
+function store(record: Instance): void {
+  fetched.push(record);
+  storing ??= setTimeout(() => {
+    storing = undefined;
+    useLive.getState().takeRecords(fetched.splice(0));
+  }, GATHER_MS);
+}
+
 /** A few at a time: a bulk action on hundreds must not become hundreds of requests at once. */
 function readWanted(): void {
   for (const id of wanted) {
@@ -82,7 +93,8 @@ function readWanted(): void {
     wanted.delete(id);
     if (useLive.getState().held[id]?.gone) continue;
     reading += 1;
-    readInstance(id)
+    fetchInstance(id)
+      .then(store)
       .catch(() => undefined)
       .finally(() => {
         reading -= 1;
