@@ -51,7 +51,7 @@ export function takeLoginCode(): string | null {
 
 /** Exchange the one-time code for a token; null when the code is used up, too old, or nothing can exchange it. */
 export async function exchangeLoginCode(code: string): Promise<string | null> {
-  const response = await fetch("/api/v1/login-codes/exchange", {
+  const response = await fetch("/api/v1/login-codes:exchange", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ code }),
