@@ -22,7 +22,7 @@ from embedded.temporal import TemporalPorts
 from embedded.temporal_cli import obtain
 from settings import Settings
 
-_NAMESPACES = 40
+_NAMESPACES = 200
 _READY_SECONDS = 30.0
 
 
