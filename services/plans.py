@@ -36,6 +36,7 @@ from services import catalog
 from services.acceptance import as_member, with_begun_changes
 from services.allocations_checks import DATABASE_BLUEPRINT
 from services.edits import spec_of
+from services.names import taken_member
 from services.validation import as_document
 from services.views.common import JsonObject
 from services.views.usual import UsualTimes
@@ -184,6 +185,10 @@ def _check_change(session: Session, draft: _Draft, deployment: Deployment, scali
     holder = operation_queries.holders(session, [deployment.id]).get(deployment.id)
     if holder is not None:
         draft.check("blocker", f"{holder.kind} {holder.id} holds this deployment; wait for it or cancel it.")
+    ordinals = free_ordinals(_members(session, deployment.id), scaling.missing)
+    taken = taken_member(session, deployment.project, [member_name(deployment.name, n) for n in ordinals])
+    if taken is not None:
+        draft.check("blocker", f"Something else has the name {taken}, which a new member would get.")
     touched = [m for m in scaling.keep if modify_verb(m, wanted.applied()) is not None]
     if holder is None:
         for _, refusal in split_legal(touched, Operation.MODIFY)[1]:

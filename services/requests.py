@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 
 from db.models import Deployment, Instance
 from db.session import Tx
@@ -39,6 +39,7 @@ from services.acceptance import (
     with_begun_changes,
 )
 from services.allocations_checks import check_wanted
+from services.names import taken_deployment, taken_member
 
 
 def create(
@@ -67,14 +68,8 @@ def create(
 
 def _refuse_taken(tx: Tx, project: str, wanted: NewDeployment) -> None:
     """Raise `NameTaken` when something alive has the name, or that of a member."""
-    taken = tx.session.scalar(
-        select(Deployment.name).where(Deployment.project == project, Deployment.name == wanted.name)
-    ) or tx.session.scalar(
-        select(Instance.name).where(
-            Instance.project == project,
-            Instance.name.in_([member_name(wanted.name, n) for n in range(1, wanted.spec.members + 1)]),
-        )
-    )
+    names = [member_name(wanted.name, n) for n in range(1, wanted.spec.members + 1)]
+    taken = taken_deployment(tx.session, project, wanted.name) or taken_member(tx.session, project, names)
     if taken is not None:
         raise NameTaken(taken)
 
@@ -148,7 +143,8 @@ def _add_members(tx: Tx, deployment: Deployment, ordinals: Sequence[int], operat
 def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version: int | None = None) -> Accepted:
     """Accept a new desired spec. Equal to what is applied: the operation has succeeded at once, unchanged.
 
-    Raises `PreconditionFailed` when `base_version` is not the deployment's version any more.
+    Raises `PreconditionFailed` when `base_version` is not the deployment's version any more, `NameTaken` when
+    something else has the name of a new member.
     """
     if (before := replayed(tx, ask)) is not None:
         return before
@@ -164,7 +160,11 @@ def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version:
     touches = modify_touches(scaling.keep, scaling.remove, desired.applied())
     stored = _store_spec(tx, deployment, desired)
     operation_id = new_id("op")
-    added = _add_members(tx, deployment, free_ordinals(members, scaling.missing), operation_id)
+    ordinals = free_ordinals(members, scaling.missing)
+    taken = taken_member(tx.session, deployment.project, [member_name(deployment.name, n) for n in ordinals])
+    if taken is not None:
+        raise NameTaken(taken)
+    added = _add_members(tx, deployment, ordinals, operation_id)
     touches += [touch(m, Operation.CREATE) for m in added]
     if not touches:
         return _nothing_to_do(tx, ask, deployment, operation_id, changed=stored)

@@ -6,6 +6,7 @@ mistake with its JSON pointer and with what is allowed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -176,10 +177,10 @@ def _fixed(known: Blueprint, before: Mapping[str, Any], after: Mapping[str, Any]
     mistakes = []
     for name in sorted(known.immutable()):
         field = known.parameters.model_fields.get(name)
-        default = field.default if field is not None else None
+        default = field.get_default(call_default_factory=True) if field is not None else None
         if before.get(name, default) != after.get(name, default):
             kept = before.get(name, default)
-            now = "was drawn when it was made and stays" if kept is None else f"is {kept!r} for life"
+            now = "was drawn when it was made and stays" if kept is None else f"is {json.dumps(kept)} for life"
             mistakes.append(FieldError(f"/params/{name}", f"{now}; create another instance for another one"))
     return mistakes
 

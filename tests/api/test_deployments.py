@@ -194,3 +194,16 @@ def test_a_plan_refuses_wrong_values_with_pointers(api: Api) -> None:
     answer = api.ask("POST", f"/deployments/{name}/plan", {"members": 99, "nonsense": 1})
 
     assert {e["pointer"] for e in answer.json()["errors"]} == {"/members", "/nonsense"}
+
+
+def test_scaling_onto_a_name_that_is_taken_says_so_and_so_does_its_plan(api: Api) -> None:
+    name = api.an_instance()
+    api.an_instance(name=f"{name}-2")
+
+    plan = api.ask("POST", f"/deployments/{name}/plan", {"members": 2}).json()
+    answer = api.ask("PATCH", f"/deployments/{name}", {"members": 2}, If_Match="*")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "name-taken")
+    assert f"{name}-2" in answer.json()["detail"]
+    assert [c["level"] for c in plan["checks"]] == ["blocker"]
+    assert f"{name}-2" in plan["checks"][0]["text"]
