@@ -116,6 +116,7 @@ def test_a_terminate_stays_deleting_while_ec2_answers_5xx_for_two_minutes(whole:
     whole.done(launch(whole, "vm-stuck"))
     rule = ec2_servers.proxy.refuse(503, INTERNAL_ERROR, body="Action=TerminateInstances&", times=-1)
     answer = whole.api.ask("DELETE", "/instances/vm-stuck").json()
+    whole.wait_status("vm-stuck", "deleting")
     until = time.monotonic() + 120
     while time.monotonic() < until:
         shown = whole.instance("vm-stuck")
