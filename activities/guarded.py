@@ -74,6 +74,8 @@ class GuardedProvider:
         return self.inner.inner_address(work)
 
     def inventory(self) -> Sequence[InventoryItem]:
+        """Read as all that there is, so the place is asked first which one it is."""
+        self._check(True)
         return self.inner.inventory()
 
     def remove(self, provider_id: str, call: Call) -> None:

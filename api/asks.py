@@ -21,7 +21,8 @@ from temporalio.service import RPCError
 from ulid import ULID
 
 from db.vault import Vault
-from domain.errors import Refused, Unavailable
+from domain.errors import BerthError, Refused, Unavailable
+from domain.help import HELP
 from domain.lifecycle import Status
 from domain.work import Seen
 from services.planning import task_queue
@@ -34,6 +35,8 @@ ANSWER_SECONDS = 60
 _QUIET_SECONDS = 5.0
 _KEPT_SECONDS = 1.0
 _MOST_LOOKS = 1_000
+_ENDING = "WorkerShutdown"
+"""What Temporal says of a question that a worker had when it ended."""
 _SEEN = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
 
 Answer = dict[str, Any]
@@ -126,7 +129,7 @@ class Asks:
                 )
         except ActivityFailureError as error:
             if isinstance(error.cause, ApplicationError):
-                raise Refused(error.cause.message) from None
+                raise _refused(error.cause, silent) from None
             self._quiet_until[place.queue] = time.monotonic() + _QUIET_SECONDS
             raise Unavailable(silent) from None
         except (RPCError, RuntimeError, TimeoutError) as error:
@@ -134,6 +137,18 @@ class Asks:
             self._quiet_until[place.queue] = time.monotonic() + _QUIET_SECONDS
             raise Unavailable("Temporal does not answer now.") from None
         return self.vault.unseal(activity, sealed, ANSWER_SECONDS)
+
+
+def _refused(failure: ApplicationError, silent: str) -> Refused:
+    """What the worker answered. What passes by itself is worth asking again; the rest keeps its own code."""
+    if failure.type == _ENDING:
+        return Unavailable(silent)
+    if not failure.non_retryable and failure.type != BerthError.code:
+        return Unavailable(failure.message)
+    refused = Refused(failure.message)
+    if failure.type in HELP:
+        refused.code = failure.type
+    return refused
 
 
 def status_seen(answer: Answer | None) -> Status | None:

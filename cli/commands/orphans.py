@@ -66,11 +66,25 @@ def orphans(
     going = _going(session, report, ids or [])
     if not going:
         _print(session, report)
-        return ExitCode.OK
+        return _ended(session, report, wanted)
     _confirm(session, going, yes)
-    done = _sweep(session, {**wanted, "ids": [item["provider_id"] for item in going]}, dry_run=False)
+    meant = [item["provider_id"] for item in going]
+    done = _sweep(session, {**wanted, "ids": meant}, dry_run=False)
     _print(session, done)
-    return ExitCode.FAILED if _these(done, "failed") else ExitCode.OK
+    stayed = [item for item in _these(done, "kept") if item["provider_id"] in meant]
+    return ExitCode.FAILED if stayed or _these(done, "failed") else _ended(session, done, wanted)
+
+
+def _ended(session: Session, report: Report, wanted: Report) -> ExitCode:
+    """A sweep of everything is not done where a place was not asked. What nobody set up holds nothing."""
+    unasked = report.get("unasked") or ()
+    if not unasked or wanted.get("ids"):
+        return ExitCode.OK
+    if wanted["provider"] or any(place["host_id"] for place in unasked):
+        return ExitCode.FAILED
+    rows = session.client.get("/providers").body["items"]
+    set_up = {row["name"] for row in rows if row["configured"]}
+    return ExitCode.FAILED if set_up & {place["provider"] for place in unasked} else ExitCode.OK
 
 
 def _sweep(session: Session, wanted: Report, *, dry_run: bool) -> Report:

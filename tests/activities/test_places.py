@@ -159,6 +159,8 @@ def test_another_one_under_the_same_name_is_neither_changed_nor_believed(
         with pytest.raises(ProviderError, match="it is another one"):
             verb(work, call)
     assert provider.observe(work).seen is Seen.NO_EVIDENCE
+    with pytest.raises(ProviderError, match="it is another one"):
+        provider.inventory()
     answering(monkeypatch, lambda: "here")
     places.refresh()
     assert provider.observe(work).seen is Seen.UP

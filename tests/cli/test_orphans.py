@@ -35,6 +35,8 @@ def report(*items: dict[str, Any], dry_run: bool = True, **more: Any) -> Reply:
 
 UNKNOWN = line(2, why="unknown", outcome="keep", reason="no record knows it")
 
+NOWHERE = {"provider": "process", "host_id": None, "reason": "it does not answer"}
+
 
 def test_the_report_shows_what_would_go_and_names_who_was_not_asked(canned: CannedBerth, berth: Run) -> None:
     away = [{"provider": "docker", "host_id": None, "reason": "no daemon"}]
@@ -70,6 +72,24 @@ def test_a_removal_that_failed_ends_with_code_1(canned: CannedBerth, berth: Run)
     canned.on("POST", "/orphans:sweep", report(line(1)), after)
     ran = berth("orphans", "--remove", "--yes")
     assert (ran.code, "the disk is gone" in ran.out) == (1, True)
+
+
+def test_what_should_have_gone_and_was_kept_ends_with_code_1(canned: CannedBerth, berth: Run) -> None:
+    after = report(line(1, outcome="kept", reason="its time was over"), UNKNOWN, dry_run=False)
+    canned.on("POST", "/orphans:sweep", report(line(1), UNKNOWN), after)
+    assert berth("orphans", "--remove", "--yes").code == 1
+
+
+def test_a_sweep_that_could_not_ask_a_provider_that_is_set_up_ends_with_code_1(
+    canned: CannedBerth, berth: Run
+) -> None:
+    canned.on("POST", "/orphans:sweep", report(UNKNOWN, unasked=[{**NOWHERE, "provider": "docker"}]))
+    for configured, code in ((True, 1), (False, 0)):
+        canned.on("GET", "/providers", Reply(200, {"items": [{"name": "docker", "configured": configured}]}))
+        assert berth("orphans", "--remove").code == code
+    assert berth("orphans", "--remove", "--provider", "docker").code == 1
+    canned.on("POST", "/orphans:sweep", report(UNKNOWN, unasked=[{**NOWHERE, "host_id": "host_1"}]))
+    assert berth("orphans", "--remove").code == 1
 
 
 def test_a_name_that_nobody_has_is_not_found_and_one_that_must_stay_is_a_conflict(
