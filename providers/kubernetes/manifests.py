@@ -188,7 +188,7 @@ class Manifests:
             },
         }
         if recipe.arguments:
-            container["args"] = list(recipe.arguments)
+            container["args"] = [literal(one) for one in recipe.arguments]
         limits = self._limits()
         if limits:
             container["resources"] = {"requests": limits, "limits": dict(limits)}
@@ -201,7 +201,9 @@ class Manifests:
         return container
 
     def _environment(self) -> list[Json]:
-        plain: list[Json] = [{"name": name, "value": value} for name, value in self.recipe.environment.items()]
+        plain: list[Json] = [
+            {"name": name, "value": literal(value)} for name, value in self.recipe.environment.items()
+        ]
         secret: list[Json] = [
             {"name": name, "valueFrom": {"secretKeyRef": {"name": self.place.name, "key": name}}}
             for name in self.recipe.secrets
@@ -228,3 +230,8 @@ class Manifests:
             else {"tcpSocket": {"port": "main"}}
         )
         return how | {"periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 3}
+
+
+def literal(text: str) -> str:
+    """For a value or an argument that is meant as it stands: the cluster would put variables into `$(NAME)`."""
+    return text.replace("$", "$$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from providers.entry import Setup, Unconfigured
 from providers.kubernetes import ENTRY
 from providers.kubernetes.errors import kind_of
 from providers.kubernetes.judge import judge
-from providers.kubernetes.naming import namespace_of, user_annotations
+from providers.kubernetes.manifests import Manifests
+from providers.kubernetes.naming import Place, namespace_of, user_annotations
+from providers.kubernetes.options import Options
+from tests.support.kubernetes import RECIPE, container_work
 from tests.support.works import verify
 
 pytestmark = pytest.mark.unit
@@ -20,6 +24,16 @@ pytestmark = pytest.mark.unit
 
 def opened(folder: Path, **options: str) -> None:
     ENTRY.open(Setup(options, folder, folder, "server", "host", verify))
+
+
+def test_dollars_mean_themselves_in_the_environment_and_the_arguments() -> None:
+    recipe = replace(RECIPE, environment={"PRICE": "$$5 $(TOKEN)"}, arguments=("--say", "$(ADMIN_PASSWORD) $HOME"))
+    work, options = container_work(recipe), Options.of({})
+    made = Manifests(work, recipe, Place.of(work.identity, options.namespace_prefix), options)
+    (container,) = made.deployment(replicas=1, secrets_version=None)["spec"]["template"]["spec"]["containers"]
+    assert container["env"][0] == {"name": "PRICE", "value": "$$$$5 $$(TOKEN)"}
+    assert container["args"] == ["--say", "$$(ADMIN_PASSWORD) $$HOME"]
+    assert container["env"][1]["valueFrom"]["secretKeyRef"]["key"] == "ADMIN_PASSWORD"
 
 
 def test_without_a_cluster_it_says_what_to_configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
