@@ -132,7 +132,7 @@ def test_two_hundred_creates_at_once_under_throttling_make_two_hundred_machines(
     whole: Whole, ec2_servers: Ec2
 ) -> None:
     before = {m["id"] for m in ec2_servers.instances()}
-    ec2_servers.configure(buckets={"run": [20, 5], "describe": [40, 10], "change": [20, 5]})
+    ec2_servers.configure(buckets={"run": [20, 15], "describe": [20, 15], "change": [20, 15]})
     try:
         names = [f"many-{number}" for number in range(200)]
         asked = [launch(whole, name) for name in names]
