@@ -186,6 +186,8 @@ class Work:
     database: DatabaseAccess | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     """The user's own. They may describe the object, never select it."""
+    tried_before: bool = False
+    """For a create: an earlier operation may have begun to make it, and what came of that may not show yet."""
 
     @property
     def instance_id(self) -> str:
@@ -267,6 +269,10 @@ class InventoryItem:
 
 class Call(Protocol):
     """The activity's side of one provider call."""
+
+    @property
+    def attempt(self) -> int | None:
+        """Of its step, from 1: a later one may follow a worker that died. None: not known, or no step."""
 
     def guard(self) -> None:
         """Call directly before every mutating step. Raises `FenceLost` or `CallCancelled`."""

@@ -7,8 +7,9 @@
    it made; look again; only then launch again. This holds where the token counts for nothing, too. What was left
    open is remembered, so that the next attempt waits out the rest.
 4. Another zone has another token, which protects from nothing: it is tried only after a definite no, and after two
-   looks further apart than EC2's consistency window. A worker that has just started, perhaps in the place of one
-   that died, waits that long before it launches where several zones are possible.
+   looks further apart than EC2's consistency window. Where several zones are possible, every attempt but the first
+   waits that long before it launches at all: the one before may have launched in any of them, and died. So does a
+   worker that has just started, and an operation that makes what an earlier one has failed to make.
 
 Several found nevertheless: the recorded one stays, or else the oldest; the others are terminated, and it is said.
 """
@@ -97,15 +98,22 @@ class Creation:
 
     def _proof_needed(self) -> float | None:
         """Until when absence must be seen before the first launch; None: its token alone protects it."""
-        window, now = self._tools.options.consistency_seconds, time.monotonic()
+        options, now = self._tools.options, time.monotonic()
+        several = len(zones_of(recipe_of(self._work), options)) > 1
+        last_launches = []
         left_open = self._tools.launches.since(self._work)
         if left_open is not None:
-            return left_open + window
-        if not self._tools.options.client_tokens:
-            return now + window
-        # A worker that died before this one may have launched in a zone other than the first.
-        several = len(zones_of(recipe_of(self._work), self._tools.options)) > 1
-        return self._tools.opened + window if several and now < self._tools.opened + window else None
+            last_launches.append(left_open)
+        elif not options.client_tokens:
+            last_launches.append(now)
+        if several:
+            last_launches.append(self._tools.opened)
+        unprotected = several or not options.client_tokens
+        if self._work.tried_before or (unprotected and self._call.attempt != 1):
+            # An attempt that is over asks the fence before it sends; what it has sent by then arrives this late.
+            last_launches.append(now + options.call_seconds)
+        until = max(last_launches, default=0.0) + options.consistency_seconds
+        return until if last_launches and until > now else None
 
     def _in_turn(self) -> Outcome:
         options = self._tools.options

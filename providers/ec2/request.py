@@ -42,7 +42,9 @@ def launch_request(
     image = recipe.image or options.image
     if image is None:
         raise ProviderError(
-            ProviderErrorKind.INVALID, f"{work.name} names no image, and BERTH_EC2_IMAGE gives no default"
+            ProviderErrorKind.INVALID,
+            f"{work.name} names no image, and there is no default: set BERTH_EC2_IMAGE for the worker of ec2 and "
+            "retry, or delete it and create it again with the parameter image_id",
         )
     tags = as_list(tags_of(work))
     request: dict[str, Any] = {

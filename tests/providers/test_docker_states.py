@@ -83,6 +83,8 @@ def test_what_was_created_and_never_started_is_down(dock: Dock) -> None:
 class LastGuard:
     """Refuses as soon as the container exists."""
 
+    attempt = 1
+
     def __init__(self, dock: Dock, work: object) -> None:
         self._dock, self._work = dock, work
 

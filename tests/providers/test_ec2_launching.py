@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import CallCancelled, FenceLost, ProviderError, ProviderErrorKind
-from domain.work import Outcome, Resources, Seen
+from domain.work import MachineRecipe, Outcome, Resources, Seen
 from providers.base import Provider
 from tests.support.calls import RecordingCall
 from tests.support.ec2 import INTERNAL_ERROR, ZONES, Ec2
-from tests.support.ec2_machines import OTHER_IMAGE, a_machine, open_ec2, seen_as, until_done
+from tests.support.ec2_machines import OTHER_IMAGE, OneMachine, a_machine, open_ec2, seen_as, until_done
 
 pytestmark = [pytest.mark.servers, pytest.mark.ec2]
 
@@ -114,6 +114,39 @@ def test_a_machine_of_the_second_zone_is_found_by_the_worker_after_a_crash(ec2: 
     assert len(ec2.instances()) == 1
 
 
+@pytest.mark.parametrize("attempt", [2, None])
+def test_another_attempt_waits_before_it_launches_in_any_zone(ec2: Ec2, attempt: int | None) -> None:
+    """As above, but the worker that takes over has been there for long."""
+    work = a_machine(zones=ZONES[:2])
+    provider, other = (open_ec2(ec2.endpoint, call_seconds="1") for _ in range(2))
+    ec2.configure(capacity={ZONES[0]: 0}, hidden=0.9)
+    first = other.create(work, RecordingCall())  # takes a window and more, and nobody hears of it
+    ec2.configure(capacity={})
+    second = provider.create(work, RecordingCall(attempt=attempt))
+    assert (second.provider_id, second.zone) == (first.provider_id, ZONES[1])
+    assert len(ec2.instances()) == 1
+
+
+def test_another_operation_waits_whatever_its_zones_are(ec2: Ec2) -> None:
+    """The clean-up of the one before failed: the generation is the same, and what it launched does not show."""
+    work = a_machine(zones=ZONES[1:2])
+    provider = open_ec2(ec2.endpoint, call_seconds="1")
+    ec2.configure(hidden=0.9)
+    first = open_ec2(ec2.endpoint).create(work, RecordingCall())
+    elsewhere = OneMachine(MachineRecipe("t3.micro", ZONES[:1]))
+    second = provider.create(replace(work, recipes=elsewhere, tried_before=True), RecordingCall())
+    assert second.provider_id == first.provider_id
+    assert len(ec2.instances()) == 1
+
+
+def test_the_first_attempt_waits_for_nothing_once_its_worker_has_been_there_for_a_window(ec2: Ec2) -> None:
+    provider = open_ec2(ec2.endpoint)
+    time.sleep(provider.consistency_seconds)
+    call = RecordingCall()
+    assert provider.create(a_machine(zones=ZONES), call).zone == ZONES[0]
+    assert call.sleeps == 0
+
+
 def test_an_open_answer_in_one_zone_and_no_room_at_the_repeat(ec2: Ec2) -> None:
     provider = open_ec2(ec2.endpoint)
     ec2.proxy.refuse(500, INTERNAL_ERROR, body=RUN)
@@ -198,7 +231,7 @@ def test_what_cannot_be_launched_is_refused_by_name(ec2: Ec2) -> None:
     with pytest.raises(ProviderError, match="owner is not allowed"):
         strict.create(a_machine(), RecordingCall())
     unnamed = open_ec2(ec2.endpoint, image="")
-    with pytest.raises(ProviderError, match="names no image"):
+    with pytest.raises(ProviderError, match=r"set BERTH_EC2_IMAGE .* parameter image_id"):
         unnamed.create(a_machine(), RecordingCall())
     free = open_ec2(ec2.endpoint)
     with pytest.raises(ProviderError, match="instance type"):

@@ -82,7 +82,7 @@ def test_the_subnets_zones_are_the_order_where_none_is_given() -> None:
 
 
 def test_every_setting_is_in_the_documentation() -> None:
-    page = (Path(__file__).parents[2] / "deploy/iam/README.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/ec2.md").read_text()
     for name in parse_options({}).__dataclass_fields__:
         assert f"_{name.upper()}" in page
 

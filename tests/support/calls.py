@@ -14,8 +14,10 @@ class RecordingCall:
         cancel_after_sleeps: int | None = None,
         cancel_after_seconds: float | None = None,
         lose_fence_at_guard: int | None = None,
+        attempt: int | None = 1,
     ) -> None:
         """`lose_fence_at_guard` n: the n-th guard (from 1) finds another owner, like every later one."""
+        self.attempt = attempt
         self.guards = 0
         self.sleeps = 0
         self.messages: list[str] = []
