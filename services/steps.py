@@ -5,7 +5,7 @@ Every status write is a compare-and-set on the owner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,7 @@ from db.models import Deployment, Instance, OperationInstance, OperationRow, Ope
 from db.session import CHANNEL_EVENTS, Clock, Tx
 from db.vault import Vault
 from domain.errors import FenceLost
-from domain.lifecycle import IN_PROGRESS, Operation
+from domain.lifecycle import IN_PROGRESS, Operation, Status
 from domain.operations import StepStatus
 from domain.work import Secrets, Work
 from services.fence import Owner, check_owner
@@ -127,8 +127,9 @@ def begin_after(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id:
 def _step_work(tx: Tx, vault: Vault, server_id: str, held: Held) -> StepWork:
     verb = Operation(held.move.verb)
     row = held.row
+    work = load_work(tx, vault, server_id, row, _target(held, verb))
     return StepWork(
-        load_work(tx, vault, server_id, row, _target(held, verb)),
+        replace(work, tried_before=verb is Operation.CREATE and held.move.before != Status.CREATING),
         verb,
         row.provider,
         row.project,

@@ -89,6 +89,18 @@ def test_a_request_to_stop_ends_an_attempt_and_not_its_clean_up(spine: Spine) ->
     ActivityCall(spine.database, owner, instance_id, cleaning=True).guard()
 
 
+def test_a_create_is_told_that_an_earlier_operation_has_tried_it(spine: Spine) -> None:
+    made, owner, instance_id = planned(spine)
+    steps = [begin(spine, owner, instance_id)[0] for _ in range(2)]
+    assert [(step.attempt, step.work.tried_before) for step in steps] == [(1, False), (2, False)]
+    spine.write(lambda tx: finish(tx, owner, OperationStatus.FAILED, error={"code": "internal", "message": "x"}))
+    again = Owner(spine.retry(made.operation_id).operation_id, "run-2")
+    spine.write(lambda tx: claim_and_plan(tx, again, "run-2", PlanRules(60.0)))
+    step, _ = begin(spine, again, instance_id)
+    assert (step.attempt, step.work.tried_before) == (1, True)
+    assert step.work.identity.generation == 1, "no clean-up has proven anything"
+
+
 def test_the_end_of_an_operation_ends_everything_of_it(spine: Spine) -> None:
     made, owner, instance_id = planned(spine)
     _, attempt = begin(spine, owner, instance_id)
