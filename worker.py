@@ -21,6 +21,7 @@ from temporalio.client import Client
 from agent.composition import Composition, compose
 from agent.life import AgentRefused, Life, locks_of
 from agent.wants import Wants, parse
+from db.keys import WrongKey
 from keeper.attributes import ensure_search_attributes
 from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     configure_logging(settings.log_level)
     try:
         asyncio.run(run(settings, wants))
-    except AgentRefused as refused:
+    except (AgentRefused, WrongKey) as refused:
         sys.exit(f"berth-worker: {refused.message}")
     except Exception:  # noqa: BLE001 - told, and then the process ends without waiting for anybody
         traceback.print_exc()

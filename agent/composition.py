@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from ulid import ULID
 
 from activities.parts import Parts
@@ -31,6 +32,7 @@ from services.places import PlaceFacts, Reporter, Verdict, note_places
 from services.planning import PlanRules
 from settings import Settings
 
+log = structlog.get_logger("worker")
 _POLL_THREADS = 48
 _PORT_BLOCK = 50
 _DATABASE_POOL = 20
@@ -56,14 +58,14 @@ class Composition:
 
 def compose(settings: Settings, wants: Wants) -> Composition:
     """Build the parts and prove the keys. Opens no provider yet."""
-    shared = _shared_server(settings)
+    shared, fault = _shared_server(settings)
     database = open_database(settings.database_url, pool_size=_DATABASE_POOL)
     vault = Vault.open(settings.data_dir / "keys")
     with database.begin() as tx:
         vault.check(tx)
         server = server_id(tx)
         if not wants.is_agent:
-            announce_shared_server(tx, shared.address if shared else None)
+            announce_shared_server(tx, shared.address if shared else None, fault)
     reporter = _reporter(settings, wants)
     entries = wants.entries(local_mode=settings.local_mode)
 
@@ -98,11 +100,14 @@ def compose(settings: Settings, wants: Wants) -> Composition:
     return Composition(settings, wants, reporter, parts, places)
 
 
-def _shared_server(settings: Settings) -> SharedServer | None:
+def _shared_server(settings: Settings) -> tuple[SharedServer | None, str | None]:
+    """The server for shared databases, or why there is none; without it everything else still works."""
     try:
-        return SharedServer.of(settings.shared_database_url.get_secret_value())
+        return SharedServer.of(settings.shared_database_url.get_secret_value()), None
     except ValueError as error:
-        raise ValueError(f"BERTH_SHARED_DATABASE_URL {error}") from None
+        fault = f"BERTH_SHARED_DATABASE_URL {error}"
+        log.warning("shared databases are not configured", reason=fault)
+        return None, fault
 
 
 def _reporter(settings: Settings, wants: Wants) -> Reporter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from domain.limits import NAME_LENGTH
@@ -46,6 +47,9 @@ _SERVER_SUFFIX = "-db"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}\Z")
 _NEVER = frozenset({"postgres", "template0", "template1", "app", "berth_admin", "public", "none"})
 _UNIQUE = 8
+_FORM = (
+    "must look like postgresql://admin:password@host:5432/postgres, with %-codes for /, @, : and # in the password"
+)
 
 
 def server_name(consumer: str) -> str:
@@ -81,10 +85,31 @@ class ServerAddress:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
+    @classmethod
+    def read(cls, text: str) -> ServerAddress:
+        """What `str` made of one."""
+        host, _, port = text.rpartition(":")
+        return cls(host, int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it leads every machine, and every container, to itself."""
+        if self.host.lower().rstrip(".") == "localhost":
+            return True
+        try:
+            found = ip_address(self.host)
+        except ValueError:
+            return False
+        return found.is_loopback or found.is_unspecified
+
 
 def address_of(url: str) -> ServerAddress:
-    """Host and port in the URL of a server. Raises `ValueError` when it names no host."""
-    parts = urlsplit(url)
+    """Host and port in the URL of a server. Raises `ValueError`, which quotes nothing of it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # its words hold what stands where the port should: with a "/" in it, the password
+        raise ValueError(_FORM) from None
     if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname:
-        raise ValueError("must look like postgresql://admin:password@host:5432/postgres")
-    return ServerAddress(unquote(parts.hostname), parts.port or 5432)
+        raise ValueError(_FORM)
+    return ServerAddress(unquote(parts.hostname), port or 5432)

@@ -133,11 +133,7 @@ HELP: dict[str, Help] = {
         "A page token is good only for the list and the filter that it was given for.",
         "Start again without `page_token`, and keep the filter the same from page to page.",
     ),
-    "conflict": Help(
-        "Somebody was faster",
-        "Two requests met, and this one lost the race.",
-        "Send it again.",
-    ),
+    "conflict": Help("Somebody was faster", "Two requests met, and this one lost the race.", "Send it again."),
     "unavailable": Help(
         "A part does not answer",
         "A part that this request needs – the database, Temporal or a worker – does not answer now.",
@@ -204,6 +200,11 @@ HELP: dict[str, Help] = {
         "The database server that the instance needs failed, is half deleted, or is in maintenance.",
         "Read the server's own error and mend that; then retry: the same database and credentials are used.",
     ),
+    "database-lost": Help(
+        "Its database is gone",
+        "The server that held its data was forgotten. Berth never puts an empty database in the place of data.",
+        "Delete the instance; create it anew to begin with an empty database, and restore a backup into that.",
+    ),
     "not-yet": Help(
         "What it waits for did not come in time",
         "A step waited for another instance, such as its database server, and its time was over first.",
@@ -235,9 +236,7 @@ HELP: dict[str, Help] = {
         "Retry; if it stays, report it with the message and the operation's id.",
     ),
     "crashed": Help(
-        "It crashed",
-        "The instance ended by itself with an error.",
-        "Read its logs, then start or restart it.",
+        "It crashed", "The instance ended by itself with an error.", "Read its logs, then start or restart it."
     ),
     "absent": Help(
         "The real object is missing",

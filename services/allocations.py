@@ -17,9 +17,9 @@ from db.models import DatabaseAllocation, Deployment, Instance
 from db.session import CHANNEL_EVENTS, Tx
 from db.vault import Vault
 from domain.databases import AllocationState, DatabaseMode, DatabaseStep, database_names, server_name
-from domain.errors import ProviderError, ProviderErrorKind
+from domain.errors import ProviderError, ProviderErrorKind, Refused
 from domain.operations import Source, StepStatus
-from services.allocations_checks import shared_address
+from services.allocations_checks import shared_address, shared_fault
 from services.allocations_servers import bring_up, make_dedicated, shared_server, take_down
 from services.events import instance_event
 from services.fence import Owner, check_attempt
@@ -27,6 +27,12 @@ from services.steps import Held, closed, hold
 from services.works import GrantedDatabase, granted, server_of
 
 _PASSWORD_BYTES = 24
+
+
+class DatabaseLost(Refused):
+    """The server with a deployment's data is gone for good. Only a person may begin with an empty one."""
+
+    code = "database-lost"
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,34 @@ def ask_for_database(tx: Tx, vault: Vault, server_id: str, owner: Owner, instanc
     """Choose the server and the names once, and see to it that the server runs."""
     held = hold(tx, owner, instance_id, step_name=DatabaseStep.ALLOCATE, cancelled_too=False)
     found = tx.session.get(DatabaseAllocation, held.deployment.id, populate_existing=True)
+    made = _was_made(tx, held)
     if found is None or not (found.server_deployment_id or found.server_address):
+        if made:
+            raise _lost(held.deployment, found)
         chosen = _choose(tx, vault, held, found)
         if isinstance(chosen, str):
             return DatabaseTask(waiting=chosen)
         found = chosen
-    return _reached(tx, vault, server_id, held, found)
+    task = _reached(tx, vault, server_id, held, found)
+    if task.waiting is None and made and found.state == AllocationState.READY:
+        return DatabaseTask()  # a database that has gone from its server is missed, not made anew
+    return task
+
+
+def _was_made(tx: Tx, held: Held) -> bool:
+    """Whether anything of the deployment ever ran with a database: it may hold what nobody can make again."""
+    used = select(Instance.id).where(
+        Instance.deployment_id == held.deployment.id, Instance.applied_spec.is_not(None)
+    )
+    return tx.session.scalar(used.limit(1)) is not None
+
+
+def _lost(deployment: Deployment, former: DatabaseAllocation | None) -> DatabaseLost:
+    server = former.server_name if former else "its server"
+    return DatabaseLost(
+        f"The database of {deployment.name} was lost with {server} on {deployment.provider}. "
+        f"`delete` removes {deployment.name}; created anew it begins with an empty database."
+    )
 
 
 def _reached(
@@ -89,7 +117,7 @@ def _reached(
 
 
 def _choose(tx: Tx, vault: Vault, held: Held, former: DatabaseAllocation | None) -> DatabaseAllocation | str:
-    """A new allocation; of one whose server is lost, the same names and credentials on another one."""
+    """A new allocation; of one whose server was lost before anything used it, the same names on another one."""
     deployment = held.deployment
     mode = DatabaseMode((deployment.database or {})["mode"])
     made = former or DatabaseAllocation(
@@ -104,6 +132,8 @@ def _choose(tx: Tx, vault: Vault, held: Held, former: DatabaseAllocation | None)
         made.database = made.username = APP
     elif (address := shared_address(tx, deployment)) is not None:
         made.server_address, made.server_name = address, address
+    elif (fault := shared_fault(tx.session)) is not None:
+        raise ProviderError(ProviderErrorKind.INVALID, fault)
     else:
         server = shared_server(tx, deployment)
         if isinstance(server, str):

@@ -19,25 +19,38 @@ from domain.errors import FieldError, InvalidInput, NameTaken, OperationNotAllow
 from domain.lifecycle import Operation
 from domain.limits import NAME_LENGTH
 from domain.specs import NewDeployment
+from domain.work import Form
+from providers.entry import ProviderEntry
 from providers.registry import PROVIDERS
 from services import catalog
 
 _SHARED = "shared_database"
+_SHARED_FAULT = "shared_database_fault"
 DATABASE_BLUEPRINT = "postgres"
 
 
-def announce_shared_server(tx: Tx, address: ServerAddress | None) -> None:
-    """Let the API know whether a shared server is configured, and where: only workers have its credentials."""
-    if address is None:
-        tx.session.execute(delete(Meta).where(Meta.key == _SHARED))
-        return
-    row = insert(Meta).values(key=_SHARED, value=str(address))
-    tx.session.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": str(address)}))
+def announce_shared_server(tx: Tx, address: ServerAddress | None, fault: str | None = None) -> None:
+    """Let the API know whether a shared server is configured, and where: only workers have its credentials.
+
+    `fault`: why what is configured cannot be used.
+    """
+    for key, value in ((_SHARED, str(address) if address else None), (_SHARED_FAULT, fault)):
+        if value is None:
+            tx.session.execute(delete(Meta).where(Meta.key == key))
+            continue
+        row = insert(Meta).values(key=key, value=value)
+        tx.session.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
 
 
 def configured_server(session: Session) -> str | None:
     """Host and port of the shared server that is configured, if one is."""
     return session.scalar(select(Meta.value).where(Meta.key == _SHARED))
+
+
+def shared_fault(session: Session) -> str | None:
+    """Why there can be no shared databases, where somebody meant to configure their server."""
+    reason = session.scalar(select(Meta.value).where(Meta.key == _SHARED_FAULT))
+    return f"shared databases are not configured: {reason}; correct it and restart the worker" if reason else None
 
 
 def shared_address(tx: Tx, deployment: Deployment) -> str | None:
@@ -50,11 +63,12 @@ def shared_address(tx: Tx, deployment: Deployment) -> str | None:
 
 
 def must_be_allocated(tx: Tx, deployment: Deployment) -> bool:
-    """Whether something is to be done before anything logs in: a password that is new, a server that was lost."""
+    """Whether something is to be seen to before anything logs in.
+
+    A server of Berth's may be down or lost; on one that is not, a password may be new.
+    """
     found = tx.session.get(DatabaseAllocation, deployment.id)
-    if found is None or not (found.server_deployment_id or found.server_address):
-        return True
-    return found.state != AllocationState.READY
+    return found is None or found.server_address is None or found.state != AllocationState.READY
 
 
 def check_wanted(tx: Tx, project: str, wanted: NewDeployment) -> None:
@@ -97,15 +111,28 @@ def _check_dedicated(tx: Tx, project: str, wanted: NewDeployment) -> None:
 
 
 def _check_shared(tx: Tx, provider: str) -> None:
-    if configured_server(tx.session) is not None:
-        return
     entry = PROVIDERS[provider]
-    if not (entry.on_host and catalog.runs(entry, BLUEPRINTS[DATABASE_BLUEPRINT])):
+    if (fault := shared_fault(tx.session)) is not None:
+        raise InvalidInput(FieldError("/database/mode", fault))
+    if (configured := configured_server(tx.session)) is not None:
+        _check_within_reach(ServerAddress.read(configured), entry)
+    elif not (entry.on_host and catalog.runs(entry, BLUEPRINTS[DATABASE_BLUEPRINT])):
         raise InvalidInput(
             FieldError(
                 "/database/mode",
                 f"no shared database server is configured for {provider}: set BERTH_SHARED_DATABASE_URL for the "
                 'worker and restart it, or choose "dedicated"',
+            )
+        )
+
+
+def _check_within_reach(server: ServerAddress, entry: ProviderEntry) -> None:
+    if server.is_loopback and entry.form in {Form.CONTAINER, Form.MACHINE}:
+        raise InvalidInput(
+            FieldError(
+                "/database/mode",
+                f"BERTH_SHARED_DATABASE_URL names {server.host}, where what runs on {entry.name} would find only "
+                'itself: set an address that it reaches and restart the worker, or choose "dedicated"',
             )
         )
 

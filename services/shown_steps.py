@@ -26,6 +26,8 @@ _DOING: dict[str, str] = {
     DatabaseStep.ALLOCATE: "Allocate the database of",
     DatabaseStep.RELEASE: "Release the database of",
 }
+_CHECK = "Check the database of"
+"""To allocate, where everything was made before: its server is brought up, and a new password told to it."""
 
 
 def write_steps(tx: Tx, operation_id: str, phases: Sequence[Sequence[PlannedStep]]) -> None:
@@ -34,9 +36,11 @@ def write_steps(tx: Tx, operation_id: str, phases: Sequence[Sequence[PlannedStep
     rows: list[dict[str, Any]] = [
         {"name": "plan", "title": "Plan", "instance_id": None, "status": StepStatus.DONE, **fresh}
     ]
+    makes = any(step.verb == Operation.CREATE for phase in phases for step in phase)
     for phase in phases:
         for step in phase:
-            title = f"{_DOING[step.verb]} {step.name}"
+            doing = _DOING[step.verb] if step.verb != DatabaseStep.ALLOCATE or makes else _CHECK
+            title = f"{doing} {step.name}"
             rows.append(
                 {
                     "name": step.verb,

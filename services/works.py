@@ -71,8 +71,8 @@ def granted(tx: Tx, vault: Vault, server_id: str, deployment_id: str) -> Granted
         return None
     own = vault.decrypt(found.ciphertext) if found.ciphertext is not None else None
     if found.server_address is not None:
-        host, _, port = found.server_address.rpartition(":")
-        return GrantedDatabase(found.database, found.username, own or "", address=ServerAddress(host, int(port)))
+        address = ServerAddress.read(found.server_address)
+        return GrantedDatabase(found.database, found.username, own or "", address=address)
     row = server_of(tx, found.server_deployment_id) if found.server_deployment_id else None
     if row is None:
         return None

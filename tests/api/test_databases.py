@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from db.models import DatabaseAllocation, Secret
+from domain.databases import ServerAddress
+from domain.errors import InvalidInput
+from domain.specs import NewDeployment, Spec
+from services.allocations_checks import announce_shared_server, check_wanted
 from tests.support.api import Api
 
 pytestmark = pytest.mark.servers
@@ -48,6 +52,20 @@ def test_what_needs_a_database_gets_a_server_of_its_own_unless_told_otherwise(ap
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/database/mode"
     assert "BERTH_SHARED_DATABASE_URL" in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "db.example"])
+def test_a_shared_server_must_be_within_reach_of_containers(api: Api, host: str) -> None:
+    wanted = NewDeployment(api.name(), "odoo", "docker", Spec(database={"mode": "shared"}))
+    with api.database.begin() as tx:
+        announce_shared_server(tx, ServerAddress(host, 5432))
+        if host == "db.example":
+            check_wanted(tx, "default", wanted)
+        else:
+            with pytest.raises(InvalidInput, match="would find only itself") as refused:
+                check_wanted(tx, "default", wanted)
+            assert refused.value.errors[0].pointer == "/database/mode"
+        announce_shared_server(tx, None)
 
 
 def test_the_name_of_the_server_is_promised(api: Api) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from db.models import Instance
 from domain.errors import InvalidInput, NameTaken, OperationNotAllowed
 from domain.lifecycle import Operation, ProvisioningStatus, Status
+from services import admin_changes
 from tests.support.allocations import (
     DEDICATED,
     SHARED,
@@ -15,7 +19,7 @@ from tests.support.allocations import (
     operations_of,
     server,
 )
-from tests.support.spine import Spine
+from tests.support.spine import ME, Spine
 
 pytestmark = pytest.mark.servers
 
@@ -114,6 +118,60 @@ def test_a_stopped_server_is_started_for_its_consumer(spine: Spine) -> None:
     assert spine.instance(beside.deployment_id).status is Status.RUNNING
 
 
+@pytest.mark.parametrize("verb", [Operation.RESTART, Operation.MODIFY, Operation.START])
+def test_what_logs_in_anew_finds_its_stopped_server_started(spine: Spine, verb: Operation) -> None:
+    made = spine.create_done(database=DEDICATED)
+    beside = server(spine, made)
+    if verb is Operation.START:
+        spine.succeeded(spine.act(Operation.STOP, made.deployment_id))
+    spine.succeeded(spine.act(Operation.STOP, beside.deployment_id))
+    if verb is Operation.MODIFY:
+        asked = spine.modify(made.deployment_id, greeting="two", database=DEDICATED)
+    else:
+        asked = spine.act(verb, made.deployment_id)
+    done = spine.succeeded(asked)
+    name = spine.instance(made.deployment_id).name
+    assert [step.title for step in spine.steps(done.id)][1] == f"Check the database of {name}"
+    assert spine.instance(beside.deployment_id).status is Status.RUNNING
+
+
+def test_a_database_that_was_lost_is_never_replaced_by_an_empty_one(make_spine: Callable[..., Spine]) -> None:
+    spine = make_spine()
+    spine.start_worker()
+    made = spine.create_done(database=DEDICATED)
+    name, beside = spine.instance(made.deployment_id).name, server(spine, made)
+    forget_lost(spine, beside)
+    failed = spine.failed(spine.act(Operation.RESTART, made.deployment_id))
+    assert failed.error is not None
+    assert failed.error["code"] == "database-lost"
+    assert f"The database of {name} was lost with {name}-db on simulated" in failed.error["message"]
+    again = spine.failed(spine.retry(failed.id))
+    assert again.error is not None
+    assert again.error["code"] == "database-lost"
+    assert deployment(spine, f"{name}-db") is None
+    assert spine.calls(spine.instance(made.deployment_id).id).get("restart", 0) == 0
+    spine.succeeded(spine.delete(made.deployment_id))
+    spine.succeeded(spine.delete(spine.create_done(name, database=DEDICATED).deployment_id))
+
+
+def test_what_was_never_made_gets_another_server_for_a_lost_one(make_spine: Callable[..., Spine]) -> None:
+    spine = make_spine()
+    spine.start_worker()
+    failed = spine.failed(spine.create(database=DEDICATED, simulate={"create": {"fault": "invalid"}}))
+    beside = spine.instances(str(allocated_server(spine, failed.deployment_id)))[0]
+    forget_lost(spine, beside)
+    again = spine.retry(failed.id)
+    spine.succeeded(again)
+    assert server(spine, again).id != beside.id
+
+
+def forget_lost(spine: Spine, beside: Instance) -> None:
+    """Its object vanishes, and somebody declares it lost."""
+    spine.fault("restart", "gone", instance=beside.id)
+    spine.failed(spine.act(Operation.RESTART, beside.deployment_id))
+    spine.write(lambda tx: admin_changes.forget(tx, ME, beside.id, host_lost=False))
+
+
 def allocated_server(spine: Spine, deployment_id: str) -> str | None:
     row = spine.instance(deployment_id)
     return deployment(spine, f"{row.name}-db").id  # type: ignore[union-attr]
@@ -166,6 +224,26 @@ def test_the_name_of_the_server_is_taken_from_the_moment_of_acceptance(spine: Sp
     spine.create_done(f"{other}-db")
     with pytest.raises(NameTaken, match=f"{other}-db"):
         spine.create(other, database=DEDICATED)
+
+
+def test_a_worker_goes_on_without_the_shared_server_whose_address_is_malformed(
+    make_spine: Callable[..., Spine],
+) -> None:
+    spine = make_spine(BERTH_SHARED_DATABASE_URL="postgresql://admin:hunter2/x@db.example:5432/postgres")
+    spine.start_worker()
+    with pytest.raises(InvalidInput, match="not configured: BERTH_SHARED_DATABASE_URL must look like") as refused:
+        spine.create(database=SHARED)
+    spine.create_done()
+    assert "hunter2" not in str(refused.value) + spine.workers[0].log.read_text()
+
+
+def test_a_worker_without_its_keys_ends_with_one_sentence(make_spine: Callable[..., Spine]) -> None:
+    spine = make_spine()
+    (spine.folder / "keys").unlink()
+    worker = spine.launch_worker()
+    assert worker.process.wait(20) == 1
+    told = worker.log.read_text().strip().splitlines()
+    assert told == [f"berth-worker: The key file {spine.folder / 'keys'} is missing; restore it from a backup."]
 
 
 def test_a_shared_database_is_refused_where_no_server_is_reached(spine: Spine) -> None:
