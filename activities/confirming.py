@@ -27,10 +27,11 @@ from activities.proof import Proof, Verdict
 from domain.errors import ProviderError, ProviderErrorKind, TimedOut
 from domain.lifecycle import Operation, Status
 from domain.limits import LOOK_SECONDS
+from domain.operations import ConfirmationMethod
 from domain.work import Observation, Outcome, Seen
-from services.confirmations import claimed, poll_evidence, unverified
+from services.confirmations import Claim, claims, poll_evidence, unverified
 from services.fence import Owner
-from services.settlement import Evidence, settle_step
+from services.settlement import settle_step
 from services.steps import StepWork, load_step, say
 
 T = TypeVar("T")
@@ -84,6 +85,9 @@ class _Poll:
         self._shown: Observation | None = None
         """The last look that showed anything: a last one without an answer must not hide the cause."""
         self._checked_at = time.monotonic()
+        self._claims: list[Claim] = []
+        """Those that came before the look: what it shows verifies them, or they are spent."""
+        self._spent: set[Claim] = set()
 
     async def run(self) -> None:
         step = await self._in_pool(self._load)
@@ -97,6 +101,7 @@ class _Poll:
                 verdict = proof.add(look, time.monotonic())
                 if verdict is Verdict.SHOWN and await self._settled(step, look):
                     return
+                self._spend(step, look)
                 if verdict is Verdict.GONE:
                     why = f": {look.detail}" if look.detail else "; it was accepted, and then nothing was found"
                     raise ProviderError(
@@ -151,15 +156,23 @@ class _Poll:
         return True
 
     def _load(self) -> StepWork:
-        return load(self._parts, load_step, self._owner, self._instance_id)
+        step = load(self._parts, load_step, self._owner, self._instance_id)
+        with self._parts.database.begin() as tx:
+            self._claims = claims(tx, self._owner.operation_id, self._instance_id)
+        return step
+
+    def _spend(self, step: StepWork, look: Observation) -> None:
+        """What a look with an answer did not show was a false claim, whatever a later one shows."""
+        if look.seen not in {Seen.NO_EVIDENCE, wanted(step)} and look.certain:
+            self._spent.update(self._claims)
 
     def _settle(self, step: StepWork, look: Observation) -> None:
         outcome = Outcome(True, look.provider_state, look.provider_id, look.endpoint, zone=look.zone)
         evidence = poll_evidence(step.provider, outcome, by_agent=self._parts.by_agent)
+        claim = next((claim for claim in self._claims if claim not in self._spent), None)
+        if claim is not None:
+            evidence = replace(evidence, source=claim.source, method=ConfirmationMethod.EXTERNAL)
         with self._parts.database.begin() as tx:
-            claim = claimed(tx, self._owner.operation_id, self._instance_id)
-            if claim is not None:
-                evidence = replace(evidence, source=claim[0], method=claim[1])
             settle_step(tx, self._owner, self._instance_id, step.attempt, evidence)
 
     async def _end(self, step: StepWork, proof: Proof, look: Observation) -> None:
@@ -176,11 +189,10 @@ class _Poll:
 
     def _settle_unverified(self, step: StepWork, look: Observation) -> bool:
         with self._parts.database.begin() as tx:
-            claim = claimed(tx, self._owner.operation_id, self._instance_id)
-            if claim is None:
+            found = claims(tx, self._owner.operation_id, self._instance_id)
+            if not found:
                 return False
-            evidence: Evidence = unverified(look, *claim)
-            settle_step(tx, self._owner, self._instance_id, step.attempt, evidence)
+            settle_step(tx, self._owner, self._instance_id, step.attempt, unverified(look, found[0]))
         return True
 
     async def _say(self, look: Observation) -> None:

@@ -28,22 +28,29 @@ from system.processes import boot_id
 
 log = structlog.get_logger("worker")
 _LOOK_EVERY = 15.0
+"""From begin to begin: one that hangs must not make the reports of the others old."""
+_LEAST_PAUSE = 1.0
 _FIRST_LOOK_SECONDS = 5.0
 """A start waits so long for providers that take their time; the others are served already."""
 
 
 class AgentRefused(Refused):
-    """Another live agent has this host or this name."""
+    """Another live agent has this id, this host or this name."""
 
     code = "agent-refused"
 
 
 def locks_of(composed: Composition) -> AgentLocks:
-    """What may exist once only: a live worker of this host, and of this name."""
+    """What may exist once only: an agent of this id, a live worker of this host, and of this name.
+
+    The worker that serves everything leaves the id alone: it stands beside an agent of its data directory.
+    """
     reporter = composed.reporter
     keys = [(f"the name {reporter.name}", f"berth/agent/name/{reporter.name}")]
     if composed.wants.serves_host:
         keys.insert(0, (f"host {reporter.host_id}", f"berth/agent/host/{reporter.host_id}"))
+    if composed.wants.is_agent:
+        keys.insert(0, (f"the id {reporter.host_id}", f"berth/agent/id/{reporter.host_id}"))
     label = f"berth {reporter.name} pid {os.getpid()} on {socket.gethostname()}"
     return AgentLocks(direct(composed.parts.database.engine, label), keys)
 
@@ -134,11 +141,15 @@ class Life:
 
     async def _keep_looking(self, first: asyncio.Task[None]) -> None:
         """Providers come, go and change while the worker lives."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         await first
         while not self.stopping.is_set():
+            left = max(_LEAST_PAUSE, begun + _LOOK_EVERY - loop.time())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), _LOOK_EVERY)
+                await asyncio.wait_for(self.stopping.wait(), left)
                 return
+            begun = loop.time()
             await self._look()
 
     async def _look(self) -> None:

@@ -1,9 +1,13 @@
 """Confirmations from elsewhere: stored once under their key, they make the poll look at once.
 
 They decide nothing alone: the poll verifies with the provider, and the first verified evidence settles the step.
+A claim is named as its source only when the look that it brought about shows it.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -82,17 +86,25 @@ def poll_evidence(provider: str, outcome: Outcome, *, by_agent: bool) -> Evidenc
     return Evidence(outcome, Source.BACKEND, method)
 
 
-def unverified(look: Observation, source: Source, method: ConfirmationMethod) -> Evidence:
+@dataclass(frozen=True)
+class Claim:
+    """Somebody's word that a step is done."""
+
+    source: Source
+    received_at: datetime
+
+
+def unverified(look: Observation, claim: Claim) -> Evidence:
     """A claim that nobody could check."""
-    return Evidence(Outcome(True, look.provider_state), source, method, verified=False)
+    outcome = Outcome(True, look.provider_state)
+    return Evidence(outcome, claim.source, ConfirmationMethod.EXTERNAL, verified=False)
 
 
-def claimed(tx: Tx, operation_id: str, instance_id: str) -> tuple[Source, ConfirmationMethod] | None:
-    """Who claimed first that this step is done, if anybody did."""
-    source = tx.session.scalar(
-        select(Confirmation.source)
+def claims(tx: Tx, operation_id: str, instance_id: str) -> list[Claim]:
+    """Who claimed that this step is done, the first one first."""
+    rows = tx.session.execute(
+        select(Confirmation.source, Confirmation.received_at)
         .where(Confirmation.operation_id == operation_id, Confirmation.instance_id == instance_id)
         .order_by(Confirmation.received_at)
-        .limit(1)
     )
-    return (Source(source), ConfirmationMethod.EXTERNAL) if source else None
+    return [Claim(Source(source), received_at) for source, received_at in rows]

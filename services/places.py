@@ -18,9 +18,8 @@ from db.models import Instance, Meta, ProviderPlace
 from db.session import Tx
 from domain.errors import ProviderUnavailable
 from providers.registry import PROVIDERS
+from services.placement import SILENT_AFTER
 
-_STALE_SECONDS = 60.0
-"""A report older than this is of a worker that is gone."""
 Reports = dict[str, list[dict[str, Any]]]
 """What every worker found, by provider."""
 
@@ -108,16 +107,20 @@ def places(session: Session) -> Reports:
 
 
 def _place(row: ProviderPlace, age: float) -> dict[str, Any]:
-    stale = age > _STALE_SECONDS
+    stale = age > SILENT_AFTER.total_seconds()
     return {
         "host_id": row.host_id,
         "agent": row.agent,
         "configured": row.configured,
         "available": row.available and not stale,
-        "reason": f"{row.agent}, which serves it, was last heard of {_ago(age)} ago" if stale else row.reason,
+        "reason": _unheard(row.agent, age) if stale else row.reason,
         "identity": row.identity,
         "checked_at": row.checked_at,
     }
+
+
+def _unheard(agent: str, age: float) -> str:
+    return f"{agent}, which serves it, was last heard of {_ago(age)} ago"
 
 
 def _ago(seconds: float) -> str:
@@ -135,17 +138,25 @@ def why_not_here(provider: str, reports: Reports) -> str | None:
 
 
 def check_configured(tx: Tx, provider: str) -> None:
-    """Refuse a new deployment where no worker has the provider configured. Raises `ProviderUnavailable`.
+    """Refuse a new deployment where no live worker has the provider configured. Raises `ProviderUnavailable`.
 
     One that is configured and does not answer at the moment is taken: the operation says what is wrong.
     """
     entry = PROVIDERS[provider]
     if entry.local_only:
         return
+    age = func.extract("epoch", tx.now - ProviderPlace.checked_at).label("age")
     rows = tx.session.execute(
-        select(ProviderPlace.configured, ProviderPlace.reason).where(ProviderPlace.provider == provider)
+        select(ProviderPlace.agent, ProviderPlace.configured, ProviderPlace.reason, age)
+        .where(ProviderPlace.provider == provider)
+        .order_by(ProviderPlace.configured.desc(), ProviderPlace.checked_at.desc())
     ).all()
-    if any(row.configured for row in rows) or (entry.on_host and not rows):
+    best = rows[0] if rows else None
+    if entry.on_host and (best is None or best.configured):
         return  # which host takes it is asked next
-    why = rows[0].reason if rows else None
+    why = best.reason if best else None
+    if best is not None and best.configured:
+        if best.age <= SILENT_AFTER.total_seconds():
+            return
+        why = _unheard(best.agent, float(best.age))
     raise ProviderUnavailable(provider, (why or why_not_here(provider, {}) or "").rstrip("."))

@@ -44,10 +44,11 @@ _FAULTS = (
     Column("TIMES", "times"),
     Column("SECONDS", "seconds"),
 )
+_STATES = ("lost", "silent", "cordoned")
 _HOSTS = (
     Column("NAME", "name"),
     Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),
-    Column("STATE", lambda h: "lost" if h.get("lost") else "cordoned" if h.get("cordoned") else "ready"),
+    Column("STATE", lambda h: next((state for state in _STATES if h.get(state)), "ready")),
     Column("SEEN", since("last_seen_at")),
     Column("ID", "id", wide=True),
 )

@@ -154,3 +154,10 @@ def test_a_connection_uri_becomes_the_environment_of_psql() -> None:
 def test_psql_of_something_else_is_refused(canned: CannedBerth, berth: Run) -> None:
     canned.on("POST", "/instances/demo/secrets:reveal", Reply(200, {"items": []}))
     assert berth("psql", "demo").code == 2
+
+
+def test_a_host_that_nobody_hears_of_is_not_called_ready(canned: CannedBerth, berth: Run) -> None:
+    facts = {"lost": {"lost": True, "silent": True}, "quiet": {"silent": True, "cordoned": True}, "here": {}}
+    canned.on("GET", "/hosts", Reply(200, {"items": [{"name": name, **more} for name, more in facts.items()]}))
+    states = [line.split()[:3:2] for line in berth("hosts").out.splitlines()[1:]]
+    assert states == [["lost", "lost"], ["quiet", "silent"], ["here", "ready"]]

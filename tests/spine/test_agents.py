@@ -9,14 +9,15 @@ import signal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from agent.locks import AgentLocks
 from db.direct import direct
 from db.models import Host, Instance, ProviderPlace
-from domain.errors import HostUnavailable
+from domain.errors import HostUnavailable, ProviderUnavailable
 from domain.lifecycle import Operation
 from domain.operations import OperationStatus
+from services.places import check_configured, places
 from tests.spine.test_confirmations import evidence
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
@@ -50,14 +51,16 @@ def hosts(spine: Spine) -> list[Host]:
     return spine.rows(select(Host).order_by(Host.id))
 
 
-def test_an_agent_serves_its_provider_and_neither_workflows_nor_the_host(make_spine: MakeSpine) -> None:
+def test_an_agent_serves_its_provider_and_neither_workflows_nor_the_host(
+    make_spine: MakeSpine, tmp_path: Path
+) -> None:
     spine = make_spine()
     agent(spine, "--provider", "simulated")
     made = spine.create()
     with pytest.raises(AssertionError, match="did not get there"):
         spine.wait_operation(made, lambda row: row.status is not OperationStatus.PENDING, seconds=1.5)
     assert hosts(spine) == []
-    central = agent(spine, "--host")
+    central = agent(spine, "--host", folder=tmp_path / "other")
     assert [host.providers for host in hosts(spine)] == [["process"]]
     central.stop()
     spine.start_worker()
@@ -83,9 +86,21 @@ def test_a_second_live_agent_of_one_host_is_refused_and_told_who_has_it(make_spi
     spine = make_spine()
     first = agent(spine, "--host")
     said = refused(launch(spine, "--host"))
-    assert re.search(rf"berth-worker: host host_\w+ is taken by berth \S+ pid {first.pid} on", said), said
+    assert re.search(rf"berth-worker: the id host_\w+ is taken by berth \S+ pid {first.pid} on", said), said
     first.kill()
     agent(spine, "--host")
+
+
+def test_a_second_live_agent_of_one_id_is_refused_whatever_it_serves_and_is_called(make_spine: MakeSpine) -> None:
+    spine = make_spine()
+    whole = spine.start_worker()
+    first = agent(spine, "--provider", "simulated", "--name", "one")
+    for options in (["--provider", "simulated"], ["--provider", "ec2"]):
+        said = refused(launch(spine, *options, "--name", "two"))
+        assert re.search(rf"the id host_\w+ is taken by berth one pid {first.pid} on", said), said
+    first.kill()
+    agent(spine, "--provider", "simulated", "--name", "two")
+    assert whole.process.poll() is None
 
 
 def test_two_agents_of_one_name_on_different_hosts_are_refused(make_spine: MakeSpine, tmp_path: Path) -> None:
@@ -182,6 +197,23 @@ def test_work_for_a_silent_host_is_refused_and_its_delete_waits(make_spine: Make
     gone = spine.delete(made.deployment_id)
     spine.start_worker()
     spine.succeeded(gone)
+
+
+def test_a_provider_that_no_live_worker_serves_takes_no_new_work(spine: Spine) -> None:
+    def reported(seconds: float) -> None:
+        ago = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        spine.write(lambda tx: tx.session.execute(insert(ProviderPlace).values(**known, checked_at=ago)))
+
+    known = {"provider": "ec2", "host_id": "host_x", "agent": "build7", "configured": True, "available": True}
+    reported(28)
+    spine.write(lambda tx: check_configured(tx, "ec2"))
+    spine.write(lambda tx: tx.session.execute(delete(ProviderPlace).where(ProviderPlace.host_id == "host_x")))
+    reported(40)
+    with pytest.raises(ProviderUnavailable, match="build7, which serves it, was last heard of 40 s ago"):
+        spine.write(lambda tx: check_configured(tx, "ec2"))
+    (shown,) = spine.write(lambda tx: [p for p in places(tx.session)["ec2"] if p["host_id"] == "host_x"])
+    spine.write(lambda tx: tx.session.execute(delete(ProviderPlace).where(ProviderPlace.host_id == "host_x")))
+    assert not shown["available"]
 
 
 def test_places_are_recorded_with_what_is_missing(spine: Spine) -> None:
