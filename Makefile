@@ -26,8 +26,8 @@ run: $(READY) $(UI) temporal ## Run Berth here: embedded PostgreSQL and Temporal
 	@exec .venv/bin/berth up
 
 .PHONY: test
-test: $(READY) $(UI) temporal ## Run all tests, fast ones first
-	$(PY) -m pytest -p tests.fast_first $(ARGS)
+test: $(READY) $(UI) temporal ## Run all tests in lanes beside each other, fast ones first; with ARGS one lane
+	$(PY) -m tests.lanes $(ARGS)
 
 .PHONY: crash
 crash: $(READY) $(UI) temporal ## The full crash proof: 40 creates under 110 kills, some 15 minutes (ARGS are passed on)
