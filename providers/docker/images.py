@@ -29,8 +29,12 @@ class Images:
         return found
 
     def _find(self, reference: str) -> Mapping[str, Any] | None:
+        """By name alone: Docker would also take the beginning of an id, of whatever image has it."""
         found: Mapping[str, Any] | None = self._engine.find(lambda api: api.inspect_image(reference))  # type: ignore[no-untyped-call]
-        return found
+        if found is None:
+            return None
+        names = (*(found.get("RepoTags") or ()), *(found.get("RepoDigests") or ()))
+        return found if _full(reference) in {_full(name) for name in names} else None
 
     def _fetch(self, reference: str, call: Call) -> None:
         """Each piece of news resets the time-out: a pull that moves may take long, one that hangs may not."""
@@ -53,6 +57,19 @@ def _parts(reference: str) -> tuple[str, str | None]:
         return repository, digest
     repository, colon, tag = reference.rpartition(":")
     return (repository, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def _full(reference: str) -> tuple[str, str | None]:
+    """Registry and repository, and tag or digest: the same for every way to write a name."""
+    repository, version = _parts(reference)
+    if "@" in reference:
+        repository = _parts(repository)[0]  # a tag beside a digest means nothing
+    host, slash, rest = repository.partition("/")
+    if not slash or not (host == "localhost" or "." in host or ":" in host):
+        host, rest = "docker.io", repository
+    if host in {"docker.io", "index.docker.io"}:
+        host, rest = "docker.io", rest if "/" in rest else f"library/{rest}"
+    return f"{host}/{rest}", version
 
 
 def _refused(reference: str, said: str, kind: ProviderErrorKind) -> ProviderError:

@@ -61,7 +61,8 @@ class Making:
     def _make(self, shape: Shape, image: Mapping[str, Any], call: Call) -> Container:
         work = shape.work
         volumes = self.volumes.ensure(work, shape.recipe.volumes, image, call)
-        parts = Parts(self.networks.ensure(work.identity, call), volumes, work.resources.disk_gb)
+        network = self.networks.ensure(work.identity, call)
+        parts = Parts(str(image["Id"]), network, volumes, work.resources.disk_gb)
         with contextlib.suppress(NameInUse):  # another attempt of ours was faster, or its answer was lost
             try:
                 self._create(shape, parts, call)
@@ -80,7 +81,9 @@ class Making:
         self.engine.act(
             call,
             lambda api: api.create_container(
-                name=name, **creation(shape), host_config=api.create_host_config(**host_options(shape, parts))
+                name=name,
+                **creation(shape, parts),
+                host_config=api.create_host_config(**host_options(shape, parts)),
             ),
             hide=hide,
         )

@@ -80,8 +80,9 @@ class Shape:
 
 @dataclass(frozen=True)
 class Parts:
-    """What must be there before the container: its network, volumes by mount path, and a limit of its disk."""
+    """What must be there before the container: image and network by id, volumes by mount path, disk limit."""
 
+    image: str
     network: str
     volumes: Mapping[PurePosixPath, str] = field(default_factory=dict)
     disk_gb: int | None = None
@@ -106,11 +107,11 @@ def limits_of(work: Work, options: Options) -> Limits:
     return Limits(round((cpu or 0) * 1e9), (memory or 0) << 20, options.pids_limit)
 
 
-def creation(shape: Shape) -> dict[str, Any]:
+def creation(shape: Shape, parts: Parts) -> dict[str, Any]:
     """The SDK's arguments for the container itself. The environment is the only place of secrets."""
     recipe = shape.recipe
     return {
-        "image": recipe.image,
+        "image": parts.image,
         "command": list(recipe.arguments) or None,
         "environment": {**recipe.environment, **recipe.secrets},
         "user": None if recipe.user is None else f"{recipe.user}:{recipe.user}",
