@@ -16,7 +16,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from db.vault import NotSealed
-from domain.errors import BerthError, CallCancelled, FenceLost, ProviderError, Refused, TimedOut
+from domain.errors import BerthError, CallCancelled, EndedByItself, FenceLost, ProviderError, Refused, TimedOut
+from domain.limits import MOST_ENDINGS
 
 
 @contextmanager
@@ -28,8 +29,11 @@ def as_temporal_failures() -> Iterator[None]:
         raise
     except ProviderError as error:
         delay = timedelta(seconds=error.retry_after) if error.retry_after else None
+        final = not error.retryable or (
+            isinstance(error, EndedByItself) and activity.info().attempt >= MOST_ENDINGS
+        )
         raise ApplicationError(
-            error.message, type=error.code, non_retryable=not error.retryable, next_retry_delay=delay
+            error.message, type=error.code, non_retryable=final, next_retry_delay=delay
         ) from None
     except (FenceLost, CallCancelled, NotSealed, Refused, TimedOut) as error:
         raise ApplicationError(error.message, type=error.code, non_retryable=True) from None

@@ -12,8 +12,9 @@ from activities.calls import ActivityCall
 from activities.loading import blueprint_of, load, provider_of
 from activities.parts import Parts
 from blueprints.base import Blueprint
-from domain.errors import ProviderError, ProviderErrorKind
+from domain.errors import EndedByItself, ProviderError, ProviderErrorKind
 from domain.lifecycle import Operation, Status
+from domain.text import printable
 from domain.work import Outcome, Seen, Work
 from providers.base import PreviousGone, Provider
 from providers.registry import budget
@@ -134,9 +135,8 @@ class Verbs:
         """Do not wait for something that has died."""
         look = provider.observe(work)
         if look.seen in {Seen.DOWN, Seen.CRASHED, Seen.ABSENT}:
-            tail = work.masked("; ".join(provider.logs(work, 3)))
-            raise ProviderError(
-                ProviderErrorKind.TRANSIENT,
+            tail = work.masked(printable(work.masked("; ".join(provider.logs(work, 3)))))
+            raise EndedByItself(
                 f"{work.name} stopped before it served ({look.detail or look.provider_state}); "
                 f"last output: {tail or why.message}",
             )

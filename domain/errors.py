@@ -17,6 +17,7 @@ BerthError
 ├── CallCancelled              the operation was cancelled while a provider call was under way
 ├── TimedOut                   the time of a step is over
 └── ProviderError              the provider said no; its kind decides about retries
+    └── EndedByItself          what runs has ended: some attempts more, not until the time is over
 """
 
 from __future__ import annotations
@@ -230,3 +231,10 @@ class ProviderError(BerthError):
     def as_record(self) -> dict[str, Any]:
         """The form stored with the operation and its step."""
         return {"code": self.code, "message": self.message, "retryable": self.retryable}
+
+
+class EndedByItself(ProviderError):
+    """The instance was started and ended before it served. Waiting mends that seldom, so attempts are counted."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ProviderErrorKind.TRANSIENT, message)

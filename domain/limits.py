@@ -24,6 +24,8 @@ HANDOVER_SECONDS = 1.0
 PARALLEL_INSTANCES = 10
 """Instances of one phase that are acted on at once."""
 MAX_POLICY_RESTARTS = 5
+MOST_ENDINGS = 6
+"""After so many attempts an instance that ends by itself is given up, however much time its step has left."""
 
 MAX_MEMBERS = 50
 MAX_BODY_BYTES = 256 * 1024
@@ -45,6 +47,11 @@ class Budget:
 
 
 DEFAULT_BUDGET = Budget(60, 240, 60)
+
+
+def patient(own: Mapping[Operation, Budget]) -> dict[Operation, Budget]:
+    """Budgets of a provider that can be away for a while: each verb is tried until its total is over."""
+    return {verb: replace(own.get(verb, DEFAULT_BUDGET), attempts=0) for verb in Operation}
 
 
 def database_budget(of_server: Budget) -> Budget:

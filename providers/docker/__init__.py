@@ -1,7 +1,7 @@
 """Instances as containers of this host's Docker Engine. Start reading at `provider.py`."""
 
 from domain.lifecycle import Operation
-from domain.limits import Budget
+from domain.limits import Budget, patient
 from domain.work import Form
 from providers.base import Provider
 from providers.entry import ProviderEntry, Setup
@@ -23,5 +23,5 @@ ENTRY = ProviderEntry(
     Form.CONTAINER,
     on_host=True,
     open=_open,
-    budgets={Operation.CREATE: Budget(120, 600, 300), Operation.DELETE: Budget(90, 300, 30)},
+    budgets=patient({Operation.CREATE: Budget(120, 600, 300), Operation.DELETE: Budget(90, 300, 30)}),
 )

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from domain.errors import ProviderError, ProviderErrorKind
+from domain.errors import EndedByItself, ProviderError, ProviderErrorKind
+from domain.text import printable
 from domain.work import Call, Identity, InventoryItem, Observation, Outcome, Seen, Work
 from providers.base import PortBusy
 from providers.docker import ending, inventory, logs
@@ -19,7 +20,7 @@ from providers.docker.engine import Engine
 from providers.docker.failures import PortTaken, masked
 from providers.docker.images import Images
 from providers.docker.inventory import Holding
-from providers.docker.labels import USER_PREFIX, container_name, of_instance, user_labels
+from providers.docker.labels import USER_PREFIX, container_name, of_instance, user_labels, volume_name
 from providers.docker.making import Making
 from providers.docker.networks import Networks
 from providers.docker.options import Options
@@ -33,6 +34,7 @@ _SETTLING_SECONDS = 0.25
 _LAST_WORDS, _LONGEST_WORDS = 3, 300
 _DISK_FREE = "disk_gb is recorded, not enforced: Docker's storage here has no quota"
 _DISK_PARTLY = "disk_gb limits what the container writes outside its volumes"
+_NOTHING_LEFT = "delete or forget the instance, and create it anew"
 _LABELS_LATER = "a container's labels are fixed: the new ones come with its next replacement"
 
 
@@ -63,8 +65,8 @@ class DockerProvider:
 
     def start(self, work: Work, call: Call) -> Outcome:
         shape = shape_of(work, self._options)
-        found = self._present(work, shape, call)
-        if not found.lives:
+        found = self._present_or_data(work, shape, call)
+        if found is None or not found.lives:
             found = self._making.bring(found, shape, call)
         return self._run(found, shape, call)
 
@@ -74,12 +76,14 @@ class DockerProvider:
 
     def restart(self, work: Work, call: Call) -> Outcome:
         shape = shape_of(work, self._options)
-        found = self._stopped(self._present(work, shape, call), call)
+        found = self._present_or_data(work, shape, call)
+        if found is not None:
+            found = self._stopped(found, call)
         return self._run(self._making.bring(found, shape, call), shape, call)
 
     def modify(self, work: Work, call: Call) -> Outcome:
         shape = shape_of(work, self._options)
-        found = self._present(work, shape, call)
+        found = self._present_or_data(work, shape, call)
         with _clear_port(work):
             return self._outcome(self._making.bring(found, shape, call), shape)
 
@@ -120,20 +124,24 @@ class DockerProvider:
         return self._making.tidy(sight, shape, call)
 
     def _present(self, work: Work, shape: Shape, call: Call) -> Container:
-        """Only create makes things: the other verbs need what it made."""
         found = self._tidied(work, shape, call)
         if found is None:
-            raise self._gone(work)
+            left = self._volumes.names(work.identity)
+            kept = f"its data is still there ({', '.join(left)}), and a start makes the container anew"
+            raise _gone(work, kept if left else _NOTHING_LEFT)
         return found
 
-    def _gone(self, work: Work) -> ProviderError:
-        left = self._volumes.names(work.identity)
-        kept = f"; its data is still there ({', '.join(left)}), and goes with a delete" if left else ""
-        return ProviderError(
-            ProviderErrorKind.NOT_FOUND,
-            f"{work.name} has no container on this host any more: {container_name(work.instance_id)} was removed "
-            f"outside Berth{kept}; delete or forget the instance, and create it anew",
-        )
+    def _present_or_data(self, work: Work, shape: Shape, call: Call) -> Container | None:
+        """None: the container is gone and all of its data is there. Else only create may make an empty one."""
+        found = self._tidied(work, shape, call)
+        if found is None:
+            left = self._volumes.names(work.identity)
+            lost = {volume_name(work.instance_id, name) for name in shape.recipe.volumes}.difference(left)
+            if not left or lost:
+                partly = f"of its data {', '.join(sorted(lost))} is gone too, {', '.join(left)} is still there; "
+                raise _gone(work, (partly if left else "") + _NOTHING_LEFT)
+            call.progress(f"making the container of {work.name} anew: it was removed, its data is there")
+        return found
 
     def _run(self, found: Container, shape: Shape, call: Call) -> Outcome:
         """From whatever it is to a running container."""
@@ -156,10 +164,8 @@ class DockerProvider:
             return now
         _, why = (now or found).meaning()
         said = logs.tail(self._engine, found.id, _LAST_WORDS) if now is not None else []
-        lines = (masked(line.strip(), shape.recipe.secrets.values())[:_LONGEST_WORDS] for line in said)
-        words = " / ".join(lines)
-        raise ProviderError(
-            ProviderErrorKind.TRANSIENT,
+        words = " / ".join(_quoted(line, shape) for line in said)
+        raise EndedByItself(
             f"{shape.work.name} ended at once: {why}{'; last output: ' + words if words else ''}",
         )
 
@@ -215,3 +221,17 @@ def _clear_port(work: Work) -> Iterator[None]:
         if work.port is None:
             raise
         raise PortBusy(work.port, ports.holder(work.port)) from None
+
+
+def _gone(work: Work, what_now: str) -> ProviderError:
+    return ProviderError(
+        ProviderErrorKind.NOT_FOUND,
+        f"{work.name} has no container on this host any more: {container_name(work.instance_id)} was removed "
+        f"outside Berth; {what_now}",
+    )
+
+
+def _quoted(line: str, shape: Shape) -> str:
+    """Masked before and after: a secret can hold control characters, and they can stand in between."""
+    secrets = shape.recipe.secrets.values()
+    return masked(printable(masked(line, secrets)), secrets).strip()[:_LONGEST_WORDS]

@@ -1,7 +1,7 @@
 """Instances as Deployments of a Kubernetes cluster. Start at `provider.py`; `naming.py` says whose things are."""
 
 from domain.lifecycle import Operation
-from domain.limits import Budget
+from domain.limits import Budget, patient
 from domain.work import Form
 from providers.base import Provider
 from providers.entry import ProviderEntry, Setup
@@ -25,8 +25,5 @@ ENTRY = ProviderEntry(
     Form.CONTAINER,
     on_host=False,
     open=_open,
-    budgets={
-        Operation.CREATE: Budget(30, 600, 300, attempts=0),
-        Operation.DELETE: Budget(60, 900, 600, attempts=0),
-    },
+    budgets=patient({Operation.CREATE: Budget(30, 600, 300), Operation.DELETE: Budget(60, 900, 600)}),
 )

@@ -173,6 +173,7 @@ class DockerHarness(Harness):
         return bool(wait_until(asked) == work.instance_id)
 
     def vanish(self, work: Work) -> None:
+        """With its data: with data left a start makes it anew."""
         found = self._only(work)
         found.remove(force=True)
 
@@ -184,6 +185,8 @@ class DockerHarness(Harness):
             return False
 
         wait_until(gone)
+        for volume in self._volumes(work):
+            volume.remove()
 
     def plant(self, work: Work, kind: Foreign) -> None:
         other = signed(replace(work.identity, instance_id=an_id("ins")))

@@ -151,6 +151,7 @@ def test_a_missing_image_fails_with_what_to_do_and_a_retry_works_once_it_is_ther
 
 
 def test_an_engine_that_is_away_is_said_and_waited_for(whole: Whole, docker_engine: DockerEngine) -> None:
+    """For longer than a few quick attempts would take."""
     whole.done(
         whole.create(
             name="patient", blueprint="container", provider="docker", params={"image": "berth-test/web:1"}
@@ -158,12 +159,42 @@ def test_an_engine_that_is_away_is_said_and_waited_for(whole: Whole, docker_engi
     )
     docker_engine.stop()
     try:
-        failed = whole.act("patient", "restart", wanted="failed", seconds=90)
-        assert "Docker" in failed["error"]["message"]
+        asked = whole.api.act("patient", "restart")
+        assert asked.status_code == 202, asked.text
+        accepted = asked.json()["operation"]["id"]
+
+        def tries() -> list[Any]:
+            steps = whole.api.get(f"/operations/{accepted}")["steps"]
+            tried = [attempt for step in steps for attempt in step["attempts"]]
+            return [one for one in tried if "cannot be reached" in (one.get("error") or "")]
+
+        wait_for(lambda: len(tries()) > 6, 60, lambda: f"given up: {whole.api.get(f'/operations/{accepted}')}")
+        assert "Docker daemon" in tries()[0]["error"]
     finally:
         docker_engine.start()
-    whole.act("patient", "retry")
+    whole.done(accepted)
+    assert whole.instance("patient")["status"] == "running"
     whole.delete("patient")
+
+
+def test_a_container_that_was_removed_by_hand_comes_back_with_its_rows(
+    whole: Whole, docker_engine: DockerEngine
+) -> None:
+    whole.done(whole.create(name="lost", blueprint="postgres", provider="docker"))
+    uri = whole.api.ask("POST", "/instances/lost/secrets:reveal").json()["connection_uri"]
+    with psycopg2.connect(uri, connect_timeout=5) as connection, connection.cursor() as cursor:
+        cursor.execute("create table t as select 42 as answer")
+    connection.close()
+    for action in ("restart", "start"):
+        containers(docker_engine, whole.instance("lost"))[0].remove(force=True)
+        if action == "start":
+            assert whole.act("lost", "stop", "failed")["error"]["code"] == "not-found"
+        whole.act("lost", action)
+        with psycopg2.connect(uri, connect_timeout=5) as connection, connection.cursor() as cursor:
+            cursor.execute("select answer from t")
+            assert cursor.fetchone() == (42,)
+        connection.close()
+    whole.delete("lost")
 
 
 def test_an_instance_that_prints_its_secret_and_dies_gives_a_cause_without_it(whole: Whole) -> None:
