@@ -140,16 +140,20 @@ def why_not_here(provider: str, reports: Reports) -> str | None:
 def check_configured(tx: Tx, provider: str) -> None:
     """Refuse a new deployment where no live worker has the provider configured. Raises `ProviderUnavailable`.
 
-    One that is configured and does not answer at the moment is taken: the operation says what is wrong.
+    Another place than the one that holds its instances counts as none. One that is configured and does not answer
+    at the moment is taken: the operation says what is wrong.
     """
     entry = PROVIDERS[provider]
     if entry.local_only:
         return
     age = func.extract("epoch", tx.now - ProviderPlace.checked_at).label("age")
+    key = func.concat(f"provider_identity/{provider}", *(("/", ProviderPlace.host_id) if entry.on_host else ()))
+    recorded = select(Meta.value).where(Meta.key == key).scalar_subquery()
+    usable = (ProviderPlace.configured & (ProviderPlace.identity == recorded).is_not(False)).label("configured")
     rows = tx.session.execute(
-        select(ProviderPlace.agent, ProviderPlace.configured, ProviderPlace.reason, age)
+        select(ProviderPlace.agent, usable, ProviderPlace.reason, age)
         .where(ProviderPlace.provider == provider)
-        .order_by(ProviderPlace.configured.desc(), ProviderPlace.checked_at.desc())
+        .order_by(usable.desc(), ProviderPlace.checked_at.desc())
     ).all()
     best = rows[0] if rows else None
     if entry.on_host and (best is None or best.configured):

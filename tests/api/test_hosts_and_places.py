@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert
+from sqlalchemy import delete, func, insert, update
 
-from db.models import ProviderPlace
+from db.models import Meta, ProviderPlace
 from tests.api.test_refusals import is_problem
 from tests.support.api import Api, add_host
 
@@ -91,6 +91,23 @@ def test_a_create_where_the_provider_is_configured_and_away_is_taken(api: Api) -
     assert api.ask("POST", "/instances", body).status_code == 202
     shown = provider(api, "kubernetes")
     assert (shown["available"], shown["configured"], shown["reason"]) == (False, True, "connection refused")
+
+
+def test_a_create_at_another_place_than_the_recorded_one_is_refused_with_its_words(api: Api) -> None:
+    a_place(api, "ec2", available=False, reason="it is another one", identity="2/eu-west-1", host_id="h-swapped")
+    with api.database.begin() as tx:
+        tx.session.execute(insert(Meta).values(key="provider_identity/ec2", value="1/eu-west-1"))
+    body = {"name": api.name(), "blueprint": "vm", "provider": "ec2", "params": {"instance_type": "t3.micro"}}
+    try:
+        form = is_problem(api.ask("POST", "/instances", body), 409, "provider-unavailable")
+        assert form["detail"] == "The provider ec2 cannot be used here: it is another one."
+        with api.database.begin() as tx:
+            tx.session.execute(update(Meta).values(value="2/eu-west-1").where(Meta.key == "provider_identity/ec2"))
+        assert api.ask("POST", "/instances", body).status_code == 202
+    finally:
+        with api.database.begin() as tx:
+            tx.session.execute(delete(Meta).where(Meta.key == "provider_identity/ec2"))
+            tx.session.execute(delete(ProviderPlace).where(ProviderPlace.host_id == "h-swapped"))
 
 
 def test_a_report_of_a_worker_that_is_gone_is_not_believed(api: Api) -> None:
