@@ -123,3 +123,25 @@ def test_a_launch_that_ends_by_itself_fails_with_its_reason_and_a_retry_makes_a_
     (machine,) = ec2.alive()
     row = berth.instance(again.deployment_id)
     assert (row.status, row.cloud_instance_id) == (Status.RUNNING, machine["id"])
+
+
+@pytest.mark.crash
+def test_a_worker_that_dies_after_its_launch_in_the_second_zone_leaves_one_machine(
+    ec2: Ec2, make_spine: MakeSpine
+) -> None:
+    """The one that takes over has been there for long, finds room in the first zone, and sees no machine yet."""
+    berth = _berth(ec2, make_spine, consistency_seconds="12", zones=",".join(ZONES[:2]))
+    ec2.configure(capacity={ZONES[0]: 0}, hidden=11.0)
+    rule = ec2.proxy.hang_after_success(body=f"AvailabilityZone={ZONES[1]}")
+    made = _launch(berth)
+    berth.wait_operation(made, lambda _: any(step.attempts for step in berth.steps(made.operation_id)), LONG)
+    berth.start_worker()
+    wait_for(lambda: len(ec2.instances()) == 1, LONG, "it was never launched in the second zone")
+    berth.workers[0].kill()
+    ec2.proxy.drop(rule)
+    ec2.configure(capacity={})
+    berth.succeeded(made, LONG)
+    (machine,) = ec2.instances()
+    assert machine["zone"] == ZONES[1]
+    assert berth.instance(made.deployment_id).cloud_instance_id == machine["id"]
+    assert len(berth.steps(made.operation_id)[1].attempts) == 2
