@@ -14,7 +14,7 @@ from temporalio import activity
 from db.session import Database
 from domain.errors import CallCancelled
 from services.fence import Owner, fence_holds
-from services.steps import say
+from services.steps import CUT, say
 
 T = TypeVar("T")
 _HEARTBEAT_EVERY = 1.0
@@ -53,7 +53,7 @@ class ActivityCall:
     def guard(self) -> None:
         """The fence, asked directly before a mutation."""
         if self._stop.is_set():
-            raise CallCancelled("the call was cancelled")
+            raise CallCancelled(CUT)
         if self.owner is not None:
             with self._database.begin() as tx:
                 fence_holds(
@@ -68,7 +68,7 @@ class ActivityCall:
     def sleep(self, seconds: float) -> None:
         """Wait, unless the call is cancelled."""
         if self._stop.wait(seconds):
-            raise CallCancelled("the call was cancelled")
+            raise CallCancelled(CUT)
 
     def progress(self, message: str) -> None:
         """Show what is happening, at most twice a second."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, extract, update
 
-from db.models import Instance, OperationInstance, OperationRow
+from db.models import Instance, OperationInstance, OperationRow, OperationStep
 from db.session import Tx
 from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
@@ -18,7 +18,7 @@ from domain.operations import OPERATION_DETAILS, ConfirmationMethod, ErrorOrigin
 from domain.work import Outcome
 from services.events import instance_event, launch_times
 from services.fence import Owner, check_attempt
-from services.steps import Held, closed, hold
+from services.steps import CUT, TIME_OVER, Held, closed, hold
 
 
 @dataclass(frozen=True)
@@ -175,11 +175,20 @@ def fail_step(
     held = hold(tx, owner, instance_id, step_name=step_name)
     if held.step.status is StepStatus.DONE or (step_name is None and held.move.outcome is not None):
         return
+    error = _with_last_words(held.step, error)
     _end_step(held, StepStatus.FAILED, error["message"])
     held.move.error = error
     if held.move.outcome is None:
         held.move.outcome = "failed"
         mark_error(tx, held.operation, held.move, held.row, error)
+
+
+def _with_last_words(step: OperationStep, error: dict[str, Any]) -> dict[str, Any]:
+    """A time-out alone says nothing of the cause: what the step said last does, or why its last attempt failed."""
+    last = step.message or (step.attempts[-1].get("error") if step.attempts else None)
+    if error["code"] != "timed-out" or last in (None, TIME_OVER, CUT) or last in error["message"]:
+        return error
+    return {**error, "message": f"{error['message']}; last: {last}"}
 
 
 def mark_error(

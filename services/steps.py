@@ -23,6 +23,10 @@ from services.fence import Owner, check_owner
 from services.planning import write_planned
 from services.works import GrantedDatabase, granted, load_work
 
+TIME_OVER = "its time was over, or the operation was stopped"
+CUT = "the call was cancelled"
+"""Why an attempt ended that did not end by itself: the cause of nothing."""
+
 
 @dataclass(frozen=True)
 class StepWork:
@@ -120,7 +124,7 @@ def load_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: s
 def begin_after(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: str) -> StepWork:
     """For what follows the attempts (clean-up, a look): one that still runs, past its time, ends here."""
     held = hold(tx, owner, instance_id)
-    held.step.attempts = closed(held.step.attempts, held.now, "its time was over, or the operation was stopped")
+    held.step.attempts = closed(held.step.attempts, held.now, TIME_OVER)
     return _step_work(tx, vault, server_id, held)
 
 
@@ -169,7 +173,8 @@ def end_attempt(
     if len(held.step.attempts) != attempt:
         return
     held.step.attempts = closed(held.step.attempts, held.now, error)
-    held.step.message = None
+    if error != CUT:  # what a cut attempt was doing is all that is known of the cause
+        held.step.message = None
 
 
 def say(tx: Tx, owner: Owner, instance_id: str, message: str, *, step_name: str | None = None) -> None:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from db.session import CHANNEL_OPERATIONS
 from domain.errors import InvalidInput, NotFound, OperationNotAllowed
 from domain.lifecycle import Status
 from domain.limits import PARALLEL_INSTANCES
@@ -44,29 +45,58 @@ def evidence(spine: Spine, made: Accepted) -> tuple[str, str | None]:
     return event.source, event.confirmation_method
 
 
-def test_an_agents_word_alone_changes_nothing_until_the_provider_shows_it(spine: Spine) -> None:
+def shown_create(make_spine: MakeSpine) -> tuple[Spine, Accepted]:
+    """A create that the provider shows already, while the poll's next turn is far away."""
+    spine = make_spine(BERTH_SIMULATED_POLL_SECONDS="30")
+    spine.start_worker()
+    made = accepted_create(spine, seconds=0.8)
+    spine.wait_call(made.deployment_id, "observe")
+    time.sleep(1.0)
+    assert spine.instance(made.deployment_id).status is Status.CREATING
+    return spine, made
+
+
+def test_a_word_that_the_provider_does_not_bear_out_changes_nothing_and_earns_nothing(spine: Spine) -> None:
     made = accepted_create(spine)
     assert claim(spine, made, AGENT) is True
     assert spine.instance(made.deployment_id).status is Status.CREATING
     spine.succeeded(made)
+    assert evidence(spine, made) == ("backend", "provider_poll")
+
+
+def test_a_word_that_could_not_be_checked_is_checked_by_the_next_look(make_spine: MakeSpine) -> None:
+    spine, made = shown_create(make_spine)
+    spine.fault("observe", "error", instance=spine.instance(made.deployment_id).id)
+    before = spine.calls(spine.instance(made.deployment_id).id)["observe"]
+    claim(spine, made, AGENT)
+    spine.wait_call(made.deployment_id, "observe", before + 1)
+    assert spine.instance(made.deployment_id).status is Status.CREATING
+    spine.write(lambda tx: tx.wake(CHANNEL_OPERATIONS, made.operation_id))
+    spine.succeeded(made, seconds=5)
     assert evidence(spine, made) == ("agent", "external")
 
 
-def test_the_first_confirmation_wins_and_later_ones_are_no_ops(spine: Spine) -> None:
+def test_a_word_that_the_provider_bears_out_is_the_evidence(make_spine: MakeSpine) -> None:
+    spine, made = shown_create(make_spine)
+    assert claim(spine, made, AGENT) is True
+    spine.succeeded(made, seconds=5)
+    assert evidence(spine, made) == ("agent", "external")
+    assert spine.event_types(made.operation_id).count("LAUNCH_CONFIRMED") == 1
+
+
+def test_a_repeated_claim_is_stored_once(spine: Spine) -> None:
     made = accepted_create(spine)
     assert claim(spine, made, AGENT) is True
     assert claim(spine, made, AGENT) is False
     assert claim(spine, made, Caller("other", source=Source.EXTERNAL)) is False
     signal(spine, made, generation=1)
     spine.succeeded(made)
-    assert evidence(spine, made) == ("agent", "external")
-    assert spine.event_types(made.operation_id).count("LAUNCH_CONFIRMED") == 1
 
 
-def test_a_confirm_signal_is_evidence_too(spine: Spine) -> None:
-    made = accepted_create(spine)
+def test_a_confirm_signal_is_evidence_too(make_spine: MakeSpine) -> None:
+    spine, made = shown_create(make_spine)
     signal(spine, made, generation=1)
-    spine.succeeded(made)
+    spine.succeeded(made, seconds=5)
     assert evidence(spine, made) == ("external", "external")
 
 
@@ -115,14 +145,17 @@ def test_a_confirmation_must_name_operation_instance_kind_and_generation(spine: 
         claim(spine, made, AGENT)
 
 
-def test_a_termination_is_confirmed_with_its_source_and_goes_to_history(spine: Spine) -> None:
+def test_a_termination_is_confirmed_with_its_source_and_goes_to_history(make_spine: MakeSpine) -> None:
+    spine = make_spine(BERTH_SIMULATED_POLL_SECONDS="30")
+    spine.start_worker()
     made = spine.create_done()
     row = spine.instance(made.deployment_id)
     spine.fault("delete", "unconfirmed", seconds=1.0, instance=row.id)
     gone = spine.delete(made.deployment_id)
     spine.wait_operation(gone, lambda op: "TERMINATE_ACCEPTED" in spine.event_types(op.id))
+    time.sleep(1.2)
     spine.write(lambda tx: record_confirmation(tx, AGENT, gone.operation_id, row.id, "terminated", 1))
-    spine.succeeded(gone)
+    spine.succeeded(gone, seconds=5)
     (life,) = spine.runs(made.deployment_id)
     assert life.confirmation_method == "external"
     assert life.termination_confirmed_at is not None
@@ -184,6 +217,19 @@ def test_a_time_out_says_what_was_seen_last(spine: Spine) -> None:
     name = spine.instance(made.deployment_id).name
     assert failed.error["message"] == f"{name} was not running within 3 s: simulated: throttled"
     assert (failed.error["code"], failed.error["retryable"]) == ("timed-out", True)
+
+
+def test_a_time_out_of_an_attempt_says_what_the_step_said_last(spine: Spine) -> None:
+    spine.fault("create", "used_up")
+    made = spine.create(simulate={"create": {"fault": "hang"}}, timeouts={"launch_seconds": 2})
+    spine.wait_operation(made, lambda row: any(messages(spine, row.id)))
+    (said,) = filter(None, messages(spine, made.operation_id))
+    failed = spine.failed(made)
+    assert failed.error is not None
+    assert failed.error["code"] == "timed-out"
+    assert "was not done within 2 s" in failed.error["message"]
+    assert failed.error["message"].endswith(f"; last: {said}")
+    assert spine.instance(made.deployment_id).error_message == failed.error["message"]
 
 
 def messages(spine: Spine, operation_id: str) -> list[str | None]:
