@@ -1,6 +1,6 @@
 """Entry of `make test`: the whole suite in lanes beside each other, for much of it is waiting for servers.
 
-Each lane is a pytest of its own, with its own temporary folder and servers. A lane's report is printed when it ends,
+Each lane is a pytest of its own, with its own temporary folder and servers. A lane is reported when it ends,
 its failures last. With arguments of yours there is one lane: `make test ARGS="-m unit"`.
 """
 
