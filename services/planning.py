@@ -18,6 +18,7 @@ from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.limits import CLEANUP_SECONDS, Budget, database_budget
 from domain.operations import OPERATION_DETAILS, OperationStatus
+from domain.planned import Plan, PlannedStep
 from providers.registry import budget
 from services.allocations_checks import must_be_allocated, shared_address
 from services.events import instance_event, request_times
@@ -36,31 +37,6 @@ _CONNECTING = {Operation.CREATE, Operation.MODIFY, Operation.START, Operation.RE
 """What makes an instance log in to its database anew."""
 CENTRAL_QUEUE = "berth"
 """The queue of the workflows; what needs no place of its own is done there too."""
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """One instance's part in a phase. Ids and numbers only: it travels through Temporal."""
-
-    instance_id: str
-    name: str
-    verb: str
-    queue: str
-    attempt_seconds: float
-    total_seconds: float
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run needs to act. Stored with the operation, so that a repeat of Plan returns it."""
-
-    operation_id: str
-    kind: str
-    deployment: str
-    park_seconds: float
-    phases: tuple[tuple[PlannedStep, ...], ...]
-    rolling: bool
 
 
 def task_queue(provider: str, host_id: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import insert
 
@@ -12,9 +12,7 @@ from db.session import Tx
 from domain.databases import DatabaseStep
 from domain.lifecycle import Operation
 from domain.operations import StepStatus
-
-if TYPE_CHECKING:
-    from services.planning import PlannedStep
+from domain.planned import PlannedStep
 
 _DOING: dict[str, str] = {
     Operation.CREATE: "Create",
