@@ -62,6 +62,10 @@ docs: $(READY) ## Write the generated documents again: lifecycle, errors, README
 bench: $(READY) temporal ## Measure operations against the bare engine (ARGS are passed on)
 	$(PY) -m bench.run $(ARGS)
 
+.PHONY: bench-feed
+bench-feed: $(READY) temporal ## Measure the live feed: commit to client, many sockets, an API process killed (ARGS are passed on)
+	$(PY) -m bench.feed $(ARGS)
+
 .PHONY: histories
 histories: $(READY) temporal ## Save the workflow histories that the replay tests read again; read the diff
 	$(PY) -m scripts.save_histories
