@@ -8,6 +8,9 @@ from typing import Any
 
 from providers.entry import Unconfigured
 
+_LONGEST_WINDOW = 40.0
+"""A launch waits it out within one attempt, which has 60 s."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -111,7 +114,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "security_groups": _list,
     "subnets": _pairs,
     "disk_gb": _whole,
-    "consistency_seconds": _seconds(0.1, 300),
+    "consistency_seconds": _seconds(0.1, _LONGEST_WINDOW),
     "poll_seconds": _seconds(0.05, 300),
     "call_seconds": _seconds(0.1, 30),
     "client_tokens": _truth,

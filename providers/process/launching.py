@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.errors import ProviderError, ProviderErrorKind
+from domain.text import printable
 from domain.work import Call, Command, Identity, ProcessRecipe
 from providers.base import PortBusy
 from providers.process import logs
@@ -127,7 +128,7 @@ class Launch:
 
     def _last_words(self, since: int) -> str:
         said = logs.tail(self.place.output, _LAST_WORDS, since=since)
-        return f": {' / '.join(line.strip()[:300] for line in said)}" if said else ""
+        return f": {' / '.join(printable(line).strip()[:300] for line in said)}" if said else ""
 
 
 def _wait(process: ProcessId, seconds: float, call: Call) -> int | None:
