@@ -37,7 +37,7 @@ class CodeRefused(Refused):
 def issue(tx: Tx, caller: Caller, purpose: Purpose) -> str:
     """A fresh code for `caller`; those that are past their time go."""
     tx.session.execute(delete(OneTimeCode).where(OneTimeCode.expires_at < tx.now))
-    code = secrets.token_urlsafe(32)
+    code = secrets.token_urlsafe(16)  # 128 bits; short, for it stands in a link that people see
     tx.session.execute(
         insert(OneTimeCode).values(
             digest=_digest(code),
