@@ -74,12 +74,12 @@ def _has_no_admin(work: Work) -> bool:
     try:
         with _session(work, APP, _PREPARE_SECONDS) as session:
             return not session.rows("select 1 from pg_roles where rolname = %s", ADMIN)
+    except _ServerFullError:
+        return False  # it has served before, and for that the administrator was made
     except ProviderError as error:
         if error.kind is not ProviderErrorKind.AUTH:
             raise
-    except _ServerFullError:
-        pass  # it has served before, and for that the administrator was made
-    return False
+        return False
 
 
 def _add_admin(work: Work) -> None:

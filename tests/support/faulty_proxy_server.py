@@ -13,7 +13,7 @@ import os
 import ssl
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,13 +41,10 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client connection, request after request."""
-        try:
-            while await self._one(reader, writer):
-                pass
-        except GONE:
-            pass
-        finally:
-            writer.close()
+        with closing(writer), suppress(*GONE):
+            more = True
+            while more:
+                more = await self._one(reader, writer)
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection can carry another request."""
@@ -170,7 +167,7 @@ async def _bad_gateway(writer: asyncio.StreamWriter, error: BaseException) -> bo
 
 async def _control(book: Book, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """`POST /rules`, `GET /rules`, `DELETE /rules[/n]`, `POST /rules/n/release`, `GET|DELETE /requests`."""
-    try:
+    with closing(writer), suppress(*GONE):
         head = Head.parse(await reader.readuntil(b"\r\n\r\n"))
         body = await whole_body(head, reader)
         try:
@@ -182,10 +179,6 @@ async def _control(book: Book, reader: asyncio.StreamReader, writer: asyncio.Str
             b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (status, len(text)) + text
         )
         await writer.drain()
-    except GONE:
-        pass
-    finally:
-        writer.close()
 
 
 def _obey(book: Book, method: str, path: list[str], body: bytes) -> Any:
