@@ -23,7 +23,8 @@ from api.feed import Feed
 from api.gate import Gate, Trust
 from api.parts import CountCache, Parts
 from api.routes import ALIASES, PREFIX, ROUTERS, methods_of, stream
-from api.wakeups import Wakeups, listener
+from api.wakeups import Wakeups
+from db.direct import direct
 from db.session import open_database
 from db.vault import Vault
 from domain.help import ERRORS_PAGE, errors_page
@@ -109,7 +110,7 @@ async def _compose(settings: Settings) -> Parts:
     links = TemporalLinks(settings.temporal_ui_url, settings.temporal_namespace)
     operations = OperationForms(links, UsualTimes())
     instances = InstanceForms(operations)
-    wakeups = Wakeups(listener(database.engine))
+    wakeups = Wakeups(direct(database.engine, "berth-api-wakeups"))
     return Parts(
         settings=settings,
         database=database,

@@ -18,8 +18,6 @@ from typing import Any
 
 import psycopg2
 import structlog
-from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
-from sqlalchemy import Engine
 
 from db.session import CHANNEL_EVENTS, CHANNEL_OPERATIONS
 
@@ -100,7 +98,6 @@ class Wakeups:
                 self._closed.wait(_RECONNECT_SECONDS)
 
     def _listen(self, connection: Any) -> None:
-        connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         with connection.cursor() as cursor, selectors.DefaultSelector() as selector:
             selector.register(connection, selectors.EVENT_READ)
             selector.register(self._wake_out, selectors.EVENT_READ)
@@ -143,18 +140,3 @@ async def wait_for(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def listener(engine: Engine) -> Callable[[], Any]:
-    """How the thread connects: as `engine` does, bounded, with a dead peer noticed in seconds."""
-    arguments, keywords = engine.dialect.create_connect_args(engine.url)
-    bounded = {
-        "connect_timeout": 5,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 5000,
-        "application_name": "berth-api-wakeups",
-        "options": "-c statement_timeout=5000",
-    }
-    return lambda: psycopg2.connect(*arguments, **{**keywords, **bounded})

@@ -1,4 +1,4 @@
-"""Connections beside the pool, for what holds or listens for long: wake-ups of a worker, locks of an agent.
+"""Connections beside the pool, for what holds or listens for long: wake-ups of API and worker, locks of an agent.
 
 A dead peer is noticed on both sides within seconds: a lock must not outlive the machine of its holder by hours.
 """

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.work import Identity, Work
+from providers.marks import claimed_by, marks_of
 
 PREFIX = "berth.dev/"
 USER_PREFIX = "labels.berth.dev/"
-SERVER, PROJECT, DEPLOYMENT = f"{PREFIX}server-id", f"{PREFIX}project", f"{PREFIX}deployment-id"
-INSTANCE, GENERATION = f"{PREFIX}instance-id", f"{PREFIX}generation"
+SERVER, PROJECT, INSTANCE = f"{PREFIX}server-id", f"{PREFIX}project", f"{PREFIX}instance-id"
 SIGNATURE, NAME = f"{PREFIX}signature", f"{PREFIX}name"
 RECIPE = f"{PREFIX}recipe"
 """A digest of what the container was made from, without the values of secrets."""
@@ -40,16 +40,7 @@ def network_name(identity: Identity) -> str:
 
 
 def identity_labels(work: Work) -> dict[str, str]:
-    own = work.identity
-    return {
-        SERVER: own.server_id,
-        PROJECT: own.project,
-        DEPLOYMENT: own.deployment_id,
-        INSTANCE: own.instance_id,
-        GENERATION: str(own.generation),
-        SIGNATURE: own.signature,
-        NAME: work.name,
-    }
+    return {**marks_of(work.identity, PREFIX), NAME: work.name}
 
 
 def user_labels(work: Work) -> dict[str, str]:
@@ -58,19 +49,7 @@ def user_labels(work: Work) -> dict[str, str]:
 
 def identity_of(labels: Mapping[str, str] | None) -> Identity | None:
     """What an object says of itself; the signature is still to be checked."""
-    if not labels:
-        return None
-    try:
-        return Identity(
-            server_id=labels[SERVER],
-            project=labels[PROJECT],
-            deployment_id=labels[DEPLOYMENT],
-            instance_id=labels[INSTANCE],
-            generation=int(labels[GENERATION]),
-            signature=labels[SIGNATURE],
-        )
-    except (KeyError, ValueError):
-        return None
+    return claimed_by(labels or {}, PREFIX)
 
 
 def of_instance(identity: Identity) -> dict[str, list[str]]:

@@ -10,15 +10,12 @@ from dataclasses import dataclass
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Identity, Work
+from providers.marks import claimed_by, marks_of
 
-SERVER = "berth:server-id"
-INSTANCE = "berth:instance-id"
+_PREFIX = "berth:"
+SERVER, INSTANCE = f"{_PREFIX}server-id", f"{_PREFIX}instance-id"
 RESUME = "berth:resume"
 """Set while a machine is stopped only for a change: whoever takes over the change starts it again."""
-_PROJECT = "berth:project"
-_DEPLOYMENT = "berth:deployment-id"
-_GENERATION = "berth:generation"
-_SIGNATURE = "berth:signature"
 _NAME = "berth:name"
 _LABEL = "berth:label:"
 _MOST_TAGS = 50
@@ -34,16 +31,7 @@ def object_name(instance_id: str) -> str:
 def tags_of(work: Work) -> dict[str, str]:
     """All tags of a new machine."""
     identity = work.identity
-    return {
-        "Name": object_name(identity.instance_id),
-        SERVER: identity.server_id,
-        _PROJECT: identity.project,
-        _DEPLOYMENT: identity.deployment_id,
-        INSTANCE: identity.instance_id,
-        _GENERATION: str(identity.generation),
-        _SIGNATURE: identity.signature,
-        **described(work),
-    }
+    return {"Name": object_name(identity.instance_id), **marks_of(identity, _PREFIX), **described(work)}
 
 
 def described(work: Work) -> dict[str, str]:
@@ -72,17 +60,7 @@ def from_list(tags: list[dict[str, str]] | None) -> dict[str, str]:
 
 def identity_in(tags: Mapping[str, str]) -> Identity | None:
     """What the tags claim; whether it is true, a signature says."""
-    try:
-        return Identity(
-            server_id=tags[SERVER],
-            project=tags[_PROJECT],
-            deployment_id=tags[_DEPLOYMENT],
-            instance_id=tags[INSTANCE],
-            generation=int(tags[_GENERATION]),
-            signature=tags[_SIGNATURE],
-        )
-    except (KeyError, ValueError):
-        return None
+    return claimed_by(tags, _PREFIX)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from domain.work import Identity, Work
 from providers.kubernetes.resources import Json
+from providers.marks import claimed_by, marks_of
 
 DOMAIN = "berth.dev"
 USER = f"labels.{DOMAIN}"
@@ -91,16 +91,7 @@ def labels(work: Work) -> dict[str, str]:
 
 
 def signed_annotations(work: Work) -> dict[str, str]:
-    identity = work.identity
-    return {
-        SERVER: identity.server_id,
-        PROJECT: identity.project,
-        DEPLOYMENT: identity.deployment_id,
-        INSTANCE: identity.instance_id,
-        GENERATION: str(identity.generation),
-        SIGNATURE: identity.signature,
-        NAME: work.name,
-    }
+    return {**marks_of(work.identity, f"{DOMAIN}/"), NAME: work.name}
 
 
 def user_annotations(given: Mapping[str, str]) -> dict[str, str]:
@@ -110,18 +101,7 @@ def user_annotations(given: Mapping[str, str]) -> dict[str, str]:
 
 def identity_of(found: Json) -> Identity | None:
     """Whose it says it is; None where it does not say."""
-    said: Mapping[str, Any] = found["metadata"].get("annotations") or {}
-    try:
-        return Identity(
-            server_id=said[SERVER],
-            project=said[PROJECT],
-            deployment_id=said[DEPLOYMENT],
-            instance_id=said[INSTANCE],
-            generation=int(said[GENERATION]),
-            signature=said[SIGNATURE],
-        )
-    except (KeyError, ValueError):
-        return None
+    return claimed_by(found["metadata"].get("annotations") or {}, f"{DOMAIN}/")
 
 
 @dataclass(frozen=True)
