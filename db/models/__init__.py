@@ -5,7 +5,7 @@ The migrations build the same tables; a test compares the two.
 
 from db.models.access import OneTimeCode
 from db.models.base import Base
-from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, ProviderPlace, Secret
+from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, Observer, ProviderPlace, Secret
 from db.models.history import InstanceRun, LifecycleEvent
 from db.models.operations import Confirmation, OperationInstance, OperationRow, OperationStep
 
@@ -19,6 +19,7 @@ __all__ = [
     "InstanceRun",
     "LifecycleEvent",
     "Meta",
+    "Observer",
     "OneTimeCode",
     "OperationInstance",
     "OperationRow",

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, enum_column, sql_list
 from domain.databases import AllocationState, DatabaseMode, Purpose
-from domain.lifecycle import IN_PROGRESS, BillingStatus, ProvisioningStatus, Role, Status
+from domain.lifecycle import IN_PROGRESS, BillingStatus, Health, ProvisioningStatus, Role, Status
 from domain.operations import ErrorOrigin, RestartPolicy
 
 
@@ -57,6 +57,26 @@ class ProviderPlace(Base):
     reason: Mapped[str | None]
     identity: Mapped[str | None]
     checked_at: Mapped[datetime]
+
+
+class Observer(Base):
+    """Who watches one provider, or one provider on one host. A new holder raises `epoch`; an older one is late."""
+
+    __tablename__ = "observers"
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    epoch: Mapped[int]
+    taken_at: Mapped[datetime]
+    renewed_at: Mapped[datetime]
+    streaming: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    """Whether the provider tells of changes by itself at the moment."""
+    last_full_at: Mapped[datetime | None]
+    """When everything was last compared with what the provider holds."""
+    watched: Mapped[int] = mapped_column(Integer, server_default="0")
+    orphans: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Objects in the last listing that belong to no living instance."""
+    trouble: Mapped[str | None]
+    """Why nothing can be seen at the moment."""
 
 
 class Deployment(Base):
@@ -122,6 +142,12 @@ class Instance(Base):
         enum_column(ProvisioningStatus, "provisioning_status")
     )
     billing_status: Mapped[BillingStatus] = mapped_column(enum_column(BillingStatus, "billing_status"))
+    health: Mapped[Health] = mapped_column(enum_column(Health, "health"), server_default=text("'unknown'"))
+    """As last observed. Readers ask `domain.health.shown`, which knows when it is too old to be believed."""
+    health_checked_at: Mapped[datetime | None]
+    health_reason: Mapped[str | None]
+    drift: Mapped[str | None]
+    """What was seen and differs from the status that is kept; it has been told once."""
     provider_state: Mapped[str | None]
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
