@@ -8,6 +8,7 @@ from db.models.base import Base
 from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, Observer, ProviderPlace, Secret
 from db.models.history import InstanceRun, LifecycleEvent
 from db.models.operations import Confirmation, OperationInstance, OperationRow, OperationStep
+from db.models.sight import Measure, Notification, Pulse, SpanRow
 
 __all__ = [
     "Base",
@@ -18,12 +19,16 @@ __all__ = [
     "Instance",
     "InstanceRun",
     "LifecycleEvent",
+    "Measure",
     "Meta",
+    "Notification",
     "Observer",
     "OneTimeCode",
     "OperationInstance",
     "OperationRow",
     "OperationStep",
     "ProviderPlace",
+    "Pulse",
     "Secret",
+    "SpanRow",
 ]

@@ -76,5 +76,6 @@ class InstanceRun(Base):
         Index("ix_runs_instance", "instance_id"),
         Index("ix_runs_name", "project", "name"),
         Index("ix_runs_launched", "launched_at"),
+        Index("ix_runs_end", "terminated_at"),
         Index("ix_runs_terminated", "project", "terminated_at", "run_id"),
     )

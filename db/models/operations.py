@@ -61,6 +61,8 @@ class OperationRow(Base):
     idempotency_scope: Mapped[str | None]
     idempotency_key: Mapped[str | None]
     idempotency_fingerprint: Mapped[str | None]
+    traceparent: Mapped[str | None]
+    """Where the operation was asked for, in W3C's form: everything done for it joins that trace."""
 
     __table_args__ = (
         Index(
@@ -83,6 +85,8 @@ class OperationRow(Base):
         Index("ix_operations_status", "project", "status"),
         Index("ix_operations_deployment", "deployment_id", "created_at"),
         Index("ix_operations_instances", "instance_ids", postgresql_using="gin"),
+        Index("ix_operations_finished", "finished_at", postgresql_where=text("finished_at is not null")),
+        Index("ix_operations_keyed", "created_at", postgresql_where=text("idempotency_key is not null")),
         Index("ix_operations_usual", "kind", "blueprint", "provider", "finished_at"),
         CheckConstraint(
             "(finished_at is not null) = (status in ('succeeded', 'failed', 'cancelled'))", name="final_has_end"
