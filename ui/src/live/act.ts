@@ -6,8 +6,9 @@ import { announce } from "@/lib/announce";
 import { duringOf, lifecycleNow } from "@/lib/lifecycle";
 import { say, unsay } from "@/lib/toasts";
 
+import type { Ask } from "./optimism";
 import { readInstance, readOperation } from "./queries";
-import { useLive } from "./store";
+import { answered, asks, begin, takeOperations, takeRecords, unanswered, withdrawn } from "./store";
 
 const TRY_AGAIN_MS = [1_000, 3_000, 8_000];
 /** This long after the 202 without a sign of it, the server is asked. */
@@ -19,8 +20,8 @@ function labelOf(instance: Instance, action: string): string {
   return instance.allowed_actions.find((one) => one.action === action)?.label ?? action;
 }
 
-function show(instance: Instance, action: string, key: string): void {
-  useLive.getState().ask({
+function wish(instance: Instance, action: string, key: string): Ask {
+  return {
     instanceId: instance.id,
     instanceName: instance.name,
     action,
@@ -32,7 +33,7 @@ function show(instance: Instance, action: string, key: string): void {
     askedAt: Date.now(),
     phase: "sent",
     operationId: null,
-  });
+  };
 }
 
 export interface Extra {
@@ -43,10 +44,10 @@ export interface Extra {
 export async function act(instance: Instance, action: string, extra: Extra = {}): Promise<boolean> {
   const key = freshKey();
   const label = labelOf(instance, action);
-  show(instance, action, key);
+  begin([wish(instance, action, key)]);
   announce(`${label} of ${instance.name} asked`);
   try {
-    const answer = await askUntilAnswered(instance, key, () =>
+    const answer = await askUntilAnswered([instance], key, () =>
       instancesAct({
         path: { key: instance.id },
         headers: { "Idempotency-Key": key },
@@ -61,7 +62,8 @@ export async function act(instance: Instance, action: string, extra: Extra = {})
   }
 }
 
-async function askUntilAnswered<T>(instance: Instance, key: string, request: () => Promise<T>): Promise<T> {
+/** Again under the same key while nobody answers, so that it cannot happen twice. */
+async function askUntilAnswered<T>(instances: readonly Instance[], key: string, request: () => Promise<T>): Promise<T> {
   for (const wait of TRY_AGAIN_MS) {
     try {
       const answer = await request();
@@ -69,8 +71,8 @@ async function askUntilAnswered<T>(instance: Instance, key: string, request: () 
       return answer;
     } catch (error) {
       if (!worthRetrying(error)) throw error;
-      useLive.getState().unanswered(instance.id, key);
-      sayUnsure(instance, key);
+      for (const instance of instances) unanswered(instance.id, key);
+      sayUnsure(instances, key);
       await pause(wait);
     }
   }
@@ -78,44 +80,44 @@ async function askUntilAnswered<T>(instance: Instance, key: string, request: () 
 }
 
 function take(instanceId: string, key: string, answer: AcceptedInstance): void {
-  const live = useLive.getState();
   const { operation } = answer;
-  live.answered(instanceId, key, { operationId: operation?.id ?? null, version: answer.instance?.version ?? null });
-  if (answer.instance) live.takeRecords([answer.instance]);
-  if (operation) live.takeOperations([operation]);
+  answered(instanceId, key, { operationId: operation?.id ?? null, version: answer.instance?.version ?? null });
+  if (answer.instance) takeRecords([answer.instance]);
+  if (operation) takeOperations([operation]);
   setTimeout(() => void lookAfter(instanceId, key), QUIET_MS);
 }
 
 /** Nothing seen since: ask, rather than show a wish for ever. */
 export async function lookAfter(instanceId: string, key?: string): Promise<void> {
-  const ask = useLive.getState().asks[instanceId];
+  const ask = asks.get(instanceId);
   if (ask === undefined || (key !== undefined && ask.key !== key)) return;
   const [read] = await Promise.allSettled([
     readInstance(instanceId),
     ...(ask.operationId === null ? [] : [readOperation(ask.operationId)]),
   ]);
   // What was never answered and is read again is as the server says: had it arrived, the record would name it.
-  if (read.status === "fulfilled" && ask.phase === "unconfirmed") useLive.getState().withdrawn(instanceId, ask.key);
+  if (read.status === "fulfilled" && ask.phase === "unconfirmed") withdrawn(instanceId, ask.key);
 }
 
 function giveUp(instance: Instance, label: string, key: string, error: unknown): void {
   unsay(key);
   if (error instanceof NoAnswer) {
-    sayUnsure(instance, key);
+    sayUnsure([instance], key);
     void lookAfter(instance.id, key);
     return;
   }
-  useLive.getState().withdrawn(instance.id, key);
+  withdrawn(instance.id, key);
   sayRefused(instance, label, key, error);
   void readInstance(instance.id).catch(() => undefined);
 }
 
-function sayUnsure(instance: Instance, key: string): void {
+function sayUnsure(instances: readonly Instance[], key: string): void {
+  const whom = instances.length === 1 ? instances[0]?.name : `${instances.length} instances`;
   say({
     id: key,
     tone: "unsure",
     title: "No answer yet",
-    detail: `The request for ${instance.name} may or may not have arrived. Asking again with the same key, so it cannot happen twice.`,
+    detail: `The request for ${whom} may or may not have arrived. Asking again with the same key, so it cannot happen twice.`,
   });
 }
 
@@ -138,7 +140,8 @@ export interface RowResult {
   error: unknown;
 }
 
-const MOST_PER_REQUEST = 200;
+/** What the server takes in one request. */
+export const MOST_PER_REQUEST = 200;
 
 /** One action on many: one request (per 200), a result for each row. */
 export async function actOnMany(instances: readonly Instance[], action: string): Promise<RowResult[]> {
@@ -151,12 +154,15 @@ export async function actOnMany(instances: readonly Instance[], action: string):
 
 async function actOnSome(instances: readonly Instance[], action: string): Promise<RowResult[]> {
   const key = freshKey();
-  for (const instance of instances) show(instance, action, key);
+  begin(instances.map((instance) => wish(instance, action, key)));
+  announce(`${instances[0] ? labelOf(instances[0], action) : action} of ${instances.length} asked`);
   try {
-    const { data } = await instancesBatch({
-      headers: { "Idempotency-Key": key },
-      body: { action, ids: instances.map((one) => one.id), reason: "manual" },
-    });
+    const { data } = await askUntilAnswered(instances, key, () =>
+      instancesBatch({
+        headers: { "Idempotency-Key": key },
+        body: { action, ids: instances.map((one) => one.id), reason: "manual" },
+      }),
+    );
     const rows = new Map(data.items.map((row) => [row.id, row]));
     return instances.map((instance) => takeRow(instance, key, rows.get(instance.id) ?? null));
   } catch (error) {
@@ -172,7 +178,7 @@ function takeRow(instance: Instance, key: string, row: BatchRow | null): RowResu
 }
 
 function giveUpRow(instance: Instance, key: string, error: unknown): void {
-  if (error instanceof NoAnswer) useLive.getState().unanswered(instance.id, key);
-  else useLive.getState().withdrawn(instance.id, key);
+  if (error instanceof NoAnswer) unanswered(instance.id, key);
+  else withdrawn(instance.id, key);
   void readInstance(instance.id).catch(() => undefined);
 }

@@ -1,6 +1,7 @@
 /**
  * What a click shows before the server does. In progress only, never settled: the status that the server's own table
- * gives for the move, drawn dashed, until the server shows its own or refuses.
+ * gives for the move, drawn dashed, until the server shows its own or refuses. Pure: each rule takes one wait and
+ * gives it back, changed, or null when it is over.
  */
 
 import type { Instance, OperationForm } from "@/api/client";
@@ -23,56 +24,28 @@ export interface Ask {
   operationId: string | null;
 }
 
-export type Asks = Readonly<Record<string, Ask>>;
-
-export function begin(asks: Asks, ask: Ask): Asks {
-  return { ...asks, [ask.instanceId]: ask };
-}
-
-export function accepted(asks: Asks, instanceId: string, key: string, answer: { operationId: string | null; version: number | null }): Asks {
-  return change(asks, instanceId, key, (ask) => ({
-    ...ask,
-    phase: "accepted",
-    operationId: answer.operationId,
-    baseVersion: Math.max(ask.baseVersion, answer.version ?? 0),
-  }));
+export function accepted(ask: Ask, answer: { operationId: string | null; version: number | null }): Ask {
+  return { ...ask, phase: "accepted", operationId: answer.operationId, baseVersion: Math.max(ask.baseVersion, answer.version ?? 0) };
 }
 
 /** No answer, or a 5xx: it may or may not have arrived. It stays pending under the same key; nothing is assumed. */
-export function unconfirmed(asks: Asks, instanceId: string, key: string): Asks {
-  return change(asks, instanceId, key, (ask) => ({ ...ask, phase: "unconfirmed" }));
-}
-
-/** Refused, or over: what the server says shows again. */
-export function withdraw(asks: Asks, instanceId: string, key?: string): Asks {
-  const ask = asks[instanceId];
-  if (ask === undefined || (key !== undefined && ask.key !== key)) return asks;
-  const { [instanceId]: _over, ...rest } = asks;
-  return rest;
+export function unconfirmed(ask: Ask): Ask {
+  return { ...ask, phase: "unconfirmed" };
 }
 
 /** A newer status ends the wait when it is the move under way, or simply no longer what was there before the click. */
-export function settleByStatus(asks: Asks, instanceId: string, status: string, version: number): Asks {
-  const ask = asks[instanceId];
-  if (ask === undefined || version <= ask.baseVersion) return asks;
-  return status === ask.during || status !== ask.baseStatus ? withdraw(asks, instanceId) : asks;
+export function settleByStatus(ask: Ask, status: string, version: number): Ask | null {
+  if (version <= ask.baseVersion) return ask;
+  return status === ask.during || status !== ask.baseStatus ? null : ask;
 }
 
 /** A record newer than the acceptance that no longer names the operation: it was over before anybody looked. */
-export function settleByRecord(asks: Asks, record: Instance): Asks {
-  const ask = asks[record.id];
-  if (ask === undefined || ask.operationId === null || record.version <= ask.baseVersion) return asks;
-  return record.current_operation?.id === ask.operationId ? asks : withdraw(asks, record.id);
+export function settleByRecord(ask: Ask, record: Pick<Instance, "version" | "current_operation">): Ask | null {
+  if (ask.operationId === null || record.version <= ask.baseVersion) return ask;
+  return record.current_operation?.id === ask.operationId ? ask : null;
 }
 
 /** The end of the operation ends the wait, whatever was seen on the way. */
-export function settleByOperation(asks: Asks, operation: Pick<OperationForm, "id" | "done">): Asks {
-  if (!operation.done) return asks;
-  const over = Object.values(asks).filter((ask) => ask.operationId === operation.id);
-  return over.reduce((left, ask) => withdraw(left, ask.instanceId), asks);
-}
-
-function change(asks: Asks, instanceId: string, key: string, how: (ask: Ask) => Ask): Asks {
-  const ask = asks[instanceId];
-  return ask === undefined || ask.key !== key ? asks : { ...asks, [instanceId]: how(ask) };
+export function settleByOperation(ask: Ask, operation: Pick<OperationForm, "id" | "done">): Ask | null {
+  return operation.done && ask.operationId === operation.id ? null : ask;
 }

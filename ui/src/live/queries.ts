@@ -5,7 +5,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { type Instance, instancesGet, operationsGet, operationsList, type OperationForm } from "@/api/client";
 import { Refusal, worthRetrying } from "@/api/problems";
 
-import { useLive } from "./store";
+import { held, markGone, takeOperations, takeRecords, useLink } from "./store";
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -36,7 +36,7 @@ export const keys = {
 
 /** Seconds between looks: often while the link is down, now and then while it is up. */
 export function useInterval(whileLive = 60_000): number {
-  return useLive((state) => state.link.state) === "live" ? whileLive : 5_000;
+  return useLink((state) => state.link.state) === "live" ? whileLive : 5_000;
 }
 
 /** One instance as the server has it. A life that has ended is marked in the store. */
@@ -44,9 +44,8 @@ export async function fetchInstance(key: string): Promise<Instance> {
   try {
     return (await instancesGet({ path: { key } })).data;
   } catch (error) {
-    const live = useLive.getState();
-    if (error instanceof Refusal && error.problem.status === 404 && live.held[key]) {
-      live.markGone(key, error.problem.run_url?.split("/").at(-1) ?? null);
+    if (error instanceof Refusal && error.problem.status === 404 && held.get(key)) {
+      markGone(key, error.problem.run_url?.split("/").at(-1) ?? null);
     }
     throw error;
   }
@@ -55,13 +54,13 @@ export async function fetchInstance(key: string): Promise<Instance> {
 /** Read one instance into the store. */
 export async function readInstance(key: string): Promise<string> {
   const record = await fetchInstance(key);
-  useLive.getState().takeRecords([record]);
+  takeRecords([record]);
   return record.id;
 }
 
 export async function readOperation(id: string): Promise<OperationForm> {
   const { data } = await operationsGet({ path: { operation_id: id } });
-  useLive.getState().takeOperations([data]);
+  takeOperations([data]);
   return data;
 }
 
@@ -77,7 +76,7 @@ export async function readOpenOperations(): Promise<OpenOperations> {
     operationsList({ query: { needs_you: true, page_size: 200 } }),
   ]);
   const items = [...new Map([...waiting.data.items, ...open.data.items].map((one) => [one.id, one])).values()];
-  useLive.getState().takeOperations(items);
+  takeOperations(items);
   return { items, counts: open.data.counts as Record<string, number> };
 }
 

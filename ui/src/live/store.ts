@@ -7,7 +7,8 @@ import { lifecycleNow } from "@/lib/lifecycle";
 
 import type { Link } from "./feed";
 import { type Held, mergeEvent, mergeRecord } from "./merge";
-import { type Ask, type Asks, accepted, begin, settleByOperation, settleByRecord, settleByStatus, unconfirmed, withdraw } from "./optimism";
+import { accepted, type Ask, settleByOperation, settleByRecord, settleByStatus, unconfirmed } from "./optimism";
+import { Rows, useRow } from "./rows";
 
 /** How long a finished life stays in its list, grey, with its way to History. */
 export const GONE_STAYS_MS = 10_000;
@@ -19,130 +20,165 @@ export interface Moved {
   over: boolean;
 }
 
-interface Live {
-  link: Link;
-  held: Readonly<Record<string, Held>>;
-  operations: Readonly<Record<string, OperationForm>>;
-  asks: Asks;
-  /** Rows that somebody else changed just now: id to the moment and who it was. */
-  flashes: Readonly<Record<string, { at: number; actor: string }>>;
-  /** The last in-progress status that each row went through, and when it was first heard of. */
-  moved: Readonly<Record<string, Moved>>;
-  /** Operations that this page started, to tell our own changes from others'. */
-  mine: ReadonlySet<string>;
-  setLink(link: Link): void;
-  takeRecords(records: readonly Instance[]): void;
-  takeEvents(events: readonly Event[]): void;
-  takeOperations(operations: readonly OperationForm[]): void;
-  markGone(id: string, runId: string | null): void;
-  forget(id: string): void;
-  ask(ask: Ask): void;
-  answered(instanceId: string, key: string, answer: { operationId: string | null; version: number | null }): void;
-  unanswered(instanceId: string, key: string): void;
-  withdrawn(instanceId: string, key: string): void;
+export interface Flash {
+  at: number;
+  actor: string;
 }
 
-export const useLive = create<Live>((set) => ({
+export const useLink = create<{ link: Link; setLink: (link: Link) => void }>((set) => ({
   link: { state: "connecting", heardAt: null, nextTryAt: null },
-  held: {},
-  operations: {},
-  asks: {},
-  flashes: {},
-  moved: {},
-  mine: new Set(),
-
   setLink: (link) => set({ link }),
-
-  takeRecords: (records) =>
-    set((state) => {
-      const held = { ...state.held };
-      const moved = { ...state.moved };
-      let { asks } = state;
-      for (const record of records) {
-        const merged = mergeRecord(held[record.id], record, Date.now());
-        held[record.id] = merged;
-        note(moved, record.id, merged.record.status);
-        if (merged.record !== record) continue;
-        asks = settleByStatus(asks, record.id, record.status, record.version);
-        asks = settleByRecord(asks, record);
-      }
-      return { held, moved, asks };
-    }),
-
-  takeEvents: (events) =>
-    set((state) => {
-      const held = { ...state.held };
-      const flashes = { ...state.flashes };
-      const moved = { ...state.moved };
-      let { asks } = state;
-      for (const event of events) {
-        const id = event.instance_id;
-        const before = id === null ? undefined : held[id];
-        if (id === null || before === undefined) continue;
-        const after = mergeEvent(before, event, (status) => lifecycleNow().final.has(status), Date.now());
-        if (after === before) continue;
-        held[id] = after;
-        note(moved, id, after.record.status);
-        // Before the wait ends, or our own change would look like somebody else's.
-        if (before.record.status !== after.record.status && !isOurs(state, event)) flashes[id] = { at: Date.now(), actor: event.actor };
-        asks = settleByStatus(asks, id, after.record.status, after.version);
-      }
-      return { held, flashes, moved, asks };
-    }),
-
-  takeOperations: (operations) =>
-    set((state) => ({
-      operations: { ...state.operations, ...Object.fromEntries(operations.map((one) => [one.id, one])) },
-      asks: operations.reduce(settleByOperation, state.asks),
-    })),
-
-  markGone: (id, runId) =>
-    set((state) => {
-      const held = state.held[id];
-      if (held === undefined || held.gone !== null) return state;
-      return { held: { ...state.held, [id]: { ...held, gone: { at: Date.now(), runId } } }, asks: withdraw(state.asks, id) };
-    }),
-
-  forget: (id) =>
-    set((state) => {
-      const { [id]: _left, ...held } = state.held;
-      return { held };
-    }),
-
-  ask: (ask) => set((state) => ({ asks: begin(state.asks, ask) })),
-  answered: (instanceId, key, answer) =>
-    set((state) => ({
-      asks: accepted(state.asks, instanceId, key, answer),
-      mine: answer.operationId === null ? state.mine : new Set([...state.mine, answer.operationId]),
-    })),
-  unanswered: (instanceId, key) => set((state) => ({ asks: unconfirmed(state.asks, instanceId, key) })),
-  withdrawn: (instanceId, key) => set((state) => ({ asks: withdraw(state.asks, instanceId, key) })),
 }));
 
-/** Several events of one row may come in one breath: what it went through is remembered, so that it can be shown. */
-function note(moved: Record<string, Moved>, id: string, status: string): void {
-  const moving = lifecycleNow().inProgress.has(status);
-  const before = moved[id];
-  if (moving && (before === undefined || before.over || before.status !== status)) moved[id] = { status, at: Date.now(), over: false };
-  else if (!moving && before !== undefined && !before.over) moved[id] = { ...before, over: true };
+/** Instances by id. */
+export const held = new Rows<Held>();
+/** Operations as last read, by id. */
+export const operations = new Rows<OperationForm>();
+/** What was asked from this page and is not seen yet, by instance. */
+export const asks = new Rows<Ask>();
+/** Rows that somebody else changed just now, by instance. */
+export const flashes = new Rows<Flash>();
+/** The last in-progress status that each row went through, and when it was first heard of. */
+const moved = new Rows<Moved>();
+/** Operations that this page started, to tell our own changes from others'. */
+const mine = new Set<string>();
+
+function tellAll(): void {
+  for (const rows of [asks, moved, flashes, operations, held]) rows.tell();
 }
 
-function isOurs(state: Live, event: Event): boolean {
+function settle(id: string, rule: (ask: Ask) => Ask | null): void {
+  const ask = asks.get(id);
+  const left = ask === undefined ? null : rule(ask);
+  if (left === null) asks.delete(id);
+  else asks.set(id, left);
+}
+
+function change(id: string, key: string, how: (ask: Ask) => Ask): void {
+  settle(id, (ask) => (ask.key === key ? how(ask) : ask));
+  tellAll();
+}
+
+export function takeRecords(records: readonly Instance[]): void {
+  for (const record of records) {
+    const merged = mergeRecord(held.get(record.id), record, Date.now());
+    held.set(record.id, merged);
+    note(record.id, merged.record.status);
+    if (merged.record !== record) continue;
+    settle(record.id, (ask) => settleByStatus(ask, record.status, record.version));
+    settle(record.id, (ask) => settleByRecord(ask, record));
+  }
+  tellAll();
+}
+
+export function takeEvents(events: readonly Event[]): void {
+  for (const event of events) takeEvent(event);
+  tellAll();
+}
+
+function takeEvent(event: Event): void {
+  const id = event.instance_id;
+  const before = id === null ? undefined : held.get(id);
+  if (id === null || before === undefined) return;
+  const after = mergeEvent(before, event, (status) => lifecycleNow().final.has(status), Date.now());
+  if (after === before) return;
+  held.set(id, after);
+  note(id, after.record.status);
+  // Before the wait ends, or our own change would look like somebody else's.
+  if (before.record.status !== after.record.status && !isOurs(event)) flashes.set(id, { at: Date.now(), actor: event.actor });
+  settle(id, (ask) => settleByStatus(ask, after.record.status, after.version));
+}
+
+export function takeOperations(read: readonly OperationForm[]): void {
+  for (const operation of read) {
+    operations.set(operation.id, operation);
+    if (!operation.done) continue;
+    for (const id of operation.instance_ids ?? []) settle(id, (ask) => settleByOperation(ask, operation));
+  }
+  tellAll();
+}
+
+export function markGone(id: string, runId: string | null): void {
+  const row = held.get(id);
+  if (row === undefined || row.gone !== null) return;
+  held.set(id, { ...row, gone: { at: Date.now(), runId } });
+  asks.delete(id);
+  tellAll();
+}
+
+export function forget(id: string): void {
+  for (const rows of [held, asks, flashes, moved]) rows.delete(id);
+  tellAll();
+}
+
+/** Several at once: a bulk action shows on all its rows in one breath. */
+export function begin(asked: readonly Ask[]): void {
+  for (const ask of asked) asks.set(ask.instanceId, ask);
+  tellAll();
+}
+
+export function answered(instanceId: string, key: string, answer: { operationId: string | null; version: number | null }): void {
+  if (answer.operationId !== null) mine.add(answer.operationId);
+  change(instanceId, key, (ask) => accepted(ask, answer));
+}
+
+export function unanswered(instanceId: string, key: string): void {
+  change(instanceId, key, unconfirmed);
+}
+
+export function withdrawn(instanceId: string, key: string): void {
+  if (asks.get(instanceId)?.key === key) asks.delete(instanceId);
+  tellAll();
+}
+
+/** Another person's page, or a test's next. */
+export function startEmpty(): void {
+  for (const rows of [held, operations, asks, flashes, moved]) rows.clear();
+  mine.clear();
+  tellAll();
+}
+
+/** Several events of one row may come in one breath: what it went through is remembered, so that it can be shown. */
+function note(id: string, status: string): void {
+  const moving = lifecycleNow().inProgress.has(status);
+  const before = moved.get(id);
+  if (moving && (before === undefined || before.over || before.status !== status)) moved.set(id, { status, at: Date.now(), over: false });
+  else if (!moving && before !== undefined && !before.over) moved.set(id, { ...before, over: true });
+}
+
+function isOurs(event: Event): boolean {
   if (event.operation_id === null) return false;
-  if (state.mine.has(event.operation_id)) return true;
+  if (mine.has(event.operation_id)) return true;
   // The event may be faster than the answer to the request that caused it.
-  return event.instance_id !== null && state.asks[event.instance_id] !== undefined;
+  return event.instance_id !== null && asks.get(event.instance_id) !== undefined;
 }
 
 export function useHeld(id: string): Held | undefined {
-  return useLive((state) => state.held[id]);
+  return useRow(held, id);
 }
 
 export function useAsk(id: string): Ask | undefined {
-  return useLive((state) => state.asks[id]);
+  return useRow(asks, id);
+}
+
+export function useFlash(id: string): Flash | undefined {
+  return useRow(flashes, id);
+}
+
+export function useMoved(id: string): Moved | undefined {
+  return useRow(moved, id);
+}
+
+/** An event ahead of its record: what the record says beyond its status may be old. */
+export function useBehind(id: string): boolean {
+  return useRow(held, id)?.behind ?? false;
+}
+
+export function useOperation(id: string | null | undefined): OperationForm | undefined {
+  return useRow(operations, id ?? "");
 }
 
 /** The operation as last read, with its steps; the record carries only a brief form of it. */
 export function useOperationOf(instance: Instance): OperationForm | undefined {
-  return useLive((state) => (instance.current_operation ? state.operations[instance.current_operation.id] : undefined));
+  return useOperation(instance.current_operation?.id);
 }

@@ -10,7 +10,7 @@ import { Feed, type Link } from "./feed";
 import { isNews } from "./merge";
 import { fetchInstance, keys, queryClient, readOperation } from "./queries";
 import { SseWire } from "./sse";
-import { useLive } from "./store";
+import { held, operations, takeEvents, takeRecords, useLink } from "./store";
 import type { Incoming } from "./transport";
 
 const GATHER_MS = 40;
@@ -33,7 +33,7 @@ export function reconnectNow(): void {
 
 /** Once the server is heard again, what could not be read meanwhile is read at once. */
 function onLink(link: Link): void {
-  const { link: before, setLink } = useLive.getState();
+  const { link: before, setLink } = useLink.getState();
   setLink(link);
   if (link.state !== "live" || before.state === "live") return;
   void queryClient.refetchQueries({ predicate: (query) => query.state.status === "error" || query.state.fetchFailureCount > 0 });
@@ -51,11 +51,10 @@ function onIncoming(incoming: Incoming): void {
 let shown = 0;
 
 function show(): void {
-  const { held } = useLive.getState();
   const fresh = arrived.slice(shown);
-  for (const event of fresh) if (event.instance_id !== null && isNews(held[event.instance_id], event)) wanted.add(event.instance_id);
+  for (const event of fresh) if (event.instance_id !== null && isNews(held.get(event.instance_id), event)) wanted.add(event.instance_id);
   shown = arrived.length;
-  useLive.getState().takeEvents(fresh);
+  takeEvents(fresh);
 }
 
 function gather(): void {
@@ -63,9 +62,8 @@ function gather(): void {
   show();
   const events = arrived.splice(0);
   shown = 0;
-  const { operations } = useLive.getState();
   for (const id of unique(events.map((event) => event.operation_id))) {
-    if (operations[id] !== undefined || queryClient.getQueryState(keys.operation(id)) !== undefined) readOperation(id).catch(() => undefined);
+    if (operations.get(id) !== undefined || queryClient.getQueryState(keys.operation(id)) !== undefined) readOperation(id).catch(() => undefined);
   }
   for (const id of unique(events.map((event) => event.instance_id))) void queryClient.invalidateQueries({ queryKey: keys.history(id) });
   for (const id of unique(events.map((event) => event.deployment_id))) void queryClient.invalidateQueries({ queryKey: keys.deployment(id) });
@@ -82,7 +80,7 @@ function store(record: Instance): void {
   fetched.push(record);
   storing ??= setTimeout(() => {
     storing = undefined;
-    useLive.getState().takeRecords(fetched.splice(0));
+    takeRecords(fetched.splice(0));
   }, GATHER_MS);
 }
 
@@ -91,7 +89,7 @@ function readWanted(): void {
   for (const id of wanted) {
     if (reading >= MOST_READS_AT_ONCE) return;
     wanted.delete(id);
-    if (useLive.getState().held[id]?.gone) continue;
+    if (held.get(id)?.gone) continue;
     reading += 1;
     fetchInstance(id)
       .then(store)
@@ -105,7 +103,7 @@ function readWanted(): void {
 
 /** Ask about every row that no list has shown since; those that have ended are marked so. */
 export function readUnseen(since: number): void {
-  for (const [id, held] of Object.entries(useLive.getState().held)) if (held.readAt < since && held.gone === null) wanted.add(id);
+  for (const [id, row] of held.entries()) if (row.readAt < since && row.gone === null) wanted.add(id);
   readWanted();
 }
 
@@ -125,7 +123,7 @@ function readLists(): void {
 /** A tab that slept may have missed the end of its line. */
 function onWake(): void {
   if (document.visibilityState !== "visible") return;
-  const { state, heardAt } = useLive.getState().link;
+  const { state, heardAt } = useLink.getState().link;
   if (state === "paused") feed?.retryNow();
   else if (heardAt !== null && Date.now() - heardAt > SUSPICIOUS_SILENCE_MS) feed?.redial();
 }

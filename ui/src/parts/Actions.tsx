@@ -8,7 +8,7 @@ import type { Action, Instance } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor } from "@/lib/look";
 import { act } from "@/live/act";
-import { useAsk, useLive } from "@/live/store";
+import { useAsk, useBehind } from "@/live/store";
 
 import { Button } from "./Button";
 import { EndDialog } from "./EndDialog";
@@ -41,7 +41,7 @@ export function useDoing(instance: Instance): Doing {
   const [, navigate] = useLocation();
   const [ending, setEnding] = useState<Choice | null>(null);
   const ask = useAsk(instance.id);
-  const behind = useLive((live) => live.held[instance.id]?.behind ?? false);
+  const behind = useBehind(instance.id);
   const run = (choice: Choice): void => {
     if (leadsToEditor(choice.action)) navigate(`/deployments/${instance.deployment_name}`);
     else if (choice.ending) setEnding(choice);

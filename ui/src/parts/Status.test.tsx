@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Instance } from "@/api/client";
 import { lifecycleOf } from "@/lib/lifecycle";
 import { queryClient } from "@/live/queries";
-import { useLive } from "@/live/store";
+import { begin, startEmpty } from "@/live/store";
 
 import { ActionButtons } from "./Actions";
 import { Badge, InstanceStatus } from "./Status";
@@ -35,7 +35,7 @@ const show = (node: React.ReactNode) => render(<QueryClientProvider client={quer
 
 beforeEach(() => {
   queryClient.setQueryData(["lifecycle"], table);
-  useLive.setState({ held: {}, asks: {}, moved: {}, flashes: {} });
+  startEmpty();
 });
 afterEach(cleanup);
 
@@ -59,7 +59,7 @@ describe("the buttons", () => {
 
 describe("what was asked", () => {
   it("shows the table's in-progress status at once, marked as asked", () => {
-    useLive.getState().ask({ instanceId: "ins_1", instanceName: "demo", action: "lull", label: "Lull", during: "dozing", baseStatus: "awake", baseVersion: 3, key: "k", askedAt: 0, phase: "sent", operationId: null });
+    begin([{ instanceId: "ins_1", instanceName: "demo", action: "lull", label: "Lull", during: "dozing", baseStatus: "awake", baseVersion: 3, key: "k", askedAt: 0, phase: "sent", operationId: null }]);
     const { container } = show(<InstanceStatus instance={instance} />);
     const badge = container.querySelector(".status");
     expect(badge?.getAttribute("data-status")).toBe("dozing");

@@ -7,7 +7,7 @@ import { useNow } from "@/lib/clock";
 import { duringOf, useLifecycle } from "@/lib/lifecycle";
 import { statusLook, statusWord } from "@/lib/look";
 import { age, secondsBetween } from "@/lib/time";
-import { useAsk, useLive } from "@/live/store";
+import { useAsk, useBehind, useMoved } from "@/live/store";
 
 import { Icon, Spinner } from "./Icon";
 import { Figures } from "./Time";
@@ -65,7 +65,7 @@ const HOLD_MS = 600;
 
 /** The in-progress status that still has to be seen, although the truth beneath has moved on. */
 function useHold(id: string, moving: boolean): string | null {
-  const moved = useLive((live) => live.moved[id]);
+  const moved = useMoved(id);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const left = moved !== undefined && !moving ? moved.at + HOLD_MS - Date.now() : 0;
   useEffect(() => {
@@ -88,7 +88,7 @@ export function useShown(instance: Instance): Shown {
   const ask = useAsk(instance.id);
   const inProgress = table.inProgress.has(instance.status);
   // An event ahead of its record says nothing of the operation that the old record names.
-  const behind = useLive((live) => live.held[instance.id]?.behind ?? false);
+  const behind = useBehind(instance.id);
   const waiting = !behind && instance.current_operation?.status === "pending" ? instance.current_operation.kind : null;
   const wished = ask ? (ask.during ?? instance.status) : waiting === null || inProgress ? null : duringOf(table, waiting, instance.status);
   if (wished !== null && wished !== undefined) return { status: wished, pending: true, inProgress: true };

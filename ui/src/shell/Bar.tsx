@@ -8,7 +8,7 @@ import { useSession } from "@/api/session";
 import { useNow } from "@/lib/clock";
 import { useUi } from "@/lib/ui";
 import { openOperationsQuery } from "@/live/queries";
-import { useLive } from "@/live/store";
+import { useLink } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { Icon, Spinner } from "@/parts/Icon";
 import { lateness } from "@/parts/Status";
@@ -119,7 +119,7 @@ function UnderWay() {
 const LINK_WORDS = { live: "Live", connecting: "Connecting", paused: "Reconnecting", refused: "Signed out" };
 
 function LinkMark() {
-  const state = useLive((live) => live.link.state);
+  const state = useLink((live) => live.link.state);
   return (
     <span className="live" role="status" data-link={state === "live" ? "live" : "paused"}>
       <Icon name={state === "live" ? "disc" : "unknown"} />

@@ -6,7 +6,8 @@ import { useNow } from "@/lib/clock";
 import { duration } from "@/lib/time";
 import { lookAfter } from "@/live/act";
 import type { Ask } from "@/live/optimism";
-import { useLive } from "@/live/store";
+import { useRevision } from "@/live/rows";
+import { asks, useLink } from "@/live/store";
 import { reconnectNow } from "@/live/sync";
 import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
@@ -17,11 +18,11 @@ const PATIENCE_MS = 2_000;
 const OVERDUE_MS = 30_000;
 
 export function LinkBanner() {
-  const link = useLive((live) => live.link);
-  const asks = useLive((live) => live.asks);
+  const link = useLink((live) => live.link);
+  useRevision(asks);
   const now = useNow();
   const paused = useLasting(link.state === "paused", PATIENCE_MS);
-  const overdue = Object.values(asks).filter((ask) => now - ask.askedAt > OVERDUE_MS);
+  const overdue = [...asks.values()].filter((ask) => now - ask.askedAt > OVERDUE_MS);
   return (
     <>
       {paused && <PausedBanner nextTryAt={link.nextTryAt} now={now} />}

@@ -10,7 +10,8 @@ import { useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor, operationIcon, statusWord } from "@/lib/look";
 import { useUi } from "@/lib/ui";
 import { act } from "@/live/act";
-import { useLive } from "@/live/store";
+import { useRevision } from "@/live/rows";
+import { held, takeRecords } from "@/live/store";
 import { Icon } from "@/parts/Icon";
 
 interface Command {
@@ -97,23 +98,24 @@ function useCommands(text: string): Command[] {
 
 /** The words that are not an action's name look for instances; the server knows those that are not loaded. */
 function useFound(text: string): Instance[] {
-  const held = useLive((live) => live.held);
+  const revision = useRevision(held);
   const name = text.split(/\s+/).at(-1) ?? "";
   useQuery({
     queryKey: ["palette", name],
     queryFn: async () => {
       const { data } = await instancesList({ query: { page_size: 10, q: name } });
-      useLive.getState().takeRecords(data.items);
+      takeRecords(data.items);
       return data.items.length;
     },
     enabled: name.length > 1,
     staleTime: 5_000,
   });
   return useMemo(() => {
-    const living = Object.values(held).filter((one) => one.gone === null && one.record.name.includes(name));
+    const living = [...held.values()].filter((one) => one.gone === null && one.record.name.includes(name));
     living.sort((a, b) => Number(b.record.name.startsWith(name)) - Number(a.record.name.startsWith(name)) || a.record.name.localeCompare(b.record.name));
     return living.slice(0, 20).map((one) => one.record);
-  }, [held, name]);
+      // The rows change in place: their revision says when to look again.
+  }, [revision, name]);
 }
 
 function useScreens(): Command[] {

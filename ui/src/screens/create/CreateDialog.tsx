@@ -11,7 +11,7 @@ import { announce } from "@/lib/announce";
 import { type Blueprint, blueprintsQuery, type Provider, providersQuery } from "@/lib/catalogue";
 import { fieldsOf } from "@/lib/schema";
 import { useUi } from "@/lib/ui";
-import { useLive } from "@/live/store";
+import { takeOperations, takeRecords } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { FieldRow, SchemaField } from "@/parts/Fields";
 import { Bones, Command, Failed } from "@/parts/States";
@@ -66,8 +66,8 @@ function useCreating(blueprint: Blueprint | undefined) {
     setBusy(true);
     try {
       const { data } = await instancesCreate({ headers: { "Idempotency-Key": key.current.key }, body });
-      if (data.instance) useLive.getState().takeRecords([data.instance]);
-      useLive.getState().takeOperations([data.operation]);
+      if (data.instance) takeRecords([data.instance]);
+      takeOperations([data.operation]);
       announce(`Create of ${draft.name} accepted`);
       close();
       navigate(`/instances/${draft.name}`);

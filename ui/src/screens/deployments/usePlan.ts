@@ -6,7 +6,7 @@ import { useLocation } from "wouter";
 import { type DeploymentForm, deploymentsModify, deploymentsPlan, freshKey, type Plan } from "@/api/client";
 import { NoAnswer, Refusal } from "@/api/problems";
 import { announce } from "@/lib/announce";
-import { useLive } from "@/live/store";
+import { takeOperations } from "@/live/store";
 
 import type { Drafting } from "./useDraft";
 
@@ -66,7 +66,7 @@ export function usePlan(deployment: DeploymentForm, drafting: Drafting, reread: 
         headers: { "Idempotency-Key": made.key },
         body: { ...drafting.patch, plan_id: made.plan.id },
       });
-      useLive.getState().takeOperations([data.operation]);
+      takeOperations([data.operation]);
       announce(`Changes to ${deployment.name} accepted`);
       drafting.discard();
       navigate(`/operations/${data.operation.id}`);

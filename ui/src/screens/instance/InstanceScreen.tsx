@@ -8,7 +8,7 @@ import { Link, useParams, useSearchParams } from "wouter";
 import { type Instance, type OperationForm, operationsList } from "@/api/client";
 import { Refusal } from "@/api/problems";
 import { keys, readInstance, readOperation, useInterval } from "@/live/queries";
-import { useHeld, useLive } from "@/live/store";
+import { held as rows, takeOperations, useHeld, useOperation } from "@/live/store";
 import type { Held } from "@/live/merge";
 import { useNow } from "@/lib/clock";
 import { ActionButtons, useChoices } from "@/parts/Actions";
@@ -26,6 +26,13 @@ import { Fault, wayOutOf } from "./Fault";
 import { LogTail } from "./LogTail";
 import { OperationsTab } from "./OperationsTab";
 
+/** Before the first answer: a row that another screen has read. */
+function idOf(key: string): string {
+  if (rows.get(key) !== undefined) return key;
+  for (const [id, row] of rows.entries()) if (row.record.name === key) return id;
+  return "";
+}
+
 export default function InstanceScreen() {
   const { key = "" } = useParams<{ key: string }>();
   const every = useInterval(30_000);
@@ -35,7 +42,7 @@ export default function InstanceScreen() {
     refetchInterval: every,
     retry: (count, failure) => !(failure instanceof Refusal) && count < 2,
   });
-  const found = useLive((live) => id ?? Object.values(live.held).find((held) => held.record.name === key || held.record.id === key)?.record.id ?? "");
+  const found = id ?? idOf(key);
   const held = useHeld(found);
   useEffect(() => {
     document.title = `${held?.record.name ?? key} · Berth`;
@@ -76,13 +83,13 @@ function useSubject(instance: Instance): OperationForm | undefined {
     queryKey: [...keys.operations, "last", instance.id],
     queryFn: async () => {
       const { data } = await operationsList({ query: { instance: instance.id, page_size: 1 } });
-      useLive.getState().takeOperations(data.items);
+      takeOperations(data.items);
       return data.items[0]?.id ?? null;
     },
     enabled: named === null,
   });
   const wanted = named ?? last;
-  const known = useLive((live) => (wanted === null ? undefined : live.operations[wanted]));
+  const known = useOperation(wanted);
   const moving = known !== undefined && !known.done;
   useQuery({
     queryKey: keys.operation(wanted ?? ""),

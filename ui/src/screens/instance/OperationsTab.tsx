@@ -5,7 +5,8 @@ import { useState } from "react";
 
 import { type Instance, type OperationForm, operationsList } from "@/api/client";
 import { keys } from "@/live/queries";
-import { useLive } from "@/live/store";
+import { useRevision } from "@/live/rows";
+import { operations, takeOperations } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { OperationPart, useOperationLabel } from "@/parts/OperationPart";
 import { OperationStatusMark } from "@/parts/OperationStatus";
@@ -18,12 +19,12 @@ export function OperationsTab({ instance }: { instance: Instance }) {
     queryKey: [...keys.operations, "of", instance.id],
     queryFn: async () => {
       const { data: list } = await operationsList({ query: { instance: instance.id, page_size: 100 } });
-      useLive.getState().takeOperations(list.items);
+      takeOperations(list.items);
       return list.items.map((one) => one.id);
     },
   });
-  const operations = useLive((live) => live.operations);
-  const items = (data ?? []).flatMap((id) => (operations[id] ? [operations[id]] : [])).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+  useRevision(operations);
+  const items = (data ?? []).flatMap((id) => (operations.get(id) ?? [])).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
   if (error) return <Failed what="The operations could not be read" error={error} onRetry={() => void refetch()} />;
   if (isPending) return <Bones label="Loading operations" rows={4} cols="12rem 10rem 1fr" />;
   return (

@@ -1,15 +1,14 @@
 /** What can be done with the picked rows: each button says to how many it applies. One request, a result per row. */
 
 import { Dialog, DialogBackdrop, DialogPanel, DialogTitle } from "@headlessui/react";
-import { useState } from "react";
-import { useShallow } from "zustand/react/shallow";
+import { useCallback, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Instance } from "@/api/client";
 import { tell } from "@/api/problems";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor } from "@/lib/look";
 import { actOnMany, type RowResult } from "@/live/act";
-import { useLive } from "@/live/store";
+import { held } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { EndDialog } from "@/parts/EndDialog";
 import { Icon, Spinner } from "@/parts/Icon";
@@ -36,10 +35,25 @@ function choicesOf(instances: readonly Instance[], table: Lifecycle): BulkChoice
   return [...choices.values()].filter((choice) => choice.applies.length > 0).sort((a, b) => Number(a.ending) - Number(b.ending));
 }
 
+/** Nobody picked: nothing to listen to. */
+function usePicked(picked: ReadonlySet<string>): Instance[] {
+  const subscribe = useCallback((listener: () => void) => (picked.size === 0 ? () => undefined : held.subscribeAll(listener)), [picked]);
+  const revision = useSyncExternalStore(subscribe, () => (picked.size === 0 ? 0 : held.revision));
+  return useMemo(
+    () =>
+      [...picked].flatMap((id) => {
+        const row = held.get(id);
+        return row === undefined || row.gone !== null ? [] : [row.record];
+      }),
+    // The rows change in place: their revision says when to look again.
+    [picked, revision],
+  );
+}
+
 export function BulkBar() {
   const picked = useSelection((state) => state.picked);
   const clear = useSelection((state) => state.clear);
-  const instances = useLive(useShallow((live) => [...picked].flatMap((id) => (live.held[id] && !live.held[id].gone ? [live.held[id].record] : []))));
+  const instances = usePicked(picked);
   const table = useLifecycle();
   const [ending, setEnding] = useState<BulkChoice | null>(null);
   const [results, setResults] = useState<{ label: string; rows: RowResult[] } | null>(null);

@@ -5,7 +5,7 @@ import { useNow } from "@/lib/clock";
 import { words } from "@/lib/look";
 import { duration, secondsBetween } from "@/lib/time";
 import type { Held } from "@/live/merge";
-import { useAsk, useLive } from "@/live/store";
+import { useAsk, useFlash } from "@/live/store";
 import { InstanceStatus, lateness, Stuck } from "@/parts/Status";
 import { Elapsed, Figures, Seconds } from "@/parts/Time";
 
@@ -53,7 +53,7 @@ function lower(text: string): string {
 function Detail({ held, operation, now }: { held: Held; operation: OperationForm | undefined; now: number }) {
   const { record } = held;
   const ask = useAsk(record.id);
-  const flash = useLive((live) => live.flashes[record.id]);
+  const flash = useFlash(record.id);
   if (held.gone !== null) return <GoneDetail record={record} />;
   if (ask !== undefined) return <span className="detail">{ask.phase === "unconfirmed" ? "asked, no answer yet" : "asked, not started yet"}</span>;
   if (record.error_message) {

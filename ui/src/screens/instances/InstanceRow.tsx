@@ -3,7 +3,7 @@
 import { type CSSProperties, memo, useEffect, useState } from "react";
 import { Link } from "wouter";
 
-import { GONE_STAYS_MS, useHeld, useLive, useOperationOf } from "@/live/store";
+import { forget, GONE_STAYS_MS, useFlash, useHeld, useOperationOf } from "@/live/store";
 import type { Held } from "@/live/merge";
 import { useLifecycle } from "@/lib/lifecycle";
 import { LazyActionMenu, useChoices, useDoing } from "@/parts/Actions";
@@ -34,11 +34,11 @@ export const InstanceRow = memo(function InstanceRow({ id, index, start, height,
   const held = useHeld(id);
   const picked = useSelection((state) => state.picked.has(id));
   const toggle = useSelection((state) => state.toggle);
-  const flashing = useFlash(id);
+  const flashing = useFlashing(id);
   const leaving = held?.gone?.at;
   useEffect(() => {
     if (leaving === undefined) return undefined;
-    const timer = setTimeout(() => useLive.getState().forget(id), Math.max(0, leaving + GONE_STAYS_MS - Date.now()));
+    const timer = setTimeout(() => forget(id), Math.max(0, leaving + GONE_STAYS_MS - Date.now()));
     return () => clearTimeout(timer);
   }, [id, leaving]);
   if (held === undefined) return null;
@@ -92,7 +92,7 @@ function RowState({ held }: { held: Held }) {
 }
 
 function Changed({ held }: { held: Held }) {
-  const flash = useLive((live) => live.flashes[held.record.id]);
+  const flash = useFlash(held.record.id);
   const actor = held.record.current_operation?.actor ?? flash?.actor;
   return (
     <>
@@ -169,8 +169,8 @@ function PrimaryAction({ held }: { held: Held }) {
 }
 
 /** Somebody else changed this row: one flash. */
-function useFlash(id: string): boolean {
-  const at = useLive((live) => live.flashes[id]?.at);
+function useFlashing(id: string): boolean {
+  const at = useFlash(id)?.at;
   const [flashing, setFlashing] = useState(false);
   useEffect(() => {
     const left = at === undefined ? 0 : at + FLASH_MS - Date.now();

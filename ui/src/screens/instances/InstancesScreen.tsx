@@ -4,7 +4,7 @@ import { useCallback, useEffect, useState } from "react";
 
 import { useLifecycle } from "@/lib/lifecycle";
 import { useUi } from "@/lib/ui";
-import { useLive } from "@/live/store";
+import { useLink } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { Bones, Failed } from "@/parts/States";
 
@@ -25,7 +25,7 @@ export default function InstancesScreen() {
   const [busy, setBusy] = useState(false);
   const { lines, moves, resort } = useLines(view, table, busy);
   const openCreate = useUi((ui) => ui.openCreate);
-  const paused = useLive((live) => live.link.state === "paused");
+  const paused = useLink((live) => live.link.state === "paused");
   const { loadAll, hasMore } = fleet;
   // A column cannot be sorted by halves.
   useEffect(() => {

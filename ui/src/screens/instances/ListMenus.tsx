@@ -6,7 +6,7 @@ import { useState } from "react";
 
 import type { Instance } from "@/api/client";
 import { blueprintsQuery, providersQuery } from "@/lib/catalogue";
-import { useLive } from "@/live/store";
+import { held } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
 
@@ -102,8 +102,10 @@ function cell(value: unknown): string {
 }
 
 function saveCsv(lines: readonly Line[]): void {
-  const { held } = useLive.getState();
-  const rows = lines.flatMap((line) => (held[line.id] ? [FIELDS.map((field) => cell(held[line.id]?.record[field])).join(",")] : []));
+  const rows = lines.flatMap((line) => {
+    const row = held.get(line.id);
+    return row === undefined ? [] : [FIELDS.map((field) => cell(row.record[field])).join(",")];
+  });
   const url = URL.createObjectURL(new Blob([[FIELDS.join(","), ...rows].join("\n") + "\n"], { type: "text/csv" }));
   const link = document.createElement("a");
   link.href = url;

@@ -9,7 +9,7 @@ import { blueprintsQuery, providersQuery } from "@/lib/catalogue";
 import { statusWord } from "@/lib/look";
 import { say } from "@/lib/toasts";
 import { useUi } from "@/lib/ui";
-import { useLive } from "@/live/store";
+import { takeRecords } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { Command, Empty } from "@/parts/States";
 
@@ -31,7 +31,7 @@ export function NoInstances() {
         headers: { "Idempotency-Key": freshKey() },
         body: { name: "demo", blueprint: blueprint.name, provider: provider.name },
       });
-      if (data.instance) useLive.getState().takeRecords([data.instance]);
+      if (data.instance) takeRecords([data.instance]);
     } catch (error) {
       say({ id: "demo", tone: "refused", title: "The demo was refused", detail: tell(error).detail });
     } finally {

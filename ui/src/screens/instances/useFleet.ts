@@ -6,7 +6,7 @@ import { useCallback, useEffect, useMemo } from "react";
 import { type InstanceList, instancesList } from "@/api/client";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
 import { keys, useInterval } from "@/live/queries";
-import { useLive } from "@/live/store";
+import { takeRecords, useLink } from "@/live/store";
 import { readUnseen } from "@/live/sync";
 
 import { type InstanceFilter, queryOf } from "./filters";
@@ -27,7 +27,7 @@ async function readPage(query: Record<string, unknown>): Promise<Page> {
 }
 
 function takePage(data: InstanceList): Page {
-  useLive.getState().takeRecords(data.items);
+  takeRecords(data.items);
   return { total: totalOf(data.counts), counts: data.counts, next: data.next_page_token ?? null };
 }
 
@@ -118,10 +118,10 @@ export function useFleet(filter: InstanceFilter): Fleet {
 
 /** While the feed is away nobody tells of an end: whole lists read again show which rows were in none of them. */
 function useSweep(whole: boolean, readAt: number): void {
-  const state = useLive((live) => live.link.state);
+  const state = useLink((live) => live.link.state);
   useEffect(() => {
     // Only a list that was read while the feed was away says anything.
-    const pausedAt = useLive.getState().link.heardAt ?? 0;
+    const pausedAt = useLink.getState().link.heardAt ?? 0;
     if (whole && state === "paused" && readAt > pausedAt + UNSEEN_MS) readUnseen(readAt - UNSEEN_MS);
   }, [whole, readAt, state]);
 }

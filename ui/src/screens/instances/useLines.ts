@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useReducer, useRef } from "react";
 
 import type { Lifecycle } from "@/lib/lifecycle";
-import { useLive } from "@/live/store";
+import { held } from "@/live/store";
 
 import { arrange, hold, type Line } from "./arrange";
 import type { View } from "./filters";
@@ -26,10 +26,10 @@ export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
 
   const arrangeNow = useCallback(
     (free: boolean) => {
-      const wanted = arrange(Object.values(useLive.getState().held), view, table, Date.now());
+      const wanted = arrange(held.values(), view, table, Date.now());
       const before = shown.current;
-      const held = !free && before.view === view && before.lines.length > 0 && busyNow.current;
-      const next = held ? hold(before.lines, wanted) : { lines: wanted, moves: 0 };
+      const keep = !free && before.view === view && before.lines.length > 0 && busyNow.current;
+      const next = keep ? hold(before.lines, wanted) : { lines: wanted, moves: 0 };
       if (before.view === view && next.moves === before.moves && sameLines(before.lines, next.lines)) return;
       shown.current = { view, ...next };
       redraw();
@@ -41,7 +41,7 @@ export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
   const was = useRef<View | null>(null);
   if (was.current !== view) {
     was.current = view;
-    shown.current = { view, lines: arrange(Object.values(useLive.getState().held), view, table, Date.now()), moves: 0 };
+    shown.current = { view, lines: arrange(held.values(), view, table, Date.now()), moves: 0 };
   }
   useEffect(() => arrangeNow(!busy), [arrangeNow, busy]);
   useEffect(() => {
@@ -58,7 +58,7 @@ export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
         Math.max(EVERY_MS, took * SHARE),
       );
     };
-    const stop = useLive.subscribe((state, before) => state.held !== before.held && later());
+    const stop = held.subscribeAll(later);
     return () => {
       stop();
       clearTimeout(timer);

@@ -7,7 +7,7 @@ import { Link, useParams } from "wouter";
 import type { OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { keys, readOperation, useInterval } from "@/live/queries";
-import { useLive } from "@/live/store";
+import { useOperation } from "@/live/store";
 import { Button, LinkButton } from "@/parts/Button";
 import { OperationPart, useOperationLabel } from "@/parts/OperationPart";
 import { OperationStatusMark } from "@/parts/OperationStatus";
@@ -20,7 +20,7 @@ import { useWays } from "./ways";
 export default function OperationScreen() {
   const { id = "" } = useParams<{ id: string }>();
   const every = useInterval(20_000);
-  const known = useLive((live) => live.operations[id]);
+  const known = useOperation(id);
   const { error, refetch, dataUpdatedAt } = useQuery({
     queryKey: keys.operation(id),
     queryFn: () => readOperation(id),

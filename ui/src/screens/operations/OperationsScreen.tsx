@@ -7,7 +7,7 @@ import { useSearchParams } from "wouter";
 import { type OperationForm, operationsList } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { keys, openOperationsQuery, useInterval } from "@/live/queries";
-import { useLive } from "@/live/store";
+import { takeOperations } from "@/live/store";
 import { Icon, Spinner } from "@/parts/Icon";
 import { Bones, Command, Empty, Failed } from "@/parts/States";
 
@@ -24,7 +24,7 @@ function useOperations() {
     queryKey: [...keys.operations, "finished"],
     queryFn: async () => {
       const { data } = await operationsList({ query: { status: ["succeeded", "failed", "cancelled"], page_size: FINISHED } });
-      useLive.getState().takeOperations(data.items);
+      takeOperations(data.items);
       return data;
     },
     refetchInterval: every,

@@ -9,7 +9,7 @@ import { useLifecycle } from "@/lib/lifecycle";
 import { say } from "@/lib/toasts";
 import { act } from "@/live/act";
 import { keys, queryClient, readInstance, readOperation } from "@/live/queries";
-import { useLive } from "@/live/store";
+import { useHeld } from "@/live/store";
 import { EndDialog } from "@/parts/EndDialog";
 
 import type { Group } from "./groups";
@@ -74,5 +74,5 @@ function sameAsCancel(action: string): boolean {
 function useStuckInstance(operation: OperationForm, group: Group): Instance | undefined {
   const id = operation.instance_ids[0] ?? "";
   useQuery({ queryKey: keys.instance(id), queryFn: () => readInstance(id), enabled: group === "stuck" && id !== "" });
-  return useLive((live) => (group === "stuck" ? live.held[id]?.record : undefined));
+  return useHeld(group === "stuck" ? id : "")?.record;
 }
