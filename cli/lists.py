@@ -36,6 +36,11 @@ def spent(key: str) -> Callable[[Item], str]:
     return lambda item: text.span(float(item[key])) if item.get(key) is not None else ""
 
 
+def cells_of(columns: Sequence[Column], item: Item) -> list[Any]:
+    """One row of a table."""
+    return [column.of(item) for column in columns]
+
+
 def show(session: Session, page: Mapping[str, Any], columns: Sequence[Column], *, name: str = "name") -> None:
     """The list on standard output; an empty one says so to people."""
     screen = session.screen
@@ -50,4 +55,4 @@ def show(session: Session, page: Mapping[str, Any], columns: Sequence[Column], *
         screen.note("nothing to show")
         return
     shown = [c for c in columns if screen.format is Format.WIDE or not c.wide]
-    screen.lines(text.table([c.head for c in shown], ([c.of(i) for c in shown] for i in items), screen.colour))
+    screen.lines(text.table([c.head for c in shown], (cells_of(shown, i) for i in items), screen.colour))

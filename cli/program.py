@@ -43,11 +43,16 @@ def berth(
         Path | None,
         typer.Option("--data-dir", help="Which Berth of this machine; every command takes it too."),
     ] = None,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="As NO_COLOR=1; every command takes it too.")
+    ] = False,
     version: Annotated[  # noqa: ARG001 - answered by its callback
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Create, change and delete database servers and web applications, durably."""
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
     if data_dir is not None:
         # For all commands alike, those that start Berth included: the flag beats the environment.
         os.environ["BERTH_DATA_DIR"] = str(data_dir)

@@ -48,6 +48,11 @@ class Screen:
         return _is_tty(sys.stderr) and not self.quiet and os.environ.get("TERM") != "dumb"
 
     @property
+    def is_drawable(self) -> bool:
+        """Results may be drawn in place."""
+        return _is_tty(sys.stdout) and os.environ.get("TERM") != "dumb"
+
+    @property
     def can_ask(self) -> bool:
         """Somebody can answer a question."""
         return not self.no_input and _is_tty(sys.stdin) and _is_tty(sys.stderr)

@@ -7,6 +7,7 @@ only its own arguments.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from inspect import Parameter
@@ -41,6 +42,7 @@ _COMMON: Options = {
     "as_json": (Annotated[bool, typer.Option("--json", help="Short for -o json.")], False),
     "quiet": (Annotated[bool, typer.Option("-q", "--quiet", help="Names or ids only, no progress.")], False),
     "no_input": (Annotated[bool, typer.Option("--no-input", help="Never ask; fail instead.")], False),
+    "no_color": (Annotated[bool, typer.Option("--no-color", help="As NO_COLOR=1.")], False),
 }
 _WAITING: Options = {
     "wait": (
@@ -85,6 +87,13 @@ class Session:
 
         return Client(self.target, on_silence=self._on_silence)
 
+    def look_again(self) -> None:
+        """Forget where Berth was: one that was started anew may answer elsewhere, to another token."""
+        if "client" in self.__dict__:
+            self.client.close()
+        self.__dict__.pop("client", None)
+        self.__dict__.pop("target", None)
+
     def berth(self, command: str) -> str:
         """A command line to show: names the data directory again where the caller had to."""
         return f"berth {command} --data-dir {self.data_dir}" if self.data_dir else f"berth {command}"
@@ -120,6 +129,8 @@ def changes(command: Command[P]) -> Callable[..., None]:
 
 def _with_options(command: Command[P], options: Options) -> Callable[..., None]:
     def run(*, context: typer.Context, **given: Any) -> None:
+        if context.invoked_subcommand is not None:
+            return  # `hosts cordon`: the group's own command is for `hosts` alone
         chosen = {name: given.pop(name) for name in options}
         chosen["data_dir"] = chosen["data_dir"] or context.find_root().params.get("data_dir")
         code = _run(chosen, lambda session: command(session, **given))  # type: ignore[call-arg]
@@ -150,6 +161,8 @@ def with_signature(
 
 
 def _run(chosen: dict[str, Any], command: Callable[[Session], int | None]) -> int:
+    if chosen["no_color"]:
+        os.environ["NO_COLOR"] = "1"  # for what others draw too
     screen = Screen(_format(chosen), chosen["quiet"], chosen["no_input"])
     try:
         timeout = values.seconds(chosen.get("timeout", "30m"))

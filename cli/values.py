@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cli.errors import UsageProblem
 
-_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 
 
 def settings_tree(assignments: Iterable[str]) -> dict[str, Any]:
@@ -62,11 +63,32 @@ def pairs(words: Iterable[str], option: str) -> dict[str, str]:
 
 
 def seconds(text: str) -> float:
-    """`30`, `30s`, `5m`, `1h` or `500ms` as seconds."""
+    """`30`, `30s`, `5m`, `1h`, `2d` or `500ms` as seconds."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise UsageProblem(f"{text!r} is not a duration.", detail="Write 30, 30s, 5m or 1h.")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def moment(text: str, now: datetime | None = None) -> datetime:
+    """A time: RFC 3339, or how long ago, as `10m`."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        ago = _DURATION.fullmatch(text.strip())
+        if ago is None:
+            raise UsageProblem(
+                f"{text!r} is no time.", detail="Write how long ago (10m, 2h, 3d), or 2026-11-21T14:00:00Z."
+            ) from None
+        return (now or datetime.now(UTC)) - timedelta(seconds=seconds(text))
+    return found if found.tzinfo else found.astimezone()
+
+
+def later(text: str, now: datetime | None = None) -> datetime:
+    """A time to come: RFC 3339, or how long from now, as `2h`."""
+    now = now or datetime.now(UTC)
+    found = moment(text, now)
+    return now + (now - found) if _DURATION.fullmatch(text.strip()) else found
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

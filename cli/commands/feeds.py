@@ -6,23 +6,29 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NoReturn
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cli import names, text
-from cli.calls import Call, at
+from cli import names, text, values
+from cli.calls import at
+from cli.errors import ApiProblem, CliError, ExitCode
 from cli.events import EVENTS, named
 from cli.lists import show
 from cli.screen import Format
 from cli.session import Session, reads
 
+if TYPE_CHECKING:
+    from cli.feed import News
+
 app = typer.Typer()
 PANEL = "Look"
-WAIT_SECONDS = 20.0
+USUAL, MOST = 50, 1000
 OUTAGE_SECONDS = 120.0
-LOG_SECONDS = 2.0
-LOG_WINDOW = 1000
+LOG_SECONDS = 1.0
+LOG_WINDOW = 2000
 MARK_LINES = 50
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")]
@@ -33,47 +39,104 @@ Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C
 def events(
     session: Session,
     name: names.OptionalName = None,
+    instance: Annotated[
+        str | None, typer.Option("--instance", help="As NAME.", autocompletion=names.complete_instance)
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="EVENT", help="Only these: LAUNCH_CONFIRMED … Repeatable."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="10m, 2h, or 2026-11-21T14:00:00Z.")
+    ] = None,
     after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Only what came later.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many.")] = 50,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="How many; 50, with --since 1000.")] = None,
     follow: Follow = False,
 ) -> None:
     """Show the one feed of everything that changes; with --json --follow one object a line."""
-    instance_id = session.client.get(at("instances", name)).body["id"] if name else None
-    query = {"instance_id": instance_id, "limit": limit}
-    page = session.client.get("/events", {**query, "after": after}).body
+    wanted = _wanted(types, since)
+    page = _page(session, instance or name, wanted, after, limit)
     if follow:
-        _follow(session, query, page)
+        _follow(session, page, wanted)
     if not session.screen.is_machine:
         page = {"items": [*named(session, page["items"])]}
     show(session, page, EVENTS, name="cursor")
     session.screen.next(session.berth("events --follow"))
 
 
-def _follow(session: Session, query: dict[str, Any], page: dict[str, Any]) -> NoReturn:
-    events = _endless(session, query, page)
+@dataclass(frozen=True)
+class _Wanted:
+    """Which events are shown."""
+
+    types: frozenset[str]
+    since: datetime | None
+
+    def fits(self, event: Mapping[str, Any]) -> bool:
+        if self.types and event.get("event_type") not in self.types:
+            return False
+        begun = text.moment(event.get("time"))
+        return self.since is None or begun is None or begun >= self.since
+
+
+def _wanted(types: list[str] | None, since: str | None) -> _Wanted:
+    words = (word for given in types or () for word in given.split(","))
+    return _Wanted(frozenset(word.strip().upper() for word in words), values.moment(since) if since else None)
+
+
+def _page(
+    session: Session, name: str | None, wanted: _Wanted, after: str | None, limit: int | None
+) -> dict[str, Any]:
+    """The events there are, and the filter in the answer under `instance_id` for those that follow."""
+    instance_id = session.client.get(at("instances", name)).body["id"] if name else None
+    asked = limit or (MOST if wanted.since else USUAL)
+    only = next(iter(wanted.types)) if len(wanted.types) == 1 else None
+    query = {"instance_id": instance_id, "event_type": only, "limit": asked, "after": after}
+    page = session.client.get("/events", query).body
+    if wanted.since and len(page["items"]) == asked and wanted.fits(page["items"][0]):
+        session.screen.note(f"these are the latest {asked}; older ones are left out")
+    fitting = [event for event in page["items"] if wanted.fits(event)]
+    return {**page, "items": fitting, "instance_id": instance_id}
+
+
+def _follow(session: Session, page: dict[str, Any], wanted: _Wanted) -> NoReturn:
+    events = _endless(session, page, wanted)
     for event in events if session.screen.is_machine else named(session, events):
         _print_event(session, event)
     raise AssertionError("the feed has no end")
 
 
-def _endless(session: Session, query: dict[str, Any], page: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    while True:
-        if page.get("snapshot_required"):
-            session.screen.note("older events are not kept any more; going on from here")
-        yield from page["items"]
-        page = _wait_for_more(session, {**query, "after": page["next"]})
+def _endless(session: Session, page: dict[str, Any], wanted: _Wanted) -> Iterator[dict[str, Any]]:
+    if page["snapshot_required"]:
+        _tell_gap(session, page["next"])
+    yield from page["items"]
+    cursor, was_lost = page["next"], False
+    from cli import feed
+
+    try:
+        for news in feed.follow(session, cursor, page["instance_id"]):
+            was_lost = _tell_connection(session, news, was_lost)
+            if news.gap:
+                _tell_gap(session, news.cursor)
+            yield from filter(wanted.fits, news.events)
+            cursor = news.cursor or cursor
+    except (KeyboardInterrupt, CliError):
+        session.screen.next(session.berth(f"events --follow --after {cursor}"))
+        raise
 
 
-def _wait_for_more(session: Session, query: dict[str, Any]) -> dict[str, Any]:
-    """The next events after a cursor, however long that takes: a lost connection loses none of them."""
-    call = Call(
-        "GET",
-        "/events",
-        params={**{k: v for k, v in query.items() if v is not None}, "wait": WAIT_SECONDS},
-        read_seconds=WAIT_SECONDS + 10,
-        patience=OUTAGE_SECONDS,
-    )
-    return session.client.send(call).body
+def _tell_connection(session: Session, news: News, was_lost: bool) -> bool:
+    if news.lost:
+        session.screen.note(f"{text.clean(news.lost)} Trying again …")
+    elif was_lost and news.fresh:
+        session.screen.note("connected again; nothing was missed")
+    return bool(news.lost)
+
+
+def _tell_gap(session: Session, cursor: str) -> None:
+    """Programs are told too: what they know is no longer the whole story."""
+    if session.screen.format is Format.JSON:
+        session.screen.lines([json.dumps({"snapshot_required": True, "cursor": cursor})])
+    session.screen.note("older events are not kept any more; going on from here")
 
 
 def _print_event(session: Session, event: Mapping[str, Any]) -> None:
@@ -104,10 +167,27 @@ def logs(
         return
     known: list[str] = answer["lines"]
     _print_logs(session, known[-tail:] if tail else [])
-    while follow:
+    if follow:
+        _follow_logs(session, path, known)
+    else:
+        session.screen.next(session.berth(f"logs {name} --follow"))
+
+
+def _follow_logs(session: Session, path: str, known: list[str]) -> None:
+    """Until Ctrl-C, or until the instance is gone. A provider tells last lines only, as many as are asked for."""
+    while True:
         time.sleep(LOG_SECONDS)
-        window = session.client.get(path, {"tail": LOG_WINDOW}, patience=OUTAGE_SECONDS).body["lines"]
-        _print_logs(session, unseen(known, window))
+        try:
+            window = session.client.get(path, {"tail": LOG_WINDOW}, patience=OUTAGE_SECONDS).body["lines"]
+        except ApiProblem as problem:
+            if problem.code is not ExitCode.NOT_FOUND:
+                raise
+            session.screen.note(f"{text.clean(problem.title)} {text.clean(problem.detail)}".rstrip())
+            return
+        news = unseen(known, window)
+        if known and len(news) == LOG_WINDOW:
+            session.screen.note("… more was written than can be shown; some lines are left out")
+        _print_logs(session, news)
         known = window
 
 

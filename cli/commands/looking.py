@@ -74,11 +74,18 @@ def list_instances(
     search: Annotated[str | None, typer.Option("--search", help="Part of the name.")] = None,
     label: Annotated[str | None, typer.Option("--label", "-l", metavar="KEY=VALUE[,…]")] = None,
     needs_you: Annotated[bool, typer.Option("--needs-you", help="In error, or stuck.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep the list up to date; with --json one object a changed row.")
+    ] = False,
 ) -> None:
-    """List instances."""
+    """List instances, those in error or stuck marked."""
     query = {"status": status, "provider": provider, "blueprint": blueprint, "q": search, "label": label}
     if needs_you:
         query["needs_you"] = "true"
+    if watch:
+        from cli import watching
+
+        watching.watch(session, query, _INSTANCES)
     page = session.client.everything("/instances", query)
     show(session, page, _INSTANCES)
     command = "get NAME" if page["items"] else "create demo --blueprint postgres"
