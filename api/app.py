@@ -13,11 +13,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import FrameType
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from api import docs, errors, pages
+from api.access import guard
 from api.asks import Asks
 from api.feed import Feed
 from api.gate import Gate, Trust
@@ -61,10 +62,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.trust = _trust(known)
     app.add_middleware(Gate, trust=app.state.trust)
     errors.install(app, methods_of)
+    guarded = [Depends(guard)]
     for router in ROUTERS:
-        app.include_router(router, prefix=PREFIX)
+        app.include_router(router, prefix=PREFIX, dependencies=guarded)
     for prefix, router in ALIASES:
-        app.include_router(router, prefix=prefix, include_in_schema=False)
+        app.include_router(router, prefix=prefix, include_in_schema=False, dependencies=guarded)
     for prefix in ("", PREFIX):
         app.include_router(stream.sockets, prefix=prefix)
     pages.install(app, known.ui_dir)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
 
+from api.access import caller_of
 from api.errors import BadRequest, NotJson
-from api.gate import ADMIN
 from api.parts import Parts
 from domain.errors import FieldError, InvalidInput
 from domain.specs import Ask, Caller, Idempotency
@@ -25,9 +25,9 @@ async def _parts(request: Request) -> Parts:
     return parts
 
 
-async def _caller() -> Caller:
-    """The bearer of the token; the gate has checked it."""
-    return ADMIN
+async def _caller(request: Request) -> Caller:
+    """Who asks; the gate has checked the token."""
+    return caller_of(request)
 
 
 async def _body(request: Request) -> Any:

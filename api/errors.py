@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.access import Forbidden
 from api.problems import field_errors, problem
 from db.vault import WrongKey
 from domain.errors import (
@@ -91,7 +92,7 @@ class Conflict(Refused):
     code = "conflict"
 
 
-STATUS |= {BadRequest: 400, BadPageToken: 400, NotJson: 415, Conflict: 409}
+STATUS |= {BadRequest: 400, BadPageToken: 400, NotJson: 415, Conflict: 409, Forbidden: 403}
 
 
 def status_of(error: BerthError) -> int:

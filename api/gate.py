@@ -129,7 +129,11 @@ class Gate:
         stranger = self._stranger(headers, path)
         if stranger is not None:
             return problem(403, "forbidden", stranger, **where)
-        if not _is_open(path) and not self._trust.knows_token(headers.get("authorization", "")):
+        known = self._trust.knows_token(headers.get("authorization", ""))
+        scope["state"]["open"] = _is_open(path)
+        if known:
+            scope["state"]["caller"] = ADMIN
+        elif not _is_open(path):
             detail = "A bearer token is needed: the content of the file token in the data directory."
             return problem(
                 401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="berth"'}, **where

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from domain.access import AccessRole, PrincipalKind, Right, may
 from domain.operations import Reason, RestartPolicy, Source
 from domain.work import Secrets
 
@@ -51,8 +53,19 @@ class Caller:
 
     name: str
     project: str = "default"
+    """The one project that this request is about."""
     source: Source = Source.USER
-    admin: bool = True
+    role: AccessRole = AccessRole.ADMIN
+    kind: PrincipalKind = PrincipalKind.LOCAL
+    projects: tuple[str, ...] = ("default",)
+    """All that the principal may choose from; an administrator may choose any other, too."""
+    expires_at: datetime | None = None
+    credential: str | None = None
+    """The id of the API token that was shown, so that a stream can end with it."""
+
+    def may(self, right: Right) -> bool:
+        """Whether its role has `right`."""
+        return may(self.role, right)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from api.routes import (
     history,
     instances,
     login,
+    me,
     operations,
     orphans,
     root,
@@ -35,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     admin.router,
     secrets.router,
     login.router,
+    me.router,
     health.router,
 )
 PREFIX = "/api/v1"

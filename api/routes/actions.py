@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from api import schemas
+from api.access import needs
 from api.answers import ok
 from api.asks import Place, status_seen
 from api.batches import rows_of
@@ -16,6 +17,7 @@ from api.parts import Parts
 from api.reading import find_instance
 from api.routes.instances import accepted_instance
 from api.transactions import commit
+from domain.access import Right
 from domain.errors import FieldError, InvalidInput, NotFound
 from domain.lifecycle import Operation, Status
 from domain.specs import Ask, Caller
@@ -34,6 +36,7 @@ router = APIRouter(tags=["instances"])
     status_code=202,
     response_model=schemas.AcceptedInstance,
     openapi_extra=takes(ActionBody),
+    dependencies=[needs(Right.OPERATE)],
 )
 def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     """Any operation that the table allows now; otherwise 409 with what is allowed."""
@@ -62,6 +65,7 @@ def _look(parts: Parts, caller: Caller, key: str, operation: Operation | None) -
     operation_id="instances_batch",
     response_model=schemas.BatchResult,
     openapi_extra=takes(BatchBody),
+    dependencies=[needs(Right.OPERATE)],
 )
 def batch(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     """One action on many instances; each row has its own outcome, and the answer is 200 whatever they are."""
@@ -80,6 +84,7 @@ def batch(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     status_code=202,
     response_model=schemas.AcceptedInstance,
     openapi_extra=takes(LaunchBody, required=False),
+    dependencies=[needs(Right.OPERATE)],
 )
 def launch(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     """The older form of start; a name that nobody has becomes a virtual machine on `ec2`."""
@@ -108,6 +113,7 @@ def _check_as_it_is(parts: Parts, ask: Ask, key: str, wanted: LaunchBody) -> Non
     status_code=202,
     response_model=schemas.AcceptedInstance,
     openapi_extra=takes(ReasonBody, required=False),
+    dependencies=[needs(Right.OPERATE)],
 )
 def terminate(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     """The older form of delete."""

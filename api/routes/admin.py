@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
+from api.access import needs
 from api.answers import ok
 from api.commands import Wish, on_instance
 from api.dependencies import AskDep, CallerDep, PartsDep, now
@@ -16,6 +17,7 @@ from db.models import Instance
 from db.queries import figures, instances, operations
 from db.queries.instances import InstanceFilter
 from db.queries.operations import OperationFilter
+from domain.access import Right
 from domain.lifecycle import BillingStatus, Operation, ProvisioningStatus, Status
 from services.acceptance import replayed
 from services.views.operations import href
@@ -25,7 +27,9 @@ retry_router = APIRouter(tags=["admin"])
 """The retry alone: it has one more address."""
 
 
-@router.get("/admin/stats", operation_id="admin_stats", response_model=dict[str, Any])
+@router.get(
+    "/admin/stats", operation_id="admin_stats", response_model=dict[str, Any], dependencies=[needs(Right.ADMIN)]
+)
 def stats(parts: PartsDep, caller: CallerDep) -> Response:
     """Counts for every status, zeros included; durations; failures of the last day."""
     project = caller.project
@@ -51,7 +55,12 @@ def stats(parts: PartsDep, caller: CallerDep) -> Response:
     return ok(form)
 
 
-@router.post("/admin/retry-instance/{key}", operation_id="admin_retry_instance", response_model=dict[str, Any])
+@router.post(
+    "/admin/retry-instance/{key}",
+    operation_id="admin_retry_instance",
+    response_model=dict[str, Any],
+    dependencies=[needs(Right.OPERATE)],
+)
 def retry_instance(parts: PartsDep, ask: AskDep, key: str) -> Response:
     """The older form of retry: 400 when not in error, 404 when unknown; it shows `creating` at once."""
     with parts.database.begin() as tx:
@@ -65,4 +74,6 @@ def retry_instance(parts: PartsDep, ask: AskDep, key: str) -> Response:
     return JSONResponse(form, headers={"Operation-Location": href(made.operation_id)})
 
 
-retry_router.add_api_route("/admin/retry-instance/{key}", retry_instance, methods=["POST"])
+retry_router.add_api_route(
+    "/admin/retry-instance/{key}", retry_instance, methods=["POST"], dependencies=[needs(Right.OPERATE)]
+)

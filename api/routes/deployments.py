@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from api import schemas
+from api.access import needs
 from api.answers import accepted, ok
 from api.commands import Wish, on_deployment, operation_named, with_reason
 from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, VersionsDep, now
@@ -20,6 +21,7 @@ from api.routes.instances import require_version
 from api.transactions import commit
 from db.models import Deployment
 from db.queries import deployments as queries
+from domain.access import Right
 from domain.errors import FieldError, InvalidInput
 from domain.lifecycle import Operation
 from domain.specs import Caller
@@ -36,6 +38,7 @@ router = APIRouter(tags=["deployments"])
     status_code=202,
     response_model=schemas.AcceptedDeployment,
     openapi_extra=takes(CreateBody),
+    dependencies=[needs(Right.OPERATE)],
 )
 def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     """Make a deployment with all its members. With `plan_id` exactly what was planned, or 412."""
@@ -50,13 +53,19 @@ def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     operation_id="deployments_plan_creation",
     response_model=schemas.Plan,
     openapi_extra=takes(CreateBody),
+    dependencies=[needs(Right.OPERATE)],
 )
 def plan_creation(parts: PartsDep, caller: CallerDep, body: BodyDep) -> Response:
     """What a create would do. Nothing is written."""
     return ok(planned_creation(parts, caller, new_deployment(body, parts.rules)))
 
 
-@router.get("/deployments", operation_id="deployments_list", response_model=schemas.DeploymentList)
+@router.get(
+    "/deployments",
+    operation_id="deployments_list",
+    response_model=schemas.DeploymentList,
+    dependencies=[needs(Right.READ)],
+)
 def list_(parts: PartsDep, caller: CallerDep, query: Annotated[DeploymentQuery, Query()]) -> Response:
     """Living deployments, newest first, with their members in brief."""
     pages = Pages(parts.vault, "deployments", (caller.project, query.q))
@@ -67,7 +76,12 @@ def list_(parts: PartsDep, caller: CallerDep, query: Annotated[DeploymentQuery, 
     return ok(page_form(items, pages.token(as_place(position))))
 
 
-@router.get("/deployments/{key}", operation_id="deployments_get", response_model=schemas.DeploymentForm)
+@router.get(
+    "/deployments/{key}",
+    operation_id="deployments_get",
+    response_model=schemas.DeploymentForm,
+    dependencies=[needs(Right.READ)],
+)
 def get(parts: PartsDep, caller: CallerDep, key: str) -> Response:
     """One deployment by id or name, with its members' whole records."""
     with parts.database.read() as session:
@@ -80,6 +94,7 @@ def get(parts: PartsDep, caller: CallerDep, key: str) -> Response:
     operation_id="deployments_plan",
     response_model=schemas.Plan,
     openapi_extra=takes(PatchBody, "application/merge-patch+json"),
+    dependencies=[needs(Right.OPERATE)],
 )
 def plan(parts: PartsDep, caller: CallerDep, body: BodyDep, key: str) -> Response:
     """What a change would touch, and what it costs. Nothing is written; applying quotes the plan's id."""
@@ -97,6 +112,7 @@ def plan(parts: PartsDep, caller: CallerDep, body: BodyDep, key: str) -> Respons
     status_code=202,
     response_model=schemas.AcceptedDeployment,
     openapi_extra=takes(DeploymentPatchBody, "application/merge-patch+json"),
+    dependencies=[needs(Right.OPERATE)],
 )
 def modify(parts: PartsDep, ask: AskDep, body: BodyDep, versions: VersionsDep, key: str) -> Response:
     """Change the spec by a JSON merge patch. `If-Match` or `plan_id` says what was read."""
@@ -114,6 +130,7 @@ def modify(parts: PartsDep, ask: AskDep, body: BodyDep, versions: VersionsDep, k
     status_code=202,
     response_model=schemas.AcceptedDeployment,
     openapi_extra=takes(ActionBody),
+    dependencies=[needs(Right.OPERATE)],
 )
 def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     """start, stop, restart, modify or delete of every member whose status allows it; 409 when none does."""
@@ -130,6 +147,7 @@ def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     operation_id="deployments_delete",
     status_code=202,
     response_model=schemas.AcceptedDeployment,
+    dependencies=[needs(Right.OPERATE)],
 )
 def delete(
     parts: PartsDep,

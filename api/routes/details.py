@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, StreamingResponse
 
 from api import schemas
+from api.access import needs
 from api.answers import ok
 from api.asks import Place
 from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep
@@ -19,6 +20,7 @@ from api.parts import Parts
 from api.reading import find_instance, instance_form
 from api.transactions import commit
 from db.session import Tx
+from domain.access import Right
 from domain.errors import Refused, Unavailable
 from services.bodies import ConfirmationBody
 from services.confirmations import record_confirmation
@@ -30,7 +32,12 @@ _FOLLOW_SECONDS = 1.0
 _FOLLOW_LINES = 1000
 
 
-@router.post("/instances/{key}/secrets:reveal", operation_id="instances_reveal", response_model=schemas.Secrets)
+@router.post(
+    "/instances/{key}/secrets:reveal",
+    operation_id="instances_reveal",
+    response_model=schemas.Secrets,
+    dependencies=[needs(Right.REVEAL)],
+)
 def reveal_secrets(parts: PartsDep, ask: AskDep, key: str) -> Response:
     """The instance's secrets and its address with the password. That somebody looked is recorded."""
 
@@ -41,7 +48,12 @@ def reveal_secrets(parts: PartsDep, ask: AskDep, key: str) -> Response:
     return ok(commit(parts.database, work), headers={"Cache-Control": "no-store"})
 
 
-@router.get("/instances/{key}/logs", operation_id="instances_logs", response_model=schemas.Logs)
+@router.get(
+    "/instances/{key}/logs",
+    operation_id="instances_logs",
+    response_model=schemas.Logs,
+    dependencies=[needs(Right.READ)],
+)
 async def logs(
     parts: PartsDep,
     caller: CallerDep,
@@ -90,6 +102,7 @@ def after_overlap(before: list[str], now: list[str]) -> list[str]:
     operation_id="instances_confirm",
     status_code=202,
     openapi_extra=takes(ConfirmationBody),
+    dependencies=[needs(Right.CONFIRM)],
 )
 def confirm(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     """Evidence from outside that a change happened: the operation looks now, the provider's word decides."""

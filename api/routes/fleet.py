@@ -9,12 +9,14 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api import schemas
+from api.access import needs
 from api.answers import ok
 from api.asks import Place
 from api.dependencies import BodyDep, PartsDep, now
 from api.docs import takes
 from api.parts import Parts
 from db.queries import figures
+from domain.access import Right
 from domain.errors import NotFound, Unavailable
 from domain.lifecycle import MOVES, Operation, Status
 from domain.operations import AVAILABLE, OPERATION_DETAILS
@@ -33,7 +35,9 @@ from services.views.common import iso, lifecycle_state
 router = APIRouter(tags=["fleet"])
 
 
-@router.get("/lifecycle", operation_id="lifecycle_get", response_model=dict[str, Any])
+@router.get(
+    "/lifecycle", operation_id="lifecycle_get", response_model=dict[str, Any], dependencies=[needs(Right.READ)]
+)
 async def lifecycle() -> Response:
     """The table of moves, statuses and operations: what decides everywhere."""
     return ok(
@@ -70,14 +74,21 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
 
 
-@router.get("/blueprints", operation_id="blueprints_list", response_model=schemas.Items)
+@router.get(
+    "/blueprints", operation_id="blueprints_list", response_model=schemas.Items, dependencies=[needs(Right.READ)]
+)
 async def blueprints(parts: PartsDep) -> Response:
     """What can run, with the JSON schema of its parameters."""
     local = parts.rules.local_mode
     return ok({"items": [catalog.blueprint_form(b, local_mode=local) for b in catalog.blueprints()]})
 
 
-@router.get("/blueprints/{name}", operation_id="blueprints_get", response_model=dict[str, Any])
+@router.get(
+    "/blueprints/{name}",
+    operation_id="blueprints_get",
+    response_model=dict[str, Any],
+    dependencies=[needs(Right.READ)],
+)
 async def blueprint(parts: PartsDep, name: str) -> Response:
     """One blueprint."""
     found = catalog.blueprint(name)
@@ -86,7 +97,9 @@ async def blueprint(parts: PartsDep, name: str) -> Response:
     return ok(catalog.blueprint_form(found, local_mode=parts.rules.local_mode))
 
 
-@router.get("/providers", operation_id="providers_list", response_model=schemas.Items)
+@router.get(
+    "/providers", operation_id="providers_list", response_model=schemas.Items, dependencies=[needs(Right.READ)]
+)
 def providers(parts: PartsDep) -> Response:
     """Where instances can live, and why not where they cannot."""
     with parts.database.read() as session:
@@ -112,7 +125,7 @@ def _provider(parts: Parts, entry: ProviderEntry, hosts: list[dict[str, Any]], r
     }
 
 
-@router.get("/hosts", operation_id="hosts_list", response_model=schemas.Items)
+@router.get("/hosts", operation_id="hosts_list", response_model=schemas.Items, dependencies=[needs(Right.ADMIN)])
 def hosts(parts: PartsDep) -> Response:
     """Machines that hold instances."""
     with parts.database.read() as session:
@@ -126,7 +139,12 @@ def hosts(parts: PartsDep) -> Response:
     return ok({"items": items})
 
 
-@router.get("/providers/{name}/inventory", operation_id="providers_inventory", response_model=dict[str, Any])
+@router.get(
+    "/providers/{name}/inventory",
+    operation_id="providers_inventory",
+    response_model=dict[str, Any],
+    dependencies=[needs(Right.ADMIN)],
+)
 async def inventory(parts: PartsDep, name: str) -> Response:
     """What the provider really holds, asked now. `orphans` are ours but belong to no living instance."""
     if name not in PROVIDERS:
@@ -157,7 +175,12 @@ def _orphans(parts: Parts, held: Mapping[Spot, list[dict[str, Any]]]) -> list[di
     ]
 
 
-@router.get("/providers/simulated/faults", operation_id="faults_list", response_model=schemas.Items)
+@router.get(
+    "/providers/simulated/faults",
+    operation_id="faults_list",
+    response_model=schemas.Items,
+    dependencies=[needs(Right.ADMIN)],
+)
 async def faults(parts: PartsDep) -> Response:
     """The faults that the simulated provider will act out."""
     _local_only(parts)
@@ -169,6 +192,7 @@ async def faults(parts: PartsDep) -> Response:
     operation_id="faults_set",
     response_model=schemas.Items,
     openapi_extra=takes(FaultBody),
+    dependencies=[needs(Right.ADMIN)],
 )
 async def set_fault(parts: PartsDep, body: BodyDep) -> Response:
     """Script a fault for what exists: `{verb, fault, times, seconds, instance}`."""
@@ -179,7 +203,12 @@ async def set_fault(parts: PartsDep, body: BodyDep) -> Response:
     return ok({"items": await parts.asks.faults({"do": "set", "fault": given})})
 
 
-@router.delete("/providers/simulated/faults", operation_id="faults_clear", response_model=schemas.Items)
+@router.delete(
+    "/providers/simulated/faults",
+    operation_id="faults_clear",
+    response_model=schemas.Items,
+    dependencies=[needs(Right.ADMIN)],
+)
 async def clear_faults(parts: PartsDep) -> Response:
     """Take every scripted fault away."""
     _local_only(parts)

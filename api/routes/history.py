@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from api import schemas
+from api.access import needs
 from api.answers import ok
 from api.dependencies import CallerDep, PartsDep
 from api.filters import EventQuery, Page, RunQuery
@@ -18,6 +19,7 @@ from api.reading import printable_key
 from api.wakeups import wait_for
 from db.queries import events, runs
 from db.queries.events import EventFilter
+from domain.access import Right
 from domain.errors import NotFound
 from domain.specs import Caller
 from services.views.events import cursor, event_form, number, run_form
@@ -26,7 +28,9 @@ router = APIRouter(tags=["history"])
 MOST_EVENTS = 1000
 
 
-@router.get("/events", operation_id="events_list", response_model=schemas.EventList)
+@router.get(
+    "/events", operation_id="events_list", response_model=schemas.EventList, dependencies=[needs(Right.READ)]
+)
 async def list_events(parts: PartsDep, caller: CallerDep, query: Annotated[EventQuery, Query()]) -> Response:
     """The feed in commit order. Without `after` the latest; then go on with `next`.
 
@@ -62,7 +66,12 @@ def events_form(parts: Parts, caller: Caller, query: EventQuery) -> dict[str, An
     return {"items": items, "next": cursor(epoch, last), "snapshot_required": False}
 
 
-@router.get("/instances/{key}/history", operation_id="instances_history", response_model=schemas.History)
+@router.get(
+    "/instances/{key}/history",
+    operation_id="instances_history",
+    response_model=schemas.History,
+    dependencies=[needs(Right.READ)],
+)
 def history(parts: PartsDep, caller: CallerDep, key: str, query: Annotated[Page, Query()]) -> Response:
     """Events of one instance, newest first: by id for ever, by name over all its lives."""
     pages = Pages(parts.vault, "history", (caller.project, key))
@@ -82,7 +91,7 @@ def _lives(session: Session, caller: Caller, key: str) -> list[str]:
     return lives
 
 
-@router.get("/runs", operation_id="runs_list", response_model=schemas.RunList)
+@router.get("/runs", operation_id="runs_list", response_model=schemas.RunList, dependencies=[needs(Right.READ)])
 def list_runs(parts: PartsDep, caller: CallerDep, query: Annotated[RunQuery, Query()]) -> Response:
     """Finished lives, the latest end first."""
     wanted = query.wanted(caller.project)
@@ -92,7 +101,9 @@ def list_runs(parts: PartsDep, caller: CallerDep, query: Annotated[RunQuery, Que
     return ok(page_form([run_form(row) for row in rows], pages.token(as_place(position))))
 
 
-@router.get("/runs/{run_id}", operation_id="runs_get", response_model=schemas.Run)
+@router.get(
+    "/runs/{run_id}", operation_id="runs_get", response_model=schemas.Run, dependencies=[needs(Right.READ)]
+)
 def get_run(parts: PartsDep, caller: CallerDep, run_id: str) -> Response:
     """One finished life, by its own id or the instance's."""
     with parts.database.read() as session:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api import schemas
+from api.access import needs
 from api.answers import accepted, ok
 from api.asks import Place
 from api.commands import Wish, on_instance
@@ -20,6 +21,7 @@ from api.plans import approve_creation
 from api.reading import answer_form, instance_form
 from api.transactions import commit
 from db.queries import instances as queries
+from domain.access import Right
 from domain.errors import PreconditionRequired
 from domain.lifecycle import Operation
 from domain.specs import Caller
@@ -42,6 +44,7 @@ def location(instance_id: str) -> str:
     status_code=202,
     response_model=schemas.AcceptedInstance,
     openapi_extra=takes(CreateBody),
+    dependencies=[needs(Right.OPERATE)],
 )
 def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     """Make a deployment with its instances; for one member the two are the same thing."""
@@ -51,7 +54,12 @@ def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     return accepted_instance(parts, ask.caller, made.operation_id)
 
 
-@router.get("/instances", operation_id="instances_list", response_model=schemas.InstanceList)
+@router.get(
+    "/instances",
+    operation_id="instances_list",
+    response_model=schemas.InstanceList,
+    dependencies=[needs(Right.READ)],
+)
 def list_(parts: PartsDep, caller: CallerDep, query: Annotated[InstanceQuery, Query()]) -> Response:
     """Live instances, newest first, with counts by status for the same filter without its status part."""
     wanted = query.wanted(caller.project)
@@ -69,7 +77,12 @@ def _counts(parts: Parts, query: InstanceQuery, caller: Caller) -> dict[str, int
         return queries.counts(session, query.wanted(caller.project))
 
 
-@router.get("/instances/{key}", operation_id="instances_get", response_model=schemas.Instance)
+@router.get(
+    "/instances/{key}",
+    operation_id="instances_get",
+    response_model=schemas.Instance,
+    dependencies=[needs(Right.READ)],
+)
 async def get(parts: PartsDep, caller: CallerDep, key: str) -> Response:
     """One instance by id or name, with the raw state that its provider shows now."""
     form = await run_in_threadpool(instance_form, parts, caller, key)
@@ -92,6 +105,7 @@ async def with_provider_state(parts: Parts, form: dict[str, Any]) -> dict[str, A
     status_code=202,
     response_model=schemas.AcceptedInstance,
     openapi_extra=takes(PatchBody, "application/merge-patch+json"),
+    dependencies=[needs(Right.OPERATE)],
 )
 def modify(parts: PartsDep, ask: AskDep, body: BodyDep, versions: VersionsDep, key: str) -> Response:
     """Change the spec by a JSON merge patch. `If-Match` says which version was read."""
@@ -101,7 +115,11 @@ def modify(parts: PartsDep, ask: AskDep, body: BodyDep, versions: VersionsDep, k
 
 
 @router.delete(
-    "/instances/{key}", operation_id="instances_delete", status_code=202, response_model=schemas.AcceptedInstance
+    "/instances/{key}",
+    operation_id="instances_delete",
+    status_code=202,
+    response_model=schemas.AcceptedInstance,
+    dependencies=[needs(Right.OPERATE)],
 )
 def delete(
     parts: PartsDep,

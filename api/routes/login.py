@@ -9,11 +9,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.access import needs
 from api.answers import made, ok
 from api.dependencies import BodyDep, CallerDep, PartsDep
 from api.docs import takes
 from api.gate import LOGIN_PATH
 from api.transactions import commit
+from domain.access import Right
 from services.bodies import LoginBody
 from services.codes import LIVES, Purpose, issue, redeem
 from services.validation import parsed
@@ -21,7 +23,13 @@ from services.validation import parsed
 router = APIRouter(tags=["admin"])
 
 
-@router.post("/login-codes", operation_id="login_codes_create", status_code=201, response_model=dict[str, Any])
+@router.post(
+    "/login-codes",
+    operation_id="login_codes_create",
+    status_code=201,
+    response_model=dict[str, Any],
+    dependencies=[needs(Right.SELF)],
+)
 def create(parts: PartsDep, caller: CallerDep) -> Response:
     """A code for one login. `berth up` puts it into the fragment of the link that it prints."""
     code = commit(parts.database, lambda tx: issue(tx, caller, Purpose.LOGIN))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api import schemas
+from api.access import needs
 from api.answers import RETRY_SECONDS, ok
 from api.commands import on_operation
 from api.dependencies import AskDep, CallerDep, PartsDep, WaitQuery, now
@@ -21,6 +22,7 @@ from api.transactions import commit
 from api.wakeups import wait_for
 from db.queries import operations as queries
 from db.queries.operations import OperationFilter, Place
+from domain.access import Right
 from domain.errors import NotFound
 from domain.specs import Caller
 from services.listening import abort as close_listener
@@ -28,7 +30,12 @@ from services.listening import abort as close_listener
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/operations", operation_id="operations_list", response_model=schemas.OperationList)
+@router.get(
+    "/operations",
+    operation_id="operations_list",
+    response_model=schemas.OperationList,
+    dependencies=[needs(Right.READ)],
+)
 def list_(parts: PartsDep, caller: CallerDep, query: Annotated[OperationQuery, Query()]) -> Response:
     """Operations: those that need somebody first, each part newest first."""
     with parts.database.read() as session:
@@ -67,7 +74,12 @@ def _as_place(place: Place | None) -> dict[str, Any] | None:
     return {"at": place.at.isoformat(), "urgent": place.urgent, "after": as_place(place.after)}
 
 
-@router.get("/operations/{operation_id}", operation_id="operations_get", response_model=schemas.OperationForm)
+@router.get(
+    "/operations/{operation_id}",
+    operation_id="operations_get",
+    response_model=schemas.OperationForm,
+    dependencies=[needs(Right.READ)],
+)
 async def get(parts: PartsDep, caller: CallerDep, operation_id: str, wait: WaitQuery = 0) -> Response:
     """One operation with its steps. With `wait` the answer comes as soon as it is done, failed ones too."""
     with parts.wakeups.watch(printable_key(operation_id, "operation")) as ended:
@@ -83,6 +95,7 @@ async def get(parts: PartsDep, caller: CallerDep, operation_id: str, wait: WaitQ
     operation_id="operations_cancel",
     status_code=202,
     response_model=schemas.AcceptedInstance,
+    dependencies=[needs(Right.OPERATE)],
 )
 def cancel(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
     """Cancel at once what has not begun, ask the rest to stop; 409 when it is over or a delete has begun."""
@@ -95,6 +108,7 @@ def cancel(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
     operation_id="operations_retry",
     status_code=202,
     response_model=schemas.AcceptedInstance,
+    dependencies=[needs(Right.OPERATE)],
 )
 def retry(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
     """Accept a new operation that repeats a failed one on what it left in error."""
@@ -107,6 +121,7 @@ def retry(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
     operation_id="operations_abort",
     status_code=202,
     response_model=schemas.AcceptedInstance,
+    dependencies=[needs(Right.OPERATE)],
 )
 def abort(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
     """Stop a failed operation from listening for a retry. It can be retried all the same."""

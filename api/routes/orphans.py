@@ -12,12 +12,14 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api import schemas
+from api.access import needs
 from api.answers import ok
 from api.asks import Place
 from api.dependencies import BodyDep, CallerDep, PartsDep, now
 from api.docs import takes
 from api.parts import Parts
 from db.queries import figures
+from domain.access import Right
 from domain.errors import NotFound, Refused
 from domain.specs import Caller
 from providers.registry import PROVIDERS
@@ -77,7 +79,9 @@ def _planned(orphan: Orphan, ids: Sequence[str] | None, times: int) -> Line:
     return Line(orphan, "remove", orphan.reason) if ids is None or named else Line(orphan, "keep", "not named")
 
 
-@router.get("/orphans", operation_id="orphans_list", response_model=schemas.OrphanReport)
+@router.get(
+    "/orphans", operation_id="orphans_list", response_model=schemas.OrphanReport, dependencies=[needs(Right.ADMIN)]
+)
 async def orphans(parts: PartsDep, provider: str | None = None) -> Response:
     """What providers hold that belongs to no living instance, asked now. Places that do not answer are named."""
     survey = await _survey(parts, provider)
@@ -89,6 +93,7 @@ async def orphans(parts: PartsDep, provider: str | None = None) -> Response:
     operation_id="orphans_sweep",
     response_model=schemas.OrphanReport,
     openapi_extra=takes(SweepBody, required=False),
+    dependencies=[needs(Right.ADMIN)],
 )
 async def sweep(parts: PartsDep, caller: CallerDep, body: BodyDep) -> Response:
     """Remove the objects of finished lives, and unknown ones that are named. By default only say which."""

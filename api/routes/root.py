@@ -5,11 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from api import schemas
+from api.access import needs
 from api.dependencies import AskDep, BodyDep, PartsDep
 from api.docs import takes
 from api.routes import actions, instances
 from api.routes.instances import accepted_instance
 from api.transactions import commit
+from domain.access import Right
 from services.bodies import OdooBody
 from services.edits import create_deployment
 from services.older_forms import odoo_deployment
@@ -23,6 +25,7 @@ router = APIRouter(tags=["instances"])
     status_code=202,
     response_model=schemas.AcceptedInstance,
     openapi_extra=takes(OdooBody),
+    dependencies=[needs(Right.OPERATE)],
 )
 def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     """Make an Odoo where this installation runs such: `BERTH_ODOO_PROVIDER`, or what is there."""
@@ -32,7 +35,17 @@ def create(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     return accepted_instance(parts, ask.caller, made.operation_id)
 
 
-router.add_api_route("/instances/{key}", instances.get, methods=["GET"], response_model=schemas.Instance)
 router.add_api_route(
-    "/instances/{key}/actions", actions.act, methods=["POST"], response_model=schemas.AcceptedInstance
+    "/instances/{key}",
+    instances.get,
+    methods=["GET"],
+    response_model=schemas.Instance,
+    dependencies=[needs(Right.READ)],
+)
+router.add_api_route(
+    "/instances/{key}/actions",
+    actions.act,
+    methods=["POST"],
+    response_model=schemas.AcceptedInstance,
+    dependencies=[needs(Right.OPERATE)],
 )

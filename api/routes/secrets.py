@@ -5,19 +5,26 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from api import schemas
+from api.access import needs
 from api.answers import ok
 from api.dependencies import AskDep, PartsDep
 from api.reading import find_instance
 from api.routes.instances import accepted_instance
 from api.transactions import commit
 from db.session import Tx
+from domain.access import Right
 from domain.specs import Accepted
 from services.rotation import rotate_keys, rotate_password
 
 router = APIRouter(tags=["secrets"])
 
 
-@router.post("/secrets:rotate", operation_id="secrets_rotate", response_model=schemas.KeyRotation)
+@router.post(
+    "/secrets:rotate",
+    operation_id="secrets_rotate",
+    response_model=schemas.KeyRotation,
+    dependencies=[needs(Right.ADMIN)],
+)
 def rotate_key(parts: PartsDep) -> Response:
     """A new key, and every stored secret encrypted with it. Whoever reads the key file follows by itself."""
     return ok(commit(parts.database, lambda tx: rotate_keys(tx, parts.vault)))
@@ -28,6 +35,7 @@ def rotate_key(parts: PartsDep) -> Response:
     operation_id="instances_rotate",
     status_code=202,
     response_model=schemas.AcceptedInstance,
+    dependencies=[needs(Right.REVEAL)],
 )
 def rotate(parts: PartsDep, ask: AskDep, key: str) -> Response:
     """A new password for the instance's database: a modify that tells the server, then what logs in there."""

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
+from api.access import needs
 from api.answers import made
 from api.dependencies import CallerDep, PartsDep
 from api.feed import Feed, Place
@@ -28,6 +29,7 @@ from api.sockets import (
 from api.transactions import commit
 from api.wakeups import wait_for
 from db.queries.events import EventFilter
+from domain.access import Right
 from domain.specs import Caller
 from services.codes import LIVES, CodeRefused, Purpose, issue, redeem
 
@@ -37,7 +39,12 @@ sockets = APIRouter()
 KEEP_ALIVE_SECONDS = 15.0
 
 
-@router.get("/events/stream", operation_id="events_stream", response_class=StreamingResponse)
+@router.get(
+    "/events/stream",
+    operation_id="events_stream",
+    response_class=StreamingResponse,
+    dependencies=[needs(Right.READ)],
+)
 async def stream_events(
     parts: PartsDep,
     caller: CallerDep,
@@ -75,7 +82,13 @@ async def _told(feed: Feed, place: Place, wanted: EventFilter, news: asyncio.Eve
             yield ": still here\n\n"
 
 
-@router.post("/ws-tickets", operation_id="ws_tickets_create", status_code=201, response_model=dict[str, Any])
+@router.post(
+    "/ws-tickets",
+    operation_id="ws_tickets_create",
+    status_code=201,
+    response_model=dict[str, Any],
+    dependencies=[needs(Right.SELF)],
+)
 def ticket(parts: PartsDep, caller: CallerDep) -> Response:
     """A ticket for one socket: a browser cannot send a token with the handshake."""
     code = commit(parts.database, lambda tx: issue(tx, caller, Purpose.SOCKET))

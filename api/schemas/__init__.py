@@ -5,6 +5,7 @@ Fields may be added; clients must tolerate what they do not know. Statuses are o
 
 from __future__ import annotations
 
+from api.schemas.access import AuditEntry, AuditList, Limits, Me, NewToken, Token, TokenList
 from api.schemas.base import Change, FieldProblem, Form, Items, Link, Problem
 from api.schemas.deployments import (
     AcceptedDeployment,
@@ -52,6 +53,8 @@ __all__ = [
     "AcceptedInstance",
     "Action",
     "AppliedSpec",
+    "AuditEntry",
+    "AuditList",
     "BatchResult",
     "BatchRow",
     "BriefOperation",
@@ -69,8 +72,11 @@ __all__ = [
     "InstanceList",
     "Items",
     "KeyRotation",
+    "Limits",
     "Link",
     "Logs",
+    "Me",
+    "NewToken",
     "OperationError",
     "OperationForm",
     "OperationList",
@@ -93,5 +99,7 @@ __all__ = [
     "Step",
     "StepAttempt",
     "Times",
+    "Token",
+    "TokenList",
     "UnaskedPlace",
 ]

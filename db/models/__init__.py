@@ -3,7 +3,7 @@
 The migrations build the same tables; a test compares the two.
 """
 
-from db.models.access import OneTimeCode
+from db.models.access import ApiToken, AuditEntry, OneTimeCode, ProjectLimits, RateBucket
 from db.models.base import Base
 from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, Observer, ProviderPlace, Secret
 from db.models.history import InstanceRun, LifecycleEvent
@@ -11,6 +11,8 @@ from db.models.operations import Confirmation, OperationInstance, OperationRow, 
 from db.models.sight import Measure, Notification, Pulse, SpanRow
 
 __all__ = [
+    "ApiToken",
+    "AuditEntry",
     "Base",
     "Confirmation",
     "DatabaseAllocation",
@@ -27,8 +29,10 @@ __all__ = [
     "OperationInstance",
     "OperationRow",
     "OperationStep",
+    "ProjectLimits",
     "ProviderPlace",
     "Pulse",
+    "RateBucket",
     "Secret",
     "SpanRow",
 ]
