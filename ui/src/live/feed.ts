@@ -97,7 +97,7 @@ export class Feed {
     if (this.#closed) return;
     this.#attempt = 0;
     this.#watch();
-    if (incoming.kind !== "heartbeat") this.#cursor = incoming.cursor;
+    this.#cursor = incoming.cursor ?? this.#cursor;
     this.#say({ state: "live", heardAt: Date.now(), nextTryAt: null });
     this.#hooks.onIncoming(incoming);
   }

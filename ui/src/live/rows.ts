@@ -60,6 +60,11 @@ export class Rows<T> {
     for (const listener of this.#all) listener();
   }
 
+  /** Whether anybody listens to this row just now. */
+  isWatched(id: string): boolean {
+    return this.#listeners.has(id);
+  }
+
   subscribe(id: string, listener: Listener): () => void {
     const own = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, own.add(listener));

@@ -2,21 +2,26 @@
 
 import { useEffect } from "react";
 
-import type { Event, Instance } from "@/api/client";
+import { type Event, eventsList, type Instance } from "@/api/client";
 import { useSession } from "@/api/session";
 import { lifecycleQuery } from "@/lib/lifecycle";
 
+import { EitherWire } from "./either";
 import { Feed, type Link } from "./feed";
 import { isNews } from "./merge";
 import { fetchInstance, keys, queryClient, readOperation } from "./queries";
+import { SocketWire } from "./socket";
 import { SseWire } from "./sse";
-import { held, operations, takeEvents, takeRecords, useLink } from "./store";
+import { held, operations, startEmpty, takeEvents, takeRecords, useLink } from "./store";
 import type { Incoming } from "./transport";
 
 const GATHER_MS = 40;
-const LISTS_MS = 400;
+/** The first news is shown in the lists soon; while more comes, they are read again at most this often. */
+const LISTS_SOON_MS = 250;
+const LISTS_EVERY_MS = 2_000;
 const MOST_READS_AT_ONCE = 6;
-const SUSPICIOUS_SILENCE_MS = 20_000;
+/** What came while the page was hidden is still on its way for so long. */
+const ON_ITS_WAY_MS = 700;
 
 const arrived: Event[] = [];
 const wanted = new Set<string>();
@@ -25,6 +30,7 @@ let reading = 0;
 let storing: ReturnType<typeof setTimeout> | undefined;
 let gathering: ReturnType<typeof setTimeout> | undefined;
 let listsLater: ReturnType<typeof setTimeout> | undefined;
+let listsReadAt = 0;
 let feed: Feed | null = null;
 
 export function reconnectNow(): void {
@@ -52,7 +58,11 @@ let shown = 0;
 
 function show(): void {
   const fresh = arrived.slice(shown);
-  for (const event of fresh) if (event.instance_id !== null && isNews(held.get(event.instance_id), event)) wanted.add(event.instance_id);
+  for (const event of fresh) {
+    const id = event.instance_id;
+    // A row that nobody sees is read when somebody does.
+    if (id !== null && isNews(held.get(id), event) && (held.get(id) === undefined || held.isWatched(id))) wanted.add(id);
+  }
   shown = arrived.length;
   takeEvents(fresh);
 }
@@ -68,7 +78,7 @@ function gather(): void {
   for (const id of unique(events.map((event) => event.instance_id))) void queryClient.invalidateQueries({ queryKey: keys.history(id) });
   for (const id of unique(events.map((event) => event.deployment_id))) void queryClient.invalidateQueries({ queryKey: keys.deployment(id) });
   readWanted();
-  listsLater ??= setTimeout(readLists, LISTS_MS);
+  listsLater ??= setTimeout(readLists, Math.max(LISTS_SOON_MS, listsReadAt + LISTS_EVERY_MS - Date.now()));
 }
 
 function unique(ids: readonly (string | null)[]): string[] {
@@ -101,6 +111,12 @@ function readWanted(): void {
   }
 }
 
+/** A row that came into sight with less than the whole truth. */
+export function readBehind(id: string): void {
+  wanted.add(id);
+  readWanted();
+}
+
 /** Ask about every row that no list has shown since; those that have ended are marked so. */
 export function readUnseen(since: number): void {
   for (const [id, row] of held.entries()) if (row.readAt < since && row.gone === null) wanted.add(id);
@@ -115,34 +131,58 @@ async function startOver(): Promise<void> {
 
 function readLists(): void {
   listsLater = undefined;
+  listsReadAt = Date.now();
   for (const queryKey of [keys.instances, keys.operations, keys.deployments, keys.runs, keys.stats]) {
     void queryClient.invalidateQueries({ queryKey });
   }
 }
 
-/** A tab that slept may have missed the end of its line. */
-function onWake(): void {
-  if (document.visibilityState !== "visible") return;
-  const { state, heardAt } = useLink.getState().link;
-  if (state === "paused") feed?.retryNow();
-  else if (heardAt !== null && Date.now() - heardAt > SUSPICIOUS_SILENCE_MS) feed?.redial();
+/** A tab that slept may have missed the end of its line: ask whether there is more than what was heard. */
+async function verify(): Promise<void> {
+  const line = feed;
+  if (line === null || document.visibilityState !== "visible") return;
+  if (useLink.getState().link.state === "paused") return line.retryNow();
+  const { cursor } = line;
+  if (cursor === null) return;
+  try {
+    const { data } = await eventsList({ query: { after: cursor, limit: 1 } });
+    if (!data.snapshot_required && data.items.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, ON_ITS_WAY_MS));
+  } catch {
+    // No answer says the same as a missed event: the line may be dead.
+  }
+  if (line === feed && line.cursor === cursor) line.redial();
 }
+
+const token = (): string | null => useSession.getState().token;
 
 /** Keeps the page live as long as somebody is signed in. */
 export function useSync(): void {
-  const token = useSession((session) => session.token);
+  const who = useSession((session) => session.token);
   useEffect(() => {
-    if (token === null) return undefined;
+    if (who === null) return undefined;
     void queryClient.prefetchQuery(lifecycleQuery);
-    const own = new Feed(new SseWire(() => useSession.getState().token), { onLink, onIncoming });
+    const own = new Feed(new EitherWire(new SocketWire(token), new SseWire(token)), { onLink, onIncoming });
     feed = own;
     void own.run();
+    const onWake = (): void => void verify();
     document.addEventListener("visibilitychange", onWake);
+    window.addEventListener("focus", onWake);
     window.addEventListener("online", onWake);
+    const onOffline = (): void => own.redial();
+    window.addEventListener("offline", onOffline);
     return () => {
       own.close();
       document.removeEventListener("visibilitychange", onWake);
+      window.removeEventListener("focus", onWake);
       window.removeEventListener("online", onWake);
+      window.removeEventListener("offline", onOffline);
     };
-  }, [token]);
+  }, [who]);
+  useEffect(() => {
+    // Whoever signs in next sees nothing of what this person was allowed to see.
+    if (who !== null) return;
+    startEmpty();
+    queryClient.clear();
+  }, [who]);
 }

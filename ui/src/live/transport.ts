@@ -1,4 +1,4 @@
-/** What the feed needs of a wire. Server-sent events today; a socket can stand behind the same few words. */
+/** What the feed needs of a wire, so that a socket and server-sent events can stand behind the same few words. */
 
 import type { Event } from "@/api/client";
 
@@ -6,8 +6,8 @@ export type Incoming =
   | { kind: "event"; cursor: string; event: Event }
   /** The cursor is of another life of the records, or too old: read the lists again, then go on from here. */
   | { kind: "snapshot_required"; cursor: string }
-  /** The server lives and has nothing to say. */
-  | { kind: "heartbeat" };
+  /** The server lives and has nothing to say; it may say how far it has looked. */
+  | { kind: "heartbeat"; cursor?: string };
 
 export interface Wire {
   /**

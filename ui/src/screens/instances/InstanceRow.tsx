@@ -3,8 +3,9 @@
 import { type CSSProperties, memo, useEffect, useState } from "react";
 import { Link } from "wouter";
 
-import { forget, GONE_STAYS_MS, useFlash, useHeld, useOperationOf } from "@/live/store";
+import { forget, GONE_STAYS_MS, held as rows, useFlash, useHeld, useOperationOf } from "@/live/store";
 import type { Held } from "@/live/merge";
+import { readBehind } from "@/live/sync";
 import { useLifecycle } from "@/lib/lifecycle";
 import { LazyActionMenu, useChoices, useDoing } from "@/parts/Actions";
 import { Button, LinkButton } from "@/parts/Button";
@@ -41,6 +42,10 @@ export const InstanceRow = memo(function InstanceRow({ id, index, start, height,
     const timer = setTimeout(() => forget(id), Math.max(0, leaving + GONE_STAYS_MS - Date.now()));
     return () => clearTimeout(timer);
   }, [id, leaving]);
+  useEffect(() => {
+    // It changed while nobody saw it.
+    if (rows.get(id)?.behind) readBehind(id);
+  }, [id]);
   if (held === undefined) return null;
   const { record } = held;
   const role = roleOf(record);
