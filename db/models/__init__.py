@@ -7,6 +7,7 @@ from db.models.access import ApiToken, AuditEntry, OneTimeCode, ProjectLimits, R
 from db.models.base import Base
 from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, Observer, ProviderPlace, Secret
 from db.models.history import InstanceRun, LifecycleEvent
+from db.models.holds import BillingRecord, Hold, Maintenance, WebhookDelivery
 from db.models.operations import Confirmation, OperationInstance, OperationRow, OperationStep
 from db.models.sight import Measure, Notification, Pulse, SpanRow
 
@@ -14,13 +15,16 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "Base",
+    "BillingRecord",
     "Confirmation",
     "DatabaseAllocation",
     "Deployment",
+    "Hold",
     "Host",
     "Instance",
     "InstanceRun",
     "LifecycleEvent",
+    "Maintenance",
     "Measure",
     "Meta",
     "Notification",
@@ -35,4 +39,5 @@ __all__ = [
     "RateBucket",
     "Secret",
     "SpanRow",
+    "WebhookDelivery",
 ]

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, enum_column, sql_list
 from domain.databases import AllocationState, DatabaseMode, Purpose
+from domain.holds import SUSPENDED_FROM
 from domain.lifecycle import IN_PROGRESS, BillingStatus, Health, ProvisioningStatus, Role, Status
 from domain.operations import ErrorOrigin, RestartPolicy
 
@@ -102,6 +103,7 @@ class Deployment(Base):
     generation: Mapped[int] = mapped_column(Integer, server_default="1")
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     operation_id: Mapped[str | None]
+    deletion_protection: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     purpose: Mapped[str | None]
     """What Berth itself made it for: a database server of one deployment, or of a whole project."""
     created_at: Mapped[datetime]
@@ -172,6 +174,8 @@ class Instance(Base):
     termination_duration_seconds: Mapped[float | None] = mapped_column(Float)
     confirmation_method: Mapped[str | None]
     confirmation_source: Mapped[str | None]
+    suspended_from: Mapped[str | None]
+    """What it was when its suspension began; until it has ended."""
     restarts: Mapped[int] = mapped_column(Integer, server_default="0")
     """Starts in a row by the restart policy; any other operation resets it."""
     version: Mapped[int] = mapped_column(Integer, server_default="1")
@@ -187,6 +191,7 @@ class Instance(Base):
         ),
         CheckConstraint("(status = 'error') <= (error_message is not null)", name="error_has_cause"),
         CheckConstraint("status <> 'terminated'", name="terminated_has_no_row"),
+        CheckConstraint(f"suspended_from in ({sql_list(SUSPENDED_FROM)})", name="suspended_from"),
         Index(
             "uq_instances_one_primary",
             "deployment_id",

@@ -39,6 +39,8 @@ class OperationRow(Base):
     attempt: Mapped[int] = mapped_column(Integer, server_default="1")
     retry_of: Mapped[str | None]
     pre_empted_by: Mapped[str | None]
+    forced: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    """What it pre-empted is ended without a grace."""
     cancel_requested_at: Mapped[datetime | None]
     parked_until: Mapped[datetime | None]
     actor: Mapped[str]

@@ -1,0 +1,61 @@
+"""Suspension is a hold on a deployment: who may place one, who may lift it, and what it forbids while it stands.
+
+Pure. Asked by the doors (`services.holds`), by `domain.actions` for reasons, and by the keeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.lifecycle import Status
+
+
+class HoldCause(StrEnum):
+    """Whose hold it is. Both can stand at once; each is lifted by its owner only."""
+
+    BILLING = "billing"
+    ADMIN = "admin"
+
+
+SUSPENDED_FROM = (Status.RUNNING, Status.STOPPED, Status.ERROR, Status.MAINTENANCE)
+
+LIFTED_BY = {
+    HoldCause.BILLING: "billing lifts it when a payment succeeds",
+    HoldCause.ADMIN: "an administrator lifts it with unsuspend",
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One hold, as far as decisions need it."""
+
+    cause: HoldCause
+    by: str
+
+
+def why_held(standing: Sequence[Standing]) -> str:
+    """The words of a refusal: which hold stands, and who can lift it."""
+    parts = [f"{hold.by} suspended it ({hold.cause}); {LIFTED_BY[hold.cause]}" for hold in standing]
+    return "; and ".join(parts)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What an instance is after its suspension, and whether its object runs then."""
+
+    status: Status
+    up: bool
+
+
+def resumed(suspended_from: Status | None, before_maintenance: Status | None) -> Resumed:
+    """What an instance goes back to. What was in error is started: lifting a hold is how that is tried again.
+
+    `before_maintenance`: what it was when the maintenance began that still stands; None when none does.
+    """
+    if suspended_from is Status.STOPPED:
+        return Resumed(Status.STOPPED, up=False)
+    if suspended_from is Status.MAINTENANCE and before_maintenance is not None:
+        return Resumed(Status.MAINTENANCE, up=before_maintenance is Status.RUNNING)
+    return Resumed(Status.RUNNING, up=True)
