@@ -69,6 +69,8 @@ class RateBucket(Base):
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
     key: Mapped[str] = mapped_column(primary_key=True)
     tokens: Mapped[float]
+    granted: Mapped[float]
+    """What the last asker got: the one statement answers with it."""
     at: Mapped[datetime]
 
 

@@ -75,6 +75,7 @@ def upgrade() -> None:
         "rate_buckets",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("tokens", sa.Float(), nullable=False),
+        sa.Column("granted", sa.Float(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_buckets")),
         prefixes=["UNLOGGED"],
