@@ -7,65 +7,66 @@ connection, a lost notification) is caught by looking again every second.
 from __future__ import annotations
 
 import asyncio
-import selectors
-import socket
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
-import structlog
+from db.listening import Listener, Note
+from db.session import CHANNEL_EVENTS, CHANNEL_OPERATIONS, CHANNEL_RECORDS
 
-from db.session import CHANNEL_EVENTS, CHANNEL_OPERATIONS
-
-log = structlog.get_logger("api")
 _LOOK_SECONDS = 1.0
 _NEWS_ANYWAY_SECONDS = 5.0
-_RECONNECT_SECONDS = 0.5
 _FINISHED = "select id from operations where id = any(%s) and finished_at is not null"
+
+Changed = Callable[[frozenset[str] | None], None]
+"""Called on the event loop with the ids of records that changed beside the log; None: some may be missed."""
 
 
 class Wakeups:
     """Started with the API, closed with it. `watch` and `news` belong to the event loop's thread."""
 
     def __init__(self, connect: Callable[[], Any]) -> None:
-        self._connect = connect
         self._watched: Counter[str] = Counter()
         self._finished: dict[str, asyncio.Event] = {}
         self._news = asyncio.Event()
-        self._closed = threading.Event()
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, name="wakeups", daemon=True)
+        self._news_at = 0.0
+        self._changed: Changed | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._listener = Listener(
+            connect,
+            [CHANNEL_EVENTS, CHANNEL_OPERATIONS, CHANNEL_RECORDS],
+            self._heard,
+            name="wakeups",
+            look_seconds=_LOOK_SECONDS,
+        )
 
     def start(self) -> None:
         """Begin to listen, on behalf of the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        self._listener.start()
 
     def release(self) -> None:
         """Wake everybody for good: the API is about to go. Safe in a signal handler's callback."""
-        self._closed.set()
+        self._listener.release()
         for event in self._finished.values():
             event.set()
         self._news.set()
-        self._wake_in.send(b"x")
 
     @property
     def closing(self) -> bool:
         """Whether nobody should wait any more."""
-        return self._closed.is_set()
+        return self._listener.closing
 
     def close(self) -> None:
         """Stop the thread."""
         self.release()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-        self._wake_in.close()
-        self._wake_out.close()
+        self._listener.close()
+
+    def tell_of_records(self, changed: Changed) -> None:
+        """Whom to tell of records that changed beside the log: steps, health."""
+        self._changed = changed
 
     @contextmanager
     def watch(self, operation_id: str) -> Iterator[asyncio.Event]:
@@ -85,44 +86,26 @@ class Wakeups:
         """An event that is set at the next news of any kind. Take it before looking, wait for it afterwards."""
         return self._news
 
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            try:
-                connection = self._connect()
-                try:
-                    self._listen(connection)
-                finally:
-                    connection.close()
-            except (psycopg2.Error, ValueError, OSError) as error:
-                log.warning("not listening to the database", kind=type(error).__name__)
-                self._closed.wait(_RECONNECT_SECONDS)
-
-    def _listen(self, connection: Any) -> None:
-        with connection.cursor() as cursor, selectors.DefaultSelector() as selector:
-            selector.register(connection, selectors.EVENT_READ)
-            selector.register(self._wake_out, selectors.EVENT_READ)
-            cursor.execute(f"listen {CHANNEL_EVENTS}; listen {CHANNEL_OPERATIONS}")
-            news_at = 0.0
-            while not self._closed.is_set():
-                connection.poll()
-                told = bool(connection.notifies) or time.monotonic() > news_at
-                connection.notifies.clear()
-                if told:
-                    news_at = time.monotonic() + _NEWS_ANYWAY_SECONDS
-                self._look(cursor, told=told)
-                selector.select(_LOOK_SECONDS)
-
-    def _look(self, cursor: Any, *, told: bool) -> None:
-        watched = list(self._watched)
-        finished: list[str] = []
-        if watched:
-            cursor.execute(_FINISHED, (watched,))
-            finished = [row[0] for row in cursor.fetchall()]
+    def _heard(self, cursor: Any, notes: Sequence[Note] | None) -> None:
+        """In the listener's thread. What is told of records alone ends no operation and is not in the log."""
+        records = None if notes is None else frozenset(n.payload for n in notes if n.channel == CHANNEL_RECORDS)
+        logged = notes is None or any(note.channel != CHANNEL_RECORDS for note in notes)
+        told = logged or time.monotonic() > self._news_at
+        if told:
+            self._news_at = time.monotonic() + _NEWS_ANYWAY_SECONDS
+        finished = self._ended(cursor) if logged or not notes else []
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._ring, finished, told)
+            loop.call_soon_threadsafe(self._ring, finished, told, records)
 
-    def _ring(self, finished: list[str], told: bool) -> None:
+    def _ended(self, cursor: Any) -> list[str]:
+        watched = list(self._watched)
+        if not watched:
+            return []
+        cursor.execute(_FINISHED, (watched,))
+        return [row[0] for row in cursor.fetchall()]
+
+    def _ring(self, finished: list[str], told: bool, records: frozenset[str] | None) -> None:
         for operation_id in finished:
             event = self._finished.get(operation_id)
             if event is not None:
@@ -130,6 +113,8 @@ class Wakeups:
         if told and not self.closing:
             old, self._news = self._news, asyncio.Event()
             old.set()
+        if self._changed is not None and (records is None or records):
+            self._changed(records)
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:

@@ -39,6 +39,9 @@ MIGRATION_LOCK = 0x62657274680003
 
 CHANNEL_EVENTS = "berth_events"
 CHANNEL_OPERATIONS = "berth_operations"
+CHANNEL_RECORDS = "berth_records"
+"""Names a record (an operation, an instance) that shows something new which the log does not tell: a step's
+progress, health. It is lost when nobody listens; whoever must know reads."""
 
 
 class Clock(Protocol):

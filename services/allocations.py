@@ -14,7 +14,7 @@ from sqlalchemy import delete, or_, select, update
 
 from blueprints.postgres_sql import APP
 from db.models import DatabaseAllocation, Deployment, Instance
-from db.session import CHANNEL_EVENTS, Tx
+from db.session import CHANNEL_RECORDS, Tx
 from db.vault import Vault
 from domain.databases import AllocationState, DatabaseMode, DatabaseStep, database_names, server_name
 from domain.errors import ProviderError, ProviderErrorKind, Refused
@@ -59,7 +59,7 @@ def begin_database_step(tx: Tx, owner: Owner, instance_id: str, step: DatabaseSt
     if not attempts or "ended_at" in attempts[-1]:
         held.step.attempts = attempts = [*attempts, {"started_at": held.now.isoformat()}]
     held.step.status = StepStatus.RUNNING
-    tx.wake(CHANNEL_EVENTS)
+    tx.wake(CHANNEL_RECORDS, held.operation.id)
     return len(attempts)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
-from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
+from db.models import Deployment, Instance, OperationInstance, OperationRow
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Ending, Operation, Status
-from domain.operations import OPERATION_DETAILS, ConfirmationMethod, OperationStatus, Source, StepStatus
+from domain.operations import OPERATION_DETAILS, ConfirmationMethod, OperationStatus, Source
 from domain.work import Seen
 from services.allocations_ends import kept_database, unfinished_database_step
 from services.events import instance_event
@@ -22,6 +22,7 @@ from services.fence import Owner, lock_operation
 from services.lives import end_life
 from services.planning import moves_with_rows
 from services.settlement import mark_error
+from services.shown_steps import close_steps
 
 _SEEN_STATUS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
 
@@ -82,7 +83,7 @@ def conclude(
             verdict = OperationStatus.FAILED
     if error is not None and kept:
         error = {**error, "kept": sorted({*error.get("kept", ()), *kept})}
-    _close_steps(tx, operation, verdict)
+    close_steps(tx, operation, succeeded=verdict is OperationStatus.SUCCEEDED)
     parked = verdict is OperationStatus.FAILED and park_seconds > 0
     tx.run(
         update(OperationRow)
@@ -226,19 +227,6 @@ def _set_cancelled(tx: Tx, operation: OperationRow, move: OperationInstance, row
         confirmation_method=ConfirmationMethod.PROVIDER_POLL,
         cloud_instance_id=row.cloud_instance_id,
         data={"name": row.name},
-    )
-
-
-def _close_steps(tx: Tx, operation: OperationRow, verdict: OperationStatus) -> None:
-    """No step stays pending or running after the end."""
-    rest = StepStatus.SKIPPED if verdict is not OperationStatus.SUCCEEDED else StepStatus.DONE
-    tx.run(
-        update(OperationStep)
-        .where(
-            OperationStep.operation_id == operation.id,
-            OperationStep.status.in_([StepStatus.PENDING, StepStatus.RUNNING]),
-        )
-        .values(status=rest, message=None)
     )
 
 

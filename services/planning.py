@@ -66,11 +66,10 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[
     plan = _plan(operation, deployment, moves, instances, rules)
     plan = _with_database(tx, plan, deployment, rules)
     _write_planned(tx, operation, plan, moves, instances)
-    write_steps(tx, operation.id, plan.phases)
     total = sum(max(step.total_seconds for step in phase) for phase in plan.phases) + 2 * CLEANUP_SECONDS
     slow = sum(max(_slow(operation.provider, step) for step in phase) for phase in plan.phases)
     stored = asdict(plan)
-    tx.run(
+    planned = tx.run(
         update(OperationRow)
         .where(OperationRow.id == operation.id)
         .values(
@@ -84,7 +83,9 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[
             slow_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, slow),
             deadline_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, total),
         )
-    )
+        .returning(func.now().label("begun"), OperationRow.started_at)
+    ).one()
+    write_steps(tx, operation.id, plan.phases, (planned.begun, planned.started_at))
     return stored
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Select, Text, and_, bindparam, func, select
 
 from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
-from db.session import CHANNEL_EVENTS, Clock, Tx
+from db.session import CHANNEL_RECORDS, Clock, Tx
 from db.vault import Vault
 from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Operation, Status
@@ -113,6 +113,7 @@ def begin_step(tx: Tx, vault: Vault, server_id: str, owner: Owner, instance_id: 
         attempts = closed(held.step.attempts, held.now, "the worker was lost")
         held.step.attempts = [*attempts, {"started_at": held.now.isoformat()}]
         held.step.status = StepStatus.RUNNING
+        tx.wake(CHANNEL_RECORDS, held.operation.id)
     return _step_work(tx, vault, server_id, held)
 
 
@@ -175,9 +176,10 @@ def end_attempt(
     held.step.attempts = closed(held.step.attempts, held.now, error)
     if error != CUT:  # what a cut attempt was doing is all that is known of the cause
         held.step.message = None
+    tx.wake(CHANNEL_RECORDS, held.operation.id)
 
 
 def say(tx: Tx, owner: Owner, instance_id: str, message: str, *, step_name: str | None = None) -> None:
     """Show people what an attempt is doing now."""
     hold(tx, owner, instance_id, step_name=step_name).step.message = message
-    tx.wake(CHANNEL_EVENTS)
+    tx.wake(CHANNEL_RECORDS, owner.operation_id)

@@ -102,7 +102,19 @@ async def look(owner: OwnerInput, step: PlannedStepResult) -> str | None:
 
 
 def describe(error: ActivityError, step: PlannedStepResult) -> dict[str, object]:
-    """The cause of a failed activity as it is stored and shown: code, message, step, whether a retry may help."""
+    """The cause of a failed activity as it is stored and shown: code, message, step, whether a retry may help.
+
+    `event_id`: of the event in the run's history that says so, for the link from the error to it. A failure is
+    written together with the begin of its last attempt, right behind it; without a begin there is the schedule.
+    """
+    return {**_cause(error, step), "event_id": _failing_event(error)}
+
+
+def _failing_event(error: ActivityError) -> int:
+    return error.started_event_id + 1 if error.started_event_id else error.scheduled_event_id
+
+
+def _cause(error: ActivityError, step: PlannedStepResult) -> dict[str, object]:
     cause = error.cause
     within = f"was not done within {step.total_seconds:g} s"
     if isinstance(cause, ApplicationError) and cause.type == NOT_YET:

@@ -11,6 +11,21 @@ from domain.lifecycle import Operation
 from domain.operations import OperationStatus, StepStatus
 
 
+class Progress(Form):
+    """How far it is."""
+
+    step: int
+    total: int
+    message: str | None
+
+
+class Times(Form):
+    """Seconds."""
+
+    p50: float
+    p95: float
+
+
 class BriefOperation(Form):
     """What an instance shows of the operation that works on it."""
 
@@ -27,22 +42,9 @@ class BriefOperation(Form):
     started_at: datetime | None
     slow_at: datetime | None
     stuck_at: datetime | None
+    progress: Progress
+    usual: Times | None
     href: str
-
-
-class Progress(Form):
-    """How far it is."""
-
-    step: int
-    total: int
-    message: str | None
-
-
-class Times(Form):
-    """Seconds."""
-
-    p50: float
-    p95: float
 
 
 class StepAttempt(Form):
@@ -82,6 +84,8 @@ class OperationError(Form):
     kept: list[str]
     cleaned: list[str]
     help: ErrorHelp
+    temporal_url: str | None = None
+    """The failing event in the engine's own interface; null where there is none to link to."""
 
 
 class OperationForm(BriefOperation):
@@ -95,7 +99,6 @@ class OperationForm(BriefOperation):
     instance_names: list[str]
     blueprint: str
     provider: str
-    progress: Progress
     changed: bool
     attempt: int
     retry_of: str | None
@@ -105,7 +108,6 @@ class OperationForm(BriefOperation):
     source: str
     error: OperationError | None
     steps: list[Step]
-    usual: Times | None
     workflow_id: str
     run_id: str | None
     temporal_url: str | None

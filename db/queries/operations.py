@@ -148,6 +148,21 @@ def steps(session: Session, operation_ids: Collection[str]) -> dict[str, list[Re
     return found
 
 
+def step_states(session: Session, operation_ids: Collection[str]) -> dict[str, list[Record]]:
+    """How far the steps of some operations are, in order, without their attempts."""
+    found: dict[str, list[Record]] = {}
+    if operation_ids:
+        step = OperationStep
+        rows = session.execute(
+            select(step.operation_id, step.instance_id, step.status, step.title, step.message)
+            .where(step.operation_id.in_(operation_ids))
+            .order_by(step.operation_id, step.position)
+        )
+        for row in rows:
+            found.setdefault(row.operation_id, []).append(row)
+    return found
+
+
 def names(session: Session, operation_ids: Collection[str]) -> dict[str, list[str]]:
     """The names of the instances that each operation touches."""
     found: dict[str, list[str]] = {}

@@ -44,9 +44,14 @@ class TemporalLinks:
         path = f"/namespaces/{quote(self.namespace, safe='')}/workflows/{quote(workflow_id, safe='')}"
         return f"{self.base.rstrip('/')}{path}/{f'{run_id}/timeline' if run_id else ''}".rstrip("/")
 
+    def event(self, workflow_id: str, run_id: str, event_id: int) -> str | None:
+        """One event in the history of one run."""
+        timeline = self.run(workflow_id, run_id)
+        return timeline and f"{timeline.removesuffix('timeline')}history/events/{event_id}"
 
-def error_form(error: Mapping[str, Any] | None) -> JsonObject | None:
-    """An operation's error, with what helps."""
+
+def error_form(error: Mapping[str, Any] | None, temporal_url: str | None = None) -> JsonObject | None:
+    """An operation's error, with what helps, and where the engine shows what failed."""
     if error is None:
         return None
     code = str(error.get("code") or "internal")
@@ -58,4 +63,5 @@ def error_form(error: Mapping[str, Any] | None) -> JsonObject | None:
         "kept": list(error.get("kept") or ()),
         "cleaned": list(error.get("cleaned") or ()),
         "help": {"text": help_for(code).helps, "url": help_url(code)},
+        "temporal_url": temporal_url,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ class DeploymentForms:
         members: dict[str, list[Row[Any]]] = {}
         for member in instance_queries.of_deployments(session, ids) if ids else ():
             members.setdefault(member.deployment_id, []).append(member)
-        holders = operation_queries.holders(session, ids)
+        currents = self._currents(session, ids, now)
         forms = []
         for row in rows:
             own = members.get(row.id, [])
@@ -37,22 +37,27 @@ class DeploymentForms:
                 {"id": m.id, "name": m.name, "role": m.role.value, "status": m.status.value, "version": m.version}
                 for m in own
             ]
-            forms.append(self._form(row, own, brief, holders.get(row.id), now))
+            forms.append(self._form(row, own, brief, currents.get(row.id)))
         return forms
 
     def one(self, session: Session, row: Row[Any], now: datetime) -> JsonObject:
         """With the members' whole records."""
         own = instance_queries.of_deployments(session, [row.id])
-        holder = operation_queries.holders(session, [row.id]).get(row.id)
-        return self._form(row, own, self.instances.many(session, own, now), holder, now)
+        current = self._currents(session, [row.id], now).get(row.id)
+        return self._form(row, own, self.instances.many(session, own, now), current)
+
+    def _currents(self, session: Session, ids: Collection[str], now: datetime) -> dict[str, JsonObject]:
+        """What works on each deployment, in brief."""
+        holders = operation_queries.holders(session, ids)
+        briefs = self.instances.operations.briefs_in(session, holders.values(), now)
+        return {deployment_id: briefs.of(row) for deployment_id, row in holders.items()}
 
     def _form(
         self,
         row: Row[Any],
         members: Sequence[Row[Any]],
         shown: list[JsonObject],
-        holder: Row[Any] | None,
-        now: datetime,
+        current: JsonObject | None,
     ) -> JsonObject:
         status = deployment_status(m.status for m in members)
         return {
@@ -78,7 +83,7 @@ class DeploymentForms:
             "version": row.version,
             "status": status.value if status else None,
             "instances": shown,
-            "current_operation": self.instances.operations.brief(holder, now) if holder is not None else None,
+            "current_operation": current,
             "created_at": iso(row.created_at),
             "updated_at": iso(row.updated_at),
         }

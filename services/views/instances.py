@@ -21,7 +21,7 @@ from services import catalog
 from services.allocations_checks import DATABASE_BLUEPRINT, needed_by, why_needed
 from services.placement import is_lost, is_silent
 from services.views.common import JsonObject, iso, lifecycle_state
-from services.views.operations import OperationForms
+from services.views.operations import Briefs, OperationForms
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,17 @@ class InstanceForms:
     def many(self, session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[JsonObject]:
         """The forms of some rows; the number of queries does not depend on how many."""
         around = surroundings(session, rows, now)
-        return [self._form(row, around) for row in rows]
+        briefs = self.operations.briefs_in(session, around.holders.values(), now)
+        return [self._form(row, around, briefs) for row in rows]
 
     def one(self, session: Session, row: Row[Any], now: datetime) -> JsonObject:
         """The form of one row."""
         return self.many(session, [row], now)[0]
 
-    def _form(self, row: Row[Any], around: Surroundings) -> JsonObject:
+    def _form(self, row: Row[Any], around: Surroundings, briefs: Briefs) -> JsonObject:
         holder = around.holders.get(row.deployment_id)
         mine = holder is not None and row.id in holder.instance_ids
-        current = self.operations.brief(holder, around.now) if holder is not None and mine else None
+        current = briefs.of(holder, row.id) if holder is not None and mine else None
         latest = holder if mine else around.lasts.get(row.operation_id or "")
         return {
             **_identity(row),
