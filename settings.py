@@ -30,6 +30,7 @@ def psycopg2_url(url: str) -> str:
     return url
 
 
+_ADDRESS = r"^([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}$|^$"
 _TIMEOUTS = ("launch_seconds", "termination_seconds")
 _ACCEPT_IDENTITY = "accept_identity"
 _OF_EVERY_PROVIDER = frozenset({*_TIMEOUTS, _ACCEPT_IDENTITY})
@@ -50,6 +51,10 @@ def _seconds(provider: str, key: str, text: str) -> float:
             f"BERTH_{provider.upper()}_{key.upper()}={text} must be a number of seconds from 1 to 86400"
         )
     return seconds
+
+
+_ISSUER = r"^(https://[^\s?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^\s?#]*)?)?$"
+_ALGORITHMS = r"^(RS256|ES256|EdDSA)(,(RS256|ES256|EdDSA))*$"
 
 
 class Settings(BaseSettings):
@@ -76,6 +81,40 @@ class Settings(BaseSettings):
     local_mode: bool = True
     """Fault injection and `params.simulate` exist only in local mode."""
 
+    access: str = Field(default="", pattern="^(|local|tokens|oidc)$")
+    """Who is believed: `local` the token of the data directory, `tokens` API tokens too, `oidc` an issuer's, too.
+
+    Empty: `oidc` where an issuer is named, else `local`, which never listens beyond the loopback.
+    """
+    oidc_issuer: str = Field(default="", pattern=_ISSUER)
+    oidc_audience: str = "berth"
+    oidc_algorithms: str = Field(default="RS256,ES256,EdDSA", pattern=_ALGORITHMS)
+    oidc_name_claim: str = "sub"
+    oidc_role_claim: str = "roles"
+    """Dots lead into objects: `realm_access.roles`."""
+    oidc_roles: str = Field(default="viewer=viewer,operator=operator,admin=admin,service=service")
+    """`VALUE=ROLE` pairs: which value of the role claim makes what here. The strongest counts."""
+    oidc_project_claim: str = "projects"
+    """Empty: everybody belongs to `default`."""
+
+    rate_reads: int = Field(default=60_000, ge=1)
+    """Reads a minute of one principal, over all API processes."""
+    rate_writes: int = Field(default=12_000, ge=1)
+    rate_actions: int = Field(default=120, ge=1)
+    """How often a minute one principal may ask for one kind of operation on one deployment."""
+    rate_strangers: int = Field(default=1_200, ge=1)
+    """Requests a minute without a valid token, of one address and one API process."""
+    limit_instances: int = Field(default=-1, ge=-1)
+    """What one project may have at once, unless its own limits say otherwise; -1: no limit."""
+    limit_cpu: float = Field(default=-1, ge=-1)
+    limit_memory_mb: int = Field(default=-1, ge=-1)
+    limit_disk_gb: int = Field(default=-1, ge=-1)
+    limit_unfinished_operations: int = Field(default=-1, ge=-1)
+    limit_sockets: int = Field(default=2_000, ge=-1)
+    """Live streams of one project, of each API process."""
+    low_disk_mb: int = Field(default=200, ge=0)
+    """With less room in the data directory nothing new is accepted but what makes room."""
+
     instance_root: Path | None = None
     """Where instances of `process` live: another OS user must be able to reach it."""
     port_first: int = 15000
@@ -97,6 +136,31 @@ class Settings(BaseSettings):
     cancel_grace_seconds: float = 30.0
     """A cancelled or overdue run that has not closed by then (plus its clean-up) is terminated."""
     log_level: str = "INFO"
+    log_form: str = Field(default="auto", pattern="^(auto|json|console)$")
+    """`console`: lines for people; auto: those on a terminal, else one JSON object a line."""
+    otlp_endpoint: str = ""
+    """Base address of an OpenTelemetry collector (OTLP over HTTP); empty: traces are kept in the records alone."""
+    worker_metrics: str = Field(default="", pattern=_ADDRESS)
+    """`HOST:PORT` where a worker serves `/metrics`, without a token: a loopback address. Empty: nowhere."""
+    temporal_metrics: str = Field(default="", pattern=_ADDRESS)
+    """`HOST:PORT` where a worker serves the metrics of Temporal's SDK. Empty: nowhere."""
+
+    keep_idempotency_hours: float = Field(default=48, gt=0)
+    keep_deliveries_days: float = Field(default=30, gt=0)
+    keep_events_days: float = Field(default=90, gt=0)
+    keep_history_days: float = Field(default=400, gt=0)
+    """Finished operations, finished lives and the audit."""
+    keep_traces_days: float = Field(default=7, gt=0)
+    purge_seconds: float = Field(default=60, gt=0)
+    """How often what is too old is looked for."""
+    purge_batch: int = Field(default=1000, ge=1, le=10_000)
+    """Most rows of one table that one look removes."""
+
+    notify_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Where signed notifications go (instance ready, failed, operation stuck). Empty: nowhere."""
+    notify_secret: SecretStr = SecretStr("")
+    """Signs them: `whsec_` and base64, as Standard Webhooks has it."""
+    notify_attempts: int = Field(default=10, ge=1, le=50)
     agent_name: str = ""
     """How people see this worker; unique among those that live. Empty: the machine's name and the host's id."""
 
@@ -112,6 +176,11 @@ class Settings(BaseSettings):
     def accepted_identity(self, name: str) -> str | None:
         """`BERTH_<NAME>_ACCEPT_IDENTITY`: the place that an operator acknowledges as the provider from now on."""
         return _given(name).get(_ACCEPT_IDENTITY) or None
+
+    @property
+    def access_mode(self) -> str:
+        """`local`, `tokens` or `oidc`."""
+        return self.access or ("oidc" if self.oidc_issuer else "local")
 
     @field_validator("database_url")
     @classmethod

@@ -13,21 +13,28 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NoReturn
 
 import structlog
+from opentelemetry import trace
 from temporalio.client import Client
 
 from agent.composition import Composition, compose
+from agent.eyes import interceptors, runtime, serve_metrics
 from agent.life import AgentRefused, Life, locks_of
 from agent.wants import Wants, parse
 from db.keys import WrongKey
+from db.session import Database
 from keeper.attributes import ensure_search_attributes
+from keeper.chores import Chores
 from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
 from keeper.namespace import NamespaceCheck
+from keeper.notifying import Notifier
 from keeper.restarts import Restarter
-from observability import configure_logging
+from observability import configure_logging, tracing
+from services.retention import Keeping
 from settings import Settings
 from workflows.connection import connect
 
@@ -44,9 +51,23 @@ def keeper(client: Client, composed: Composition, stopping: asyncio.Event) -> Ke
         settings.cancel_grace_seconds,
     )
     check = NamespaceCheck(database, client, accept_new=settings.temporal_fresh)
-    return Keeper(
-        database, client, limits, check, stopping, Restarter(database, composed.parts.vault, client).look
+    restarts = Restarter(database, composed.parts.vault, client).look
+    return Keeper(database, client, limits, check, stopping, restarts, chores(settings, database))
+
+
+def chores(settings: Settings, database: Database) -> Chores:
+    """What the keeper does beside operations. Raises `ValueError` for a secret that cannot sign."""
+    secret = settings.notify_secret.get_secret_value()
+    notifier = Notifier.of(database, settings.notify_url, secret, settings.notify_attempts)
+    keeping = Keeping(
+        idempotency=timedelta(hours=settings.keep_idempotency_hours),
+        deliveries=timedelta(days=settings.keep_deliveries_days),
+        events=timedelta(days=settings.keep_events_days),
+        history=timedelta(days=settings.keep_history_days),
+        traces=timedelta(days=settings.keep_traces_days),
+        batch=settings.purge_batch,
     )
+    return Chores(database, notifier, keeping, settings.keeper_interval_seconds, settings.purge_seconds)
 
 
 async def run(settings: Settings, wants: Wants) -> None:
@@ -56,7 +77,15 @@ async def run(settings: Settings, wants: Wants) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     composed = await asyncio.to_thread(compose, settings, wants)
-    client = await connect(settings.temporal_address, settings.temporal_namespace)
+    traces = tracing(settings, composed.parts.database, "worker")
+    trace.set_tracer_provider(traces)
+    serve_metrics(settings.worker_metrics)
+    client = await connect(
+        settings.temporal_address,
+        settings.temporal_namespace,
+        interceptors=interceptors(),
+        runtime=runtime(settings.temporal_metrics),
+    )
     life = Life(composed, client, locks_of(composed), stopping)
     loops = await life.begin()
     if not wants.is_agent:
@@ -71,6 +100,7 @@ async def run(settings: Settings, wants: Wants) -> None:
         not_available=composed.places.reasons,
     )
     await _until_stopped(life, loops, stopping)
+    await asyncio.to_thread(traces.shutdown)
     composed.parts.database.engine.dispose()
 
 
@@ -91,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry of `berth-worker` and of `python -m worker`."""
     wants = parse(sys.argv[1:] if arguments is None else arguments)
     settings = Settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_form)
     try:
         asyncio.run(run(settings, wants))
     except (AgentRefused, WrongKey) as refused:

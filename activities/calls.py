@@ -15,6 +15,7 @@ from db.session import Database
 from domain.errors import CallCancelled
 from services.fence import Owner, fence_holds
 from services.steps import CUT, say
+from system.tracing import in_context
 
 T = TypeVar("T")
 _HEARTBEAT_EVERY = 1.0
@@ -94,7 +95,7 @@ async def in_thread(pool: ThreadPoolExecutor, call: ActivityCall, work: Callable
     Leaving earlier would let a second attempt run beside the first.
     """
     loop = asyncio.get_running_loop()
-    running = loop.run_in_executor(pool, work)
+    running = loop.run_in_executor(pool, in_context(work))
     cancelled = False
     while True:
         try:

@@ -33,6 +33,7 @@ from services.confirmations import Claim, claims, poll_evidence, unverified
 from services.fence import Owner
 from services.settlement import settle_step
 from services.steps import StepWork, load_step, say
+from system.tracing import in_context
 
 T = TypeVar("T")
 _HEARTBEAT_EVERY = 2.0
@@ -219,7 +220,7 @@ def wanted(step: StepWork) -> Seen:
 
 
 async def _in(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(pool, work)
+    return await asyncio.get_running_loop().run_in_executor(pool, in_context(work))
 
 
 async def _beat() -> None:

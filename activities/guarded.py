@@ -7,10 +7,13 @@ and taking that for "gone" would lose it. Every activity sees its provider throu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
+from activities.meters import provider_call
 from domain.errors import ProviderError
+from domain.glimpses import Glimpse
 from domain.work import Call, InventoryItem, Observation, Outcome, Seen, Work
-from providers.base import Provider
+from providers.base import Bell, Provider
 
 PLACE_SWAPPED = "provider-swapped"
 Check = Callable[[bool], None]
@@ -28,40 +31,48 @@ class GuardedProvider:
         self.needs_port = inner.needs_port
         self.consistency_seconds = inner.consistency_seconds
         self.poll_seconds = inner.poll_seconds
+        self.glance_seconds = inner.glance_seconds
 
     def identity(self) -> str:
         return self.inner.identity()
 
     def create(self, work: Work, call: Call) -> Outcome:
         self._check(False)
-        return self.inner.create(work, call)
+        with self._told("create", work):
+            return self.inner.create(work, call)
 
     def start(self, work: Work, call: Call) -> Outcome:
         self._check(False)
-        return self.inner.start(work, call)
+        with self._told("start", work):
+            return self.inner.start(work, call)
 
     def stop(self, work: Work, call: Call) -> Outcome:
         self._check(False)
-        return self.inner.stop(work, call)
+        with self._told("stop", work):
+            return self.inner.stop(work, call)
 
     def restart(self, work: Work, call: Call) -> Outcome:
         self._check(False)
-        return self.inner.restart(work, call)
+        with self._told("restart", work):
+            return self.inner.restart(work, call)
 
     def modify(self, work: Work, call: Call) -> Outcome:
         self._check(False)
-        return self.inner.modify(work, call)
+        with self._told("modify", work):
+            return self.inner.modify(work, call)
 
     def delete(self, work: Work, call: Call) -> Outcome:
         """Finding nothing is success here, so the place is asked first which one it is."""
         self._check(True)
-        return self.inner.delete(work, call)
+        with self._told("delete", work):
+            return self.inner.delete(work, call)
 
     def observe(self, work: Work) -> Observation:
         """An absence counts only from the recorded place."""
         try:
             self._check(False)
-            look = self.inner.observe(work)
+            with self._told("observe", work):
+                look = self.inner.observe(work)
             if look.seen is Seen.ABSENT:
                 self._check(True)
         except ProviderError as error:
@@ -70,17 +81,31 @@ class GuardedProvider:
             return Observation(Seen.NO_EVIDENCE, "unknown", detail=error.message)
         return look
 
+    def glance(self) -> Sequence[Glimpse]:
+        """What it lacks may be taken for gone, so the place is asked first which one it is."""
+        self._check(True)
+        return self.inner.glance()
+
+    def watch(self, bell: Bell) -> None:
+        self._check(False)
+        self.inner.watch(bell)
+
     def inner_address(self, work: Work) -> tuple[str, int]:
         return self.inner.inner_address(work)
 
     def inventory(self) -> Sequence[InventoryItem]:
         """Read as all that there is, so the place is asked first which one it is."""
         self._check(True)
-        return self.inner.inventory()
+        with provider_call(self.name, "inventory"):
+            return self.inner.inventory()
 
     def remove(self, provider_id: str, call: Call) -> None:
         self._check(True)
-        self.inner.remove(provider_id, call)
+        with provider_call(self.name, "remove"):
+            self.inner.remove(provider_id, call)
 
     def logs(self, work: Work, tail: int) -> Sequence[str]:
         return self.inner.logs(work, tail)
+
+    def _told(self, verb: str, work: Work) -> AbstractContextManager[None]:
+        return provider_call(self.name, verb, instance=work.instance_id)

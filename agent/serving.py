@@ -23,6 +23,7 @@ from activities.instances import InstanceActivities
 from activities.orphans import OrphanActivities
 from activities.parts import Parts
 from activities.records import RecordActivities
+from activities.watching import Watching
 from services.planning import PlanRules
 from workflows.registry import TASK_QUEUE, WORKFLOWS
 from workflows.steps import POLLS
@@ -52,6 +53,7 @@ def workflow_worker(client: Client, parts: Parts, rules: PlanRules) -> Worker:
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
         ),
+        interceptors=[Watching()],
         workflow_failure_exception_types=[Exception],
         max_concurrent_workflow_tasks=20,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
@@ -73,6 +75,7 @@ def command_worker(client: Client, queue: str, parts: Parts) -> Worker:
         client,
         task_queue=queue,
         activities=[activity for holder in holders for activity in activities_of(holder)],
+        interceptors=[Watching()],
         max_concurrent_activities=COMMANDS_AT_ONCE,
         max_heartbeat_throttle_interval=_COMMAND_BEAT,
         default_heartbeat_throttle_interval=_COMMAND_BEAT,
@@ -87,6 +90,7 @@ def poll_worker(client: Client, queue: str, parts: Parts) -> Worker:
         client,
         task_queue=f"{queue}{POLLS}",
         activities=activities_of(ConfirmActivities(parts)),
+        interceptors=[Watching()],
         max_concurrent_activities=_POLLS_AT_ONCE,
         max_concurrent_activity_task_polls=_POLL_POLLERS,
         max_heartbeat_throttle_interval=_POLL_BEAT,

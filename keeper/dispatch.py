@@ -22,6 +22,7 @@ from activities.contracts import OperationInput
 from db.session import Database
 from domain.limits import HANDOVER_SECONDS
 from keeper.facts import Unfinished, is_holding_or_listening
+from system.tracing import joined, span
 from workflows.registry import TASK_QUEUE, WORKFLOWS
 
 log = structlog.get_logger("keeper")
@@ -45,6 +46,11 @@ async def dispatch(database: Database, client: Client, found: Unfinished) -> boo
 
     False when it has to wait: a pre-empted holder still cleans up, and its end wakes the keeper.
     """
+    with joined(found.traceparent), span("dispatch", operation=found.id, kind=found.kind, provider=found.provider):
+        return await _dispatch(database, client, found)
+
+
+async def _dispatch(database: Database, client: Client, found: Unfinished) -> bool:
     give_up = time.monotonic() + HANDOVER_SECONDS
     asked_to_close: str | None = None
     while True:

@@ -41,6 +41,7 @@ class Unfinished:
     cancel_requested: bool
     cancel_age_seconds: float
     running_seconds: float
+    traceparent: str | None = None
 
 
 def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
@@ -63,6 +64,7 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
             OperationRow.original_run_id,
             OperationRow.cancel_requested_at,
             OperationRow.started_at,
+            OperationRow.traceparent,
             tx.now.label("now"),
         )
         .where(
@@ -87,6 +89,7 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
             r.cancel_requested_at is not None,
             (r.now - r.cancel_requested_at).total_seconds() if r.cancel_requested_at else 0.0,
             (r.now - r.started_at).total_seconds() if r.started_at else 0.0,
+            r.traceparent,
         )
         for r in rows
     ]

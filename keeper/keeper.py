@@ -21,6 +21,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from db.session import CHANNEL_OPERATIONS, KEEPER_LOCK, Database
+from keeper.chores import Chores, ended
 from keeper.dispatch import ask_to_close, dispatch
 from keeper.facts import (
     KeeperLimits,
@@ -35,6 +36,7 @@ from keeper.facts import (
 from keeper.namespace import NamespaceCheck
 from keeper.reconcile import Reconciler
 from keeper.stop import Stopper
+from services.ledger import pulse
 
 log = structlog.get_logger("keeper")
 _AT_ONCE = 16
@@ -51,6 +53,7 @@ class Keeper:
     namespace: NamespaceCheck
     stopping: asyncio.Event
     restarts: Callable[[], Awaitable[None]] | None = None
+    chores: Chores | None = None
     _started_at: dict[str, float] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
 
@@ -73,7 +76,12 @@ class Keeper:
                     continue
                 stopper = Stopper(self.database, self.client, self.limits)
                 reconciler = Reconciler(self.database, self.client, self.limits)
-                await self._act_until_stopped(connection, stopper, reconciler)
+                chores = asyncio.create_task(self.chores.run()) if self.chores is not None else None
+                try:
+                    await self._act_until_stopped(connection, stopper, reconciler)
+                finally:
+                    if chores is not None:
+                        await ended(chores)
 
     async def _act_until_stopped(self, connection: Connection, stopper: Stopper, reconciler: Reconciler) -> None:
         log.info("keeper acts")
@@ -103,6 +111,7 @@ class Keeper:
         """A wake-up brings what waits for the keeper; once in an interval everything is looked at."""
         with self.database.begin() as tx:
             if whole:
+                pulse(tx, "keeper")
                 overdue_to_cancel(tx)
                 close_dead_listeners(tx)
             return unfinished(tx, urgent_only=not whole)

@@ -14,14 +14,24 @@ from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
+from db.models import (
+    Deployment,
+    Hold,
+    Instance,
+    Maintenance,
+    OperationInstance,
+    OperationRow,
+    OperationStep,
+)
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.changes import Member, Touch
 from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
+from domain.holds import Standing, resumed
 from domain.lifecycle import Operation, Status
 from domain.operations import OPERATION_DETAILS, ErrorOrigin, OperationStatus, Reason
 from domain.specs import Accepted, Ask, Spec
 from services.placement import check_host
+from system.tracing import traceparent
 
 HOLDING = (OperationStatus.PENDING, OperationStatus.RUNNING)
 
@@ -99,14 +109,22 @@ def check_free(tx: Tx, deployment_id: str) -> None:
 
 def members_of(tx: Tx, deployment_id: str) -> list[Member]:
     """The deployment's instances as decisions see them, locked, in order of their number."""
-    rows = tx.session.scalars(
-        select(Instance)
+    rows = tx.session.execute(
+        select(Instance, Maintenance.before)
+        .join(Maintenance, Maintenance.instance_id == Instance.id, isouter=True)
         .where(Instance.deployment_id == deployment_id)
         .order_by(Instance.ordinal)
-        .with_for_update()
+        .with_for_update(of=Instance)
         .execution_options(populate_existing=True)
-    )
-    return [as_member(row) for row in rows]
+    ).all()
+    holds = standing(tx.session, deployment_id)
+    return [as_member(row, holds, before) for row, before in rows]
+
+
+def standing(session: Session, deployment_id: str) -> tuple[Standing, ...]:
+    """The suspensions that stand on a deployment."""
+    query = select(Hold.cause, Hold.actor).where(Hold.deployment_id == deployment_id).order_by(Hold.since)
+    return tuple(Standing(row.cause, row.actor) for row in session.execute(query))
 
 
 def with_begun_changes(session: Session, deployment_id: str, members: Sequence[Member]) -> list[Member]:
@@ -136,8 +154,9 @@ def with_begun_changes(session: Session, deployment_id: str, members: Sequence[M
     return [replace(m, half_done=m.half_done or last.get(m.id, "confirmed") != "confirmed") for m in members]
 
 
-def as_member(row: Instance) -> Member:
+def as_member(row: Instance, holds: tuple[Standing, ...] = (), before_maintenance: str | None = None) -> Member:
     """An instance row as decisions see it."""
+    before = Status(before_maintenance) if before_maintenance else None
     return Member(
         row.id,
         row.name,
@@ -147,6 +166,8 @@ def as_member(row: Instance) -> Member:
         row.applied_spec,
         delete_begun=row.termination_requested_at is not None,
         half_done=row.status is Status.ERROR and row.error_origin is ErrorOrigin.OPERATION,
+        holds=holds,
+        resumes=resumed(Status(row.suspended_from) if row.suspended_from else None, before),
     )
 
 
@@ -192,6 +213,7 @@ def insert_operation(
         "idempotency_scope": key.scope if key else None,
         "idempotency_key": key.key if key else None,
         "idempotency_fingerprint": key.fingerprint if key else None,
+        "traceparent": traceparent(),
     }
     tx.run(insert(OperationRow).values({**row, **values}))
     if touches:
