@@ -109,6 +109,11 @@ class Feed:
         self._ring()
 
     @property
+    def tail(self) -> int:
+        """The last number that was read."""
+        return self._tail
+
+    @property
     def closing(self) -> bool:
         """Whether streams should end."""
         return self._wakeups.closing

@@ -207,3 +207,10 @@ def _shares(session: Session) -> Iterator[Sample]:
     for is_launch, provider, ended, timed_out in rows:
         rate = m.LAUNCH_TIMEOUT_RATE if is_launch else m.TERMINATION_TIMEOUT_RATE
         yield rate, (provider,), float(timed_out) / ended
+
+
+def unread(session: Session, tail: int) -> tuple[int, float]:
+    """How many events follow number `tail`, and the age of the oldest of them in seconds."""
+    query = select(func.count(), func.max(_age(LifecycleEvent.time.expression))).where(LifecycleEvent.seq > tail)
+    number, seconds = session.execute(query).one()
+    return number, float(seconds or 0.0)
