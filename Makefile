@@ -41,6 +41,7 @@ check: $(READY) ## Lint, format, types, import directions, generated files: exac
 	.venv/bin/lint-imports
 	$(PY) -m scripts.lifecycle_docs --check
 	$(PY) -m scripts.readme_lifecycle --check
+	$(PY) -m scripts.cli_docs --check
 	$(PY) -m scripts.openapi --check
 
 .PHONY: fmt
@@ -56,6 +57,7 @@ types: $(READY) ## Check types only
 docs: $(READY) ## Write the generated documents again: lifecycle, errors, README's picture, OpenAPI
 	$(PY) -m scripts.lifecycle_docs
 	$(PY) -m scripts.readme_lifecycle
+	$(PY) -m scripts.cli_docs
 	$(PY) -m scripts.openapi
 
 .PHONY: bench

@@ -175,6 +175,7 @@ def _next_commands(session: Session, instance: Record, operation: Record, name: 
         "running": ("get", "logs", "stop"),
         "stopped": ("start", "delete"),
         "maintenance": ("maintenance off",),
+        "suspended": ("unsuspend", "get"),
     }
     return [session.berth(f"{verb} {name}") for verb in verbs.get(str(status), ("get",))]
 

@@ -15,11 +15,13 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its head, where its value is, and whether only `-o wide` shows it."""
+    """One column: its head, where its value is, and when it is shown."""
 
     head: str
     value: str | Callable[[Item], Any]
     wide: bool = False
+    optional: bool = False
+    """Left out of a list in which nothing has it."""
 
     def of(self, item: Item) -> Any:
         """The cell of one item."""
@@ -34,6 +36,15 @@ def since(key: str) -> Callable[[Item], str]:
 def spent(key: str) -> Callable[[Item], str]:
     """A column showing a duration stored in seconds."""
     return lambda item: text.span(float(item[key])) if item.get(key) is not None else ""
+
+
+def visible(columns: Sequence[Column], items: Sequence[Item], *, wide: bool) -> list[Column]:
+    """The columns that this list shows."""
+    return [
+        column
+        for column in columns
+        if (wide or not column.wide) and (not column.optional or any(column.of(item) for item in items))
+    ]
 
 
 def cells_of(columns: Sequence[Column], item: Item) -> list[Any]:
@@ -54,5 +65,5 @@ def show(session: Session, page: Mapping[str, Any], columns: Sequence[Column], *
     if not items:
         screen.note("nothing to show")
         return
-    shown = [c for c in columns if screen.format is Format.WIDE or not c.wide]
+    shown = visible(columns, items, wide=screen.format is Format.WIDE)
     screen.lines(text.table([c.head for c in shown], (cells_of(shown, i) for i in items), screen.colour))

@@ -17,7 +17,8 @@ from rich.live import Live
 from rich.text import Text
 
 from cli import text
-from cli.lists import Column, cells_of
+from cli.lists import Column, cells_of, visible
+from cli.screen import Format
 from cli.session import Session
 
 Row = dict[str, Any]
@@ -68,8 +69,9 @@ class TableView:
     def _render(self) -> RenderableType:
         room = max(1, self._console.size.height - _AROUND)
         shown = self._rows if len(self._rows) <= room else self._rows[: room - 1]
-        cells = [cells_of(self._columns, row) for row in shown]
-        lines = text.table([column.head for column in self._columns], cells, self._screen.colour)
+        columns = visible(self._columns, self._rows, wide=self._screen.format is Format.WIDE)
+        cells = [cells_of(columns, row) for row in shown]
+        lines = text.table([column.head for column in columns], cells, self._screen.colour)
         drawn = [_line(Text.from_ansi(line)) for line in lines]
         if len(shown) < len(self._rows):
             drawn.append(_line(Text(f"… {len(self._rows) - len(shown)} more; a filter shows fewer", "dim")))

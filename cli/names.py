@@ -10,7 +10,8 @@ import typer
 COMPLETION_SECONDS = 2.0
 
 
-def _listed(context: typer.Context, path: str, key: str, incomplete: str) -> list[str]:
+def listed(context: typer.Context, path: str, key: str, incomplete: str) -> list[str]:
+    """What a shell offers: values of `key` in a list of the API; nothing when Berth does not answer at once."""
     from cli.calls import Call
     from cli.client import Client
     from cli.errors import CliError
@@ -33,24 +34,24 @@ def _data_dir(context: typer.Context) -> Path | None:
 
 def complete_instance(context: typer.Context, incomplete: str) -> list[str]:
     """Names of what lives."""
-    return _listed(context, "/instances", "name", incomplete)
+    return listed(context, "/instances", "name", incomplete)
 
 
 def complete_operation(context: typer.Context, incomplete: str) -> list[str]:
     """Names of instances, or ids of operations once `op_` was typed."""
     if incomplete.startswith("op_"):
-        return _listed(context, "/operations", "id", incomplete)
+        return listed(context, "/operations", "id", incomplete)
     return complete_instance(context, incomplete)
 
 
 def complete_provider(context: typer.Context, incomplete: str) -> list[str]:
     """Names of providers."""
-    return _listed(context, "/providers", "name", incomplete)
+    return listed(context, "/providers", "name", incomplete)
 
 
 def complete_blueprint(context: typer.Context, incomplete: str) -> list[str]:
     """Names of blueprints."""
-    return _listed(context, "/blueprints", "name", incomplete)
+    return listed(context, "/blueprints", "name", incomplete)
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or id.", autocompletion=complete_instance)]

@@ -10,17 +10,21 @@ import typer
 
 from cli import local
 from cli.commands import (
+    access,
     acting,
     catalog,
     changing,
     connecting,
     feeds,
     fleet,
+    holds,
+    hosts,
     looking,
     making,
     operations,
     orphans,
     secrets,
+    webhooks,
 )
 from cli.version import print_version
 
@@ -61,5 +65,22 @@ def berth(
 
 
 app.add_typer(local.local_app)
-for group in (making, looking, acting, changing, operations, feeds, connecting, secrets, fleet, orphans, catalog):
+GROUPS = (
+    making,
+    looking,
+    acting,
+    holds,
+    changing,
+    operations,
+    webhooks,
+    feeds,
+    connecting,
+    secrets,
+    fleet,
+    hosts,
+    orphans,
+    catalog,
+    access,
+)
+for group in GROUPS:
     app.add_typer(group.app)

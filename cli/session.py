@@ -132,13 +132,23 @@ def _with_options(command: Command[P], options: Options) -> Callable[..., None]:
         if context.invoked_subcommand is not None:
             return  # `hosts cordon`: the group's own command is for `hosts` alone
         chosen = {name: given.pop(name) for name in options}
-        chosen["data_dir"] = chosen["data_dir"] or context.find_root().params.get("data_dir")
+        chosen["data_dir"] = chosen["data_dir"] or _said_before(context)
         code = _run(chosen, lambda session: command(session, **given))  # type: ignore[call-arg]
         if code:
             raise typer.Exit(int(code))
 
     context: Options = {"context": (typer.Context, Parameter.empty)}
     return with_signature(run, command, {**context, **options}, hidden="session")
+
+
+def _said_before(context: typer.Context) -> Path | None:
+    """The directory where it stood before the command's name: `berth --data-dir D list`."""
+    outer = context.parent
+    while outer is not None:
+        if outer.params.get("data_dir"):
+            return Path(outer.params["data_dir"])
+        outer = outer.parent
+    return None
 
 
 def with_signature(

@@ -118,6 +118,18 @@ def age(text: object) -> str:
     return span(passed) if passed >= 10 else f"{max(0, int(passed))}s"
 
 
+def until(then: datetime) -> str:
+    """How long until a time: `in 3d`; `over` when it has passed."""
+    left = (then - datetime.now(UTC)).total_seconds()
+    return f"in {span(left)}" if left > 0 else "over"
+
+
+def short(value: object, width: int) -> str:
+    """Its first words, as many as fit."""
+    line = clean(value)
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
 def pairs_text(mapping: object) -> str:
     """A mapping on one line: `a=1 b=2`."""
     if not isinstance(mapping, dict):

@@ -70,6 +70,12 @@ def seconds(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def days(text: str) -> float:
+    """A duration in days, whole where it is."""
+    found = seconds(text) / 86400
+    return int(found) if found == int(found) else found
+
+
 def moment(text: str, now: datetime | None = None) -> datetime:
     """A time: RFC 3339, or how long ago, as `10m`."""
     try:

@@ -107,12 +107,11 @@ def _view_for(session: Session, columns: Sequence[Column]) -> View:
     screen = session.screen
     if screen.format is Format.YAML:
         raise UsageProblem("--watch has no YAML form.", detail="Take --json for one object per changed row.")
-    shown = [c for c in columns if screen.format is Format.WIDE or not c.wide]
     if not screen.is_machine and screen.is_drawable:
         from cli.live_table import TableView
 
-        return TableView(session, shown)
-    return LineView(session, _line_of(session, shown))
+        return TableView(session, columns)
+    return LineView(session, _line_of(session, [c for c in columns if screen.format is Format.WIDE or not c.wide]))
 
 
 class LineView:

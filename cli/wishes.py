@@ -62,11 +62,73 @@ class Wish:
         )
 
 
+_FOR_LIFE: Options = {
+    "database": (
+        Annotated[
+            str | None, typer.Option("--database", help="For what needs one: dedicated (default) or shared.")
+        ],
+        None,
+    ),
+    "launch_timeout": (
+        Annotated[
+            str | None,
+            typer.Option("--launch-timeout", metavar="TIME", help="How long a launch may take: 90s, 10m."),
+        ],
+        None,
+    ),
+    "termination_timeout": (
+        Annotated[
+            str | None,
+            typer.Option("--termination-timeout", metavar="TIME", help="How long a termination may take."),
+        ],
+        None,
+    ),
+    "protect": (
+        Annotated[bool, typer.Option("--protect", help="Refuse to delete it until `berth unprotect`.")],
+        False,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Birth:
+    """What only `create` can say."""
+
+    database: str | None = None
+    launch_timeout: str | None = None
+    termination_timeout: str | None = None
+    protect: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """The part of a create body that it makes up."""
+        given = {"launch_seconds": self.launch_timeout, "termination_seconds": self.termination_timeout}
+        return values.without_empty(
+            {
+                "database": {"mode": self.database} if self.database else None,
+                "timeouts": {key: values.seconds(words) for key, words in given.items() if words},
+                "deletion_protection": self.protect or None,
+            }
+        )
+
+
 def wishing(command: Callable[Concatenate[Session, Wish, P], int]) -> Callable[..., int]:
     """Adds these options to a command and hands them over as one `Wish` behind the session."""
+    return _gathering(command, Wish, _OPTIONS, "wish")
 
+
+def bearing(command: Callable[Concatenate[Session, Wish, Birth, P], int]) -> Callable[..., int]:
+    """Adds a create's own options too, handed over as `Wish` and `Birth`."""
+
+    def both(session: Session, wish: Wish, **given: Any) -> int:
+        birth = Birth(**{name: given.pop(name) for name in _FOR_LIFE})
+        return command(session, wish, birth, **given)  # type: ignore[call-arg]
+
+    return wishing(with_signature(both, command, _FOR_LIFE, hidden="birth"))
+
+
+def _gathering(command: Callable[..., int], kind: type[Any], options: Options, hidden: str) -> Callable[..., int]:
     def run(session: Session, **given: Any) -> int:
-        wish = Wish(**{name: given.pop(name) for name in _OPTIONS})
-        return command(session, wish, **given)  # type: ignore[call-arg]
+        gathered = kind(**{name: given.pop(name) for name in options})
+        return command(session, gathered, **given)
 
-    return with_signature(run, command, _OPTIONS, hidden="wish")
+    return with_signature(run, command, options, hidden=hidden)

@@ -1,4 +1,4 @@
-"""Commands that ask for one action on what exists: start, stop, restart, retry, maintenance, delete, forget."""
+"""Commands that ask for one action on what exists: start, stop, restart, retry, delete, forget."""
 
 from __future__ import annotations
 
@@ -13,19 +13,14 @@ from cli.following import finish
 from cli.session import Session, changes
 
 app = typer.Typer()
-maintenance_app = typer.Typer(no_args_is_help=True, help="Take an instance out of Berth's care for a while.")
 PANEL = "Change"
 
-Reason = Annotated[
-    str | None,
-    typer.Option("--reason", help="manual, emergency, cleanup, cost_optimization or auto_switch; recorded."),
-]
+REASONS = ("manual", "emergency", "cleanup", "cost_optimization", "auto_switch")
+Reason = Annotated[str | None, typer.Option("--reason", help=f"{', '.join(REASONS)}; recorded.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def _act(
-    session: Session, name: str, action: str, reason: str | None, params: dict[str, Any] | None = None
-) -> int:
+def act(session: Session, name: str, action: str, reason: str | None, params: dict[str, Any] | None = None) -> int:
     body = {"action": action, **({"reason": reason} if reason else {}), **({"params": params} if params else {})}
     return finish(session, session.client.post(at("instances", name, "actions"), body), name)
 
@@ -34,21 +29,28 @@ def _act(
 @changes
 def start(session: Session, name: names.Name, reason: Reason = None) -> int:
     """Start a stopped instance."""
-    return _act(session, name, "start", reason)
+    return act(session, name, "start", reason)
 
 
 @app.command("stop", rich_help_panel=PANEL)
 @changes
-def stop(session: Session, name: names.Name, reason: Reason = None) -> int:
+def stop(
+    session: Session,
+    name: names.Name,
+    reason: Reason = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="For what is stuck: end what works on it, kill what will not end.")
+    ] = False,
+) -> int:
     """Stop a running instance; its data stays."""
-    return _act(session, name, "stop", reason)
+    return act(session, name, "force_stop" if force else "stop", reason)
 
 
 @app.command("restart", rich_help_panel=PANEL)
 @changes
 def restart(session: Session, name: names.Name, reason: Reason = None) -> int:
     """Stop and start again."""
-    return _act(session, name, "restart", reason)
+    return act(session, name, "restart", reason)
 
 
 @app.command("retry", rich_help_panel=PANEL)
@@ -56,25 +58,8 @@ def restart(session: Session, name: names.Name, reason: Reason = None) -> int:
 def retry(session: Session, target: names.Target, reason: Reason = None) -> int:
     """Repeat the last failed operation of an instance, or the failed operation named."""
     if not target.startswith("op_"):
-        return _act(session, target, "retry", reason)
+        return act(session, target, "retry", reason)
     return finish(session, session.client.post(at("operations", target, "retry")), target)
-
-
-@maintenance_app.command("on")
-@changes
-def maintenance_on(session: Session, name: names.Name, reason: Reason = None) -> int:
-    """Begin maintenance: monitors and restart policies leave the instance alone."""
-    return _act(session, name, "maintenance_on", reason)
-
-
-@maintenance_app.command("off")
-@changes
-def maintenance_off(session: Session, name: names.Name, reason: Reason = None) -> int:
-    """End maintenance."""
-    return _act(session, name, "maintenance_off", reason)
-
-
-app.add_typer(maintenance_app, name="maintenance", rich_help_panel=PANEL)
 
 
 @app.command("delete", rich_help_panel=PANEL)
@@ -83,7 +68,7 @@ def delete(
     session: Session,
     name: names.Name,
     yes: Yes = False,
-    force: Annotated[bool, typer.Option("--force", help="Also when it is stuck.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="For what is stuck: end what works on it.")] = False,
 ) -> int:
     """Delete an instance, or all members of the deployment of that name, with data and secrets."""
     kind, members = _what_goes(session, name)
@@ -113,4 +98,4 @@ def forget(session: Session, name: names.Name, yes: Yes = False, reason: Reason 
     """Remove the record of an instance whose host or object is lost; nothing real is touched."""
     consequence = f"This removes the record of {name} without touching what may still run."
     session.screen.confirm_by_name(name, consequence, yes)
-    return _act(session, name, "forget", reason)
+    return act(session, name, "forget", reason)

@@ -30,8 +30,8 @@ File = Annotated[
 def modify(session: Session, wish: Wish, name: names.Name) -> int:
     """Change parameters, resources, members or labels of what exists. --set KEY=null takes one away."""
     patch = _patch(wish)
-    path, before = _current(session, name)
-    return finish(session, _send(session, path, patch, before), name)
+    path, before = current(session, name)
+    return finish(session, send(session, path, patch, before), name)
 
 
 @app.command("plan", rich_help_panel=PANEL)
@@ -83,7 +83,7 @@ def apply(session: Session, file: File = None, yes: Yes = False) -> int:
     quoted = {**body, "plan_id": what["id"]}
     if found is None:
         return finish(session, session.client.post("/instances", quoted), name)
-    return finish(session, _send(session, at("deployments", name), quoted, found), name)
+    return finish(session, send(session, at("deployments", name), quoted, found), name)
 
 
 def _patch(wish: Wish) -> Record:
@@ -113,7 +113,7 @@ def _plan(session: Session, name: str, body: Record, found: Answer | None) -> Re
     return session.client.post(path, body).body
 
 
-def _current(session: Session, name: str) -> tuple[str, Answer]:
+def current(session: Session, name: str) -> tuple[str, Answer]:
     """The deployment of that name, else the member of one."""
     try:
         return at("deployments", name), session.client.get(at("deployments", name))
@@ -123,7 +123,8 @@ def _current(session: Session, name: str) -> tuple[str, Answer]:
     return at("instances", name), session.client.get(at("instances", name))
 
 
-def _send(session: Session, path: str, patch: Record, before: Answer) -> Answer:
+def send(session: Session, path: str, patch: Record, before: Answer) -> Answer:
+    """Change what is still as it was read `before`; else say what has changed meanwhile."""
     try:
         return session.client.patch(path, patch, before.etag)
     except ApiProblem as problem:

@@ -14,7 +14,8 @@ import typer
 
 from cli import names
 from cli.calls import at
-from cli.errors import CliError, ExitCode, UsageProblem
+from cli.errors import ApiProblem, CliError, ExitCode, UsageProblem
+from cli.screen import Format
 from cli.session import Session, reads
 
 app = typer.Typer()
@@ -43,21 +44,79 @@ _KEPT_PG = ("PSQLRC", "PSQL_HISTORY", "PSQL_PAGER", "PSQL_EDITOR", "PSQL_WATCH_P
 @reads
 def open_page(
     session: Session,
-    name: names.OptionalName = None,
-    ui: Annotated[bool, typer.Option("--ui", help="Berth's own page, even where the instance has one.")] = False,
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME|OP]", help="An instance, or an operation op_…", autocompletion=names.complete_operation
+        ),
+    ] = None,
+    site: Annotated[bool, typer.Option("--site", help="The instance's own page instead of Berth's.")] = False,
+    print_only: Annotated[bool, typer.Option("--print", help="Print the link, open nothing.")] = False,
 ) -> None:
-    """Open an instance's own page, or Berth's page about it; prints the address where there is no browser."""
-    url = f"{session.target.url}/ui/"
-    if name:
-        instance = session.client.get(at("instances", name)).body
-        endpoint = str(instance.get("endpoint") or "")
-        own = endpoint if endpoint.startswith(("http://", "https://")) and not ui else ""
-        url = own or f"{url}instances/{instance['name']}"
-    session.screen.lines([url])
-    if session.screen.is_terminal and not session.screen.no_input:
-        import webbrowser
+    """Open Berth in the browser, signed in, on the page of an instance or operation.
 
-        webbrowser.open(url)
+    The link holds a code that works once and for minutes. Where there is no display it is printed.
+    """
+    if site:
+        link = plain = _site(session, target)
+    else:
+        plain = f"{session.target.url}/ui/{_page_of(session, target)}"
+        link = _signed_in(session, plain)
+    screen = session.screen
+    if screen.format in (Format.JSON, Format.YAML):
+        screen.document({"url": link})
+    elif print_only or not screen.is_terminal or screen.no_input or not _opened(link):
+        screen.lines([link])
+    else:
+        screen.lines([f"opened {plain}"])
+
+
+def _site(session: Session, name: str | None) -> str:
+    if name is None:
+        raise UsageProblem("--site wants the name of an instance.")
+    endpoint = str(session.client.get(at("instances", name)).body.get("endpoint") or "")
+    if not endpoint.startswith(("http://", "https://")):
+        raise UsageProblem(f"{name} has no page of its own.", hints=(session.berth(f"open {name}"),))
+    return endpoint
+
+
+def _page_of(session: Session, target: str | None) -> str:
+    """Below `/ui/`. Raises `ApiProblem` for what does not exist; what is gone has its finished life."""
+    if target is None:
+        return ""
+    if target.startswith("op_"):
+        return f"operations/{session.client.get(at('operations', target)).body['id']}"
+    try:
+        return f"instances/{session.client.get(at('instances', target)).body['name']}"
+    except ApiProblem as problem:
+        run = str(problem.problem.get("run_url") or "").rpartition("/")[2]
+        if not run:
+            raise
+        return f"history/{run}"
+
+
+def _signed_in(session: Session, page: str) -> str:
+    """The page with a one-time code in the fragment: a fragment reaches no server and no log."""
+    try:
+        code = session.client.post("/login-codes").body["code"]
+    except ApiProblem as problem:
+        if problem.code is not ExitCode.AUTH or problem.status == 401:
+            raise
+        session.screen.note(f"without a login code: {problem.title}")
+        return page
+    return f"{page}#code={code}"
+
+
+def _opened(url: str) -> bool:
+    """Whether a browser was there to open it; one that would take over this terminal does not count."""
+    has_display = sys.platform == "darwin" or any(
+        os.environ.get(k) for k in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
+    if not has_display:
+        return False
+    import webbrowser
+
+    return webbrowser.open(url)
 
 
 @app.command("psql", rich_help_panel=PANEL, context_settings={"ignore_unknown_options": True})

@@ -1,8 +1,7 @@
-"""Commands about what Berth works with: providers, hosts, inventory, stats, simulate."""
+"""Commands about what Berth works with: providers, inventory, stats, simulate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,8 @@ import typer
 from cli import names, text, values
 from cli.calls import Answer, at
 from cli.errors import ApiProblem, ExitCode, UsageProblem
-from cli.lists import Column, show, since
+from cli.figures import tables
+from cli.lists import Column, show
 from cli.screen import Format
 from cli.session import Session, reads
 
@@ -44,15 +44,6 @@ _FAULTS = (
     Column("TIMES", "times"),
     Column("SECONDS", "seconds"),
 )
-_STATES = ("lost", "silent", "cordoned")
-_HOSTS = (
-    Column("NAME", "name"),
-    Column("PROVIDERS", lambda h: ", ".join(h.get("providers") or ())),
-    Column("STATE", lambda h: next((state for state in _STATES if h.get(state)), "ready")),
-    Column("SEEN", since("last_seen_at")),
-    Column("ID", "id", wide=True),
-)
-
 OptionalProvider = Annotated[
     str | None, typer.Argument(metavar="[PROVIDER]", autocompletion=names.complete_provider)
 ]
@@ -63,13 +54,6 @@ OptionalProvider = Annotated[
 def providers(session: Session) -> None:
     """List where instances can run, and why not where they cannot."""
     show(session, session.client.get("/providers").body, _PROVIDERS)
-
-
-@app.command("hosts", rich_help_panel=PANEL)
-@reads
-def hosts(session: Session) -> None:
-    """List the machines that hold instances."""
-    show(session, session.client.get("/hosts").body, _HOSTS)
 
 
 @app.command("inventory", rich_help_panel=PANEL)
@@ -109,22 +93,9 @@ def stats(session: Session) -> None:
     if session.screen.format in (Format.JSON, Format.YAML):
         session.screen.document(figures)
         return
-    session.screen.lines(text.fields(_figures(figures), session.screen.colour))
-
-
-def _figures(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """One row per group of numbers, zeros left out; JSON has them all."""
-    numbers = {k: v for k, v in value.items() if isinstance(v, int | float)}
-    if prefix and numbers:
-        yield prefix, ", ".join(f"{k} {round(v, 3):g}" for k, v in numbers.items() if v) or "0"
-    elif not prefix:
-        yield from numbers.items()
-    for key, inner in value.items():
-        where = f"{prefix} {key}".strip()
-        if isinstance(inner, Mapping):
-            yield from _figures(inner, where)
-        elif isinstance(inner, list):
-            yield from ((where, " ".join(map(str, row.values()))) for row in inner if isinstance(row, Mapping))
+    session.screen.lines(tables(figures, session.screen.colour))
+    if figures.get("needs_you"):
+        session.screen.next(session.berth("list --needs-you"))
 
 
 @app.command("simulate", rich_help_panel=PANEL)

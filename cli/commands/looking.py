@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import documents, names, text
+from cli import documents, instances, names, text
 from cli.calls import at
 from cli.events import EVENTS, named
 from cli.lists import Column, show, since, spent
@@ -20,27 +20,6 @@ Record = dict[str, Any]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="How many.")]
 
 
-def _status(item: Any) -> str:
-    operation = item.get("current_operation") or {}
-    doing = f" ({operation.get('kind')} pending)" if operation.get("status") == "pending" else ""
-    return f"{item.get('status')}{doing}"
-
-
-_INSTANCES = (
-    Column("NAME", "name"),
-    Column("STATUS", _status),
-    Column("HEALTH", "health"),
-    Column("BLUEPRINT", "blueprint"),
-    Column("PROVIDER", "provider"),
-    Column("ENDPOINT", "endpoint"),
-    Column("AGE", since("created_at")),
-    Column("ID", "id", wide=True),
-    Column("ROLE", "role", wide=True),
-    Column("HOST", "host", wide=True),
-    Column("VERSION", "version", wide=True),
-    Column("LABELS", lambda i: text.pairs_text(i.get("labels")), wide=True),
-    Column("ERROR", "error_message", wide=True),
-)
 _DEPLOYMENTS = (
     Column("NAME", "name"),
     Column("STATUS", "status"),
@@ -85,9 +64,9 @@ def list_instances(
     if watch:
         from cli import watching
 
-        watching.watch(session, query, _INSTANCES)
+        watching.watch(session, query, instances.INSTANCES)
     page = session.client.everything("/instances", query)
-    show(session, page, _INSTANCES)
+    show(session, page, instances.INSTANCES)
     command = "get NAME" if page["items"] else "create demo --blueprint postgres"
     session.screen.next(session.berth(command))
 
@@ -128,13 +107,13 @@ def get(
 def _description(session: Session, instance: Record, secrets: Record) -> list[str]:
     spec = instance.get("spec") or {}
     held = instance.get("current_operation") or {}
-    health = instance.get("health")
-    seen = text.age(instance.get("health_checked_at"))
     rows = [
         ("name", instance.get("name")),
-        ("status", _status(instance)),
-        ("health", f"{health} (checked {seen} ago)" if seen else health),
+        ("status", instances.status(instance)),
+        ("health", " ".join(filter(None, [instances.health(instance), str(instance.get("health_reason") or "")]))),
         ("error", instance.get("error_message")),
+        ("needs you", instances.needs_you(instance) if held else ""),
+        *instances.apart(instance),
         ("operation", " ".join(str(held[k]) for k in ("id", "kind", "status") if held.get(k))),
         ("endpoint", instance.get("endpoint")),
         ("connect", secrets.get("connection_uri")),
@@ -170,19 +149,8 @@ def _remarks(session: Session, name: str, instance: Record) -> None:
     """What people may do now, straight from the server."""
     enabled = [a for a in instance.get("allowed_actions") or () if isinstance(a, dict) and a.get("enabled")]
     shown = [a for a in enabled if a.get("button")] or enabled
-    commands = [str(a["action"]).replace("maintenance_", "maintenance ") for a in shown]
-    known = (
-        "start",
-        "stop",
-        "restart",
-        "modify",
-        "retry",
-        "cancel",
-        "delete",
-        "maintenance on",
-        "maintenance off",
-    )
-    session.screen.next(*(session.berth(f"{c} {name}") for c in commands if c in known))
+    commands = [instances.command_of(str(action["action"]), name) for action in shown]
+    session.screen.next(*(session.berth(command) for command in commands if command))
 
 
 @app.command("history", rich_help_panel=PANEL)

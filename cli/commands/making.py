@@ -9,7 +9,7 @@ import typer
 from cli import names
 from cli.following import finish
 from cli.session import Session, changes
-from cli.wishes import Wish, wishing
+from cli.wishes import Birth, Wish, bearing
 
 app = typer.Typer()
 PANEL = "Change"
@@ -17,19 +17,15 @@ PANEL = "Change"
 
 @app.command("create", rich_help_panel=PANEL)
 @changes
-@wishing
+@bearing
 def create(
     session: Session,
     wish: Wish,
+    birth: Birth,
     name: Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9 and -, starting with a letter.")],
     blueprint: names.Blueprint,
     provider: names.Provider = "process",
-    database: Annotated[
-        str | None, typer.Option("--database", help="For what needs one: dedicated (default) or shared.")
-    ] = None,
 ) -> int:
     """Create an instance, or a deployment of several."""
-    body = {"name": name, "blueprint": blueprint, "provider": provider, **wish.body()}
-    if database is not None:
-        body["database"] = {"mode": database}
+    body = {"name": name, "blueprint": blueprint, "provider": provider, **wish.body(), **birth.body()}
     return finish(session, session.client.post("/instances", body), name)

@@ -132,10 +132,24 @@ def test_operation_get_prints_the_record(canned: CannedBerth, berth: Run) -> Non
     assert json.loads(berth("operations", "get", "op_01", "--json").out)["id"] == "op_01"
 
 
-def test_open_without_a_terminal_prints_the_address(canned: CannedBerth, berth: Run) -> None:
+def test_open_without_a_display_prints_a_link_that_signs_in_once(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/login-codes", Reply(201, {"code": "abc", "expires_in": 600}))
     canned.on("GET", "/instances/demo", Reply(200, instance()))
-    assert berth("open", "demo").out == "http://127.0.0.1:15001\n"
-    assert berth("open", "demo", "--ui").out == f"{canned.url}/ui/instances/demo\n"
+    canned.on("GET", "/operations/op_01", Reply(200, operation()))
+    canned.on("GET", "/instances/old", problem(404, "Gone", code="terminated", run_url="/api/v1/runs/run_9"))
+    assert berth("open").out == f"{canned.url}/ui/#code=abc\n"
+    assert berth("open", "demo").out == f"{canned.url}/ui/instances/demo#code=abc\n"
+    assert berth("open", "op_01", "--print").out == f"{canned.url}/ui/operations/op_01#code=abc\n"
+    assert berth("open", "old").out == f"{canned.url}/ui/history/run_9#code=abc\n"
+    assert berth("open", "demo", "--site").out == "http://127.0.0.1:15001\n"
+    assert berth("open", "nobody").code == 4
+
+
+def test_who_may_not_make_a_login_code_gets_the_bare_address(canned: CannedBerth, berth: Run) -> None:
+    canned.on("POST", "/login-codes", problem(403, "Forbidden", code="forbidden"))
+    ran = berth("open")
+    assert (ran.code, ran.out) == (0, f"{canned.url}/ui/\n")
+    assert "Forbidden" in ran.err
 
 
 def test_a_connection_uri_becomes_the_environment_of_psql() -> None:

@@ -2,79 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.cli.canned import TOKEN, CannedBerth, Reply, accepted, instance, operation, problem
+from tests.cli.terminals import ROOT, Terminal, environment
 
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = [{"name": "stop", "title": "stop the server", "status": "running", "attempts": [], "usual": {"p50": 1.2}}]
-
-
-class Terminal:
-    """A program on a pseudo-terminal, and all that it wrote."""
-
-    def __init__(self, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-        self._master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *arguments],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment,
-            cwd=ROOT,
-        )
-        os.close(slave)
-        self._written = b""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        while True:
-            try:
-                chunk = os.read(self._master, 4096)
-            except OSError:  # what Linux says when the last writer has gone
-                return
-            if not chunk:
-                return
-            self._written += chunk
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._written.decode(errors="replace"))
-
-    def until(self, words: str) -> None:
-        deadline = time.monotonic() + 20
-        while words not in self.text:
-            assert time.monotonic() < deadline, f"{words!r} never came; only: {self.text}"
-            time.sleep(0.02)
-
-    def type(self, words: str) -> None:
-        os.write(self._master, words.encode())
-
-    def end(self) -> int:
-        code = self.process.wait(20)
-        self._reader.join(5)
-        return code
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(5)
-        self._reader.join(5)
-        os.close(self._master)
 
 
 @pytest.fixture
@@ -82,15 +23,7 @@ def terminal(canned: CannedBerth) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
     def run(*arguments: str) -> Terminal:
-        environment = {
-            "BERTH_URL": canned.url,
-            "BERTH_TOKEN": TOKEN,
-            "TERM": "xterm-256color",
-            "PATH": "/usr/bin:/bin",
-            "HOME": "/nonexistent",
-            "COLUMNS": "120",
-        }
-        opened.append(Terminal(arguments, environment))
+        opened.append(Terminal(arguments, environment(canned.url, TOKEN)))
         return opened[-1]
 
     yield run

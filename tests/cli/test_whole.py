@@ -166,4 +166,7 @@ def test_every_reading_command_answers(real: RealBerth) -> None:
         real.must(words, "-o", "wide")
     for words in ("stats", "lifecycle", "orphans", "simulate", "status"):
         assert real.must(words, "--json").document, words
-    assert real.must("open").out == f"{real.ready['url']}/ui/\n"
+    link = real.must("open").out
+    assert link.startswith(f"{real.ready['url']}/ui/#code=")
+    token = (real.data_dir / "token").read_text().strip()
+    assert token not in link

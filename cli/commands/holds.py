@@ -1,0 +1,112 @@
+"""Commands that set something apart: suspend, maintenance, protection from deletion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import names, text, values
+from cli.calls import Answer, at
+from cli.commands.acting import PANEL, REASONS, act
+from cli.commands.changing import current, send
+from cli.following import finish
+from cli.screen import Format
+from cli.session import Session, changes
+
+app = typer.Typer()
+maintenance_app = typer.Typer(no_args_is_help=True, help="Take an instance out of Berth's care for a while.")
+
+Why = Annotated[
+    str | None, typer.Option("--reason", help="Why, in your words; recorded, and shown to those who look.")
+]
+
+
+def _told(reason: str | None) -> tuple[str | None, dict[str, Any]]:
+    """One of the reasons that Berth counts by, or a note in words."""
+    if reason is None or reason in REASONS:
+        return reason, {}
+    return None, {"note": reason}
+
+
+@app.command("suspend", rich_help_panel=PANEL)
+@changes
+def suspend(
+    session: Session,
+    name: names.Name,
+    reason: Why = None,
+    delete_after: Annotated[
+        str | None, typer.Option("--delete-after", metavar="TIME", help="Delete it for good after so long: 14d.")
+    ] = None,
+) -> int:
+    """Stop it and hold it: nothing can start it before `berth unsuspend`. Data stays."""
+    word, params = _told(reason)
+    if delete_after:
+        params["delete_after_days"] = values.days(delete_after)
+    return act(session, name, "suspend", word, params)
+
+
+@app.command("unsuspend", rich_help_panel=PANEL)
+@changes
+def unsuspend(session: Session, name: names.Name, reason: Why = None) -> int:
+    """Lift the hold; what ran before runs again. What billing holds, billing lifts."""
+    word, params = _told(reason)
+    return act(session, name, "unsuspend", word, params)
+
+
+@maintenance_app.command("on")
+@changes
+def maintenance_on(
+    session: Session,
+    name: names.Name,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="2h from now, or 2026-11-21T18:00:00Z.")
+    ] = None,
+    reason: Why = None,
+) -> int:
+    """Begin maintenance: monitors and restart policies leave the instance alone."""
+    word, params = _told(reason)
+    if until:
+        params["until"] = values.later(until).isoformat()
+    return act(session, name, "maintenance_on", word, params)
+
+
+@maintenance_app.command("off")
+@changes
+def maintenance_off(session: Session, name: names.Name, reason: Why = None) -> int:
+    """End maintenance; the status is what the provider shows now."""
+    word, params = _told(reason)
+    return act(session, name, "maintenance_off", word, params)
+
+
+app.add_typer(maintenance_app, name="maintenance", rich_help_panel=PANEL)
+
+
+@app.command("protect", rich_help_panel=PANEL)
+@changes
+def protect(session: Session, name: names.Name) -> int:
+    """Refuse to delete it, whoever asks, until `berth unprotect`."""
+    return _protected(session, name, protected=True)
+
+
+@app.command("unprotect", rich_help_panel=PANEL)
+@changes
+def unprotect(session: Session, name: names.Name) -> int:
+    """Allow its deletion again."""
+    return _protected(session, name, protected=False)
+
+
+def _protected(session: Session, name: str, *, protected: bool) -> int:
+    path, before = current(session, name)
+    answer = send(session, path, {"deletion_protection": protected}, before)
+    screen = session.screen
+    if screen.format is not Format.TABLE and screen.format is not Format.WIDE:
+        return finish(session, answer, name)
+    now = _protection(session.client.get(at(*path.strip("/").split("/"))))
+    screen.lines([text.clean(f"{name} {'is protected from deletion' if now else 'may be deleted'}")])
+    screen.next(session.berth(f"unprotect {name}" if now else f"delete {name}"))
+    return 0
+
+
+def _protection(answer: Answer) -> bool:
+    return bool(answer.body.get("deletion_protection"))

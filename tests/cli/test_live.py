@@ -1,0 +1,283 @@
+"""`list --watch` and `events --follow` on the live feed of a real API, over connections cut and frozen."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from db.models import Instance
+from domain.lifecycle import Status
+from tests.cli.terminals import ROOT, Terminal, environment
+from tests.support.api import TOKEN, Api, running_api
+from tests.support.postgres import database_url, postgres_server
+
+__all__ = ["database_url", "postgres_server"]
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Api]:
+    with running_api(tmp_path_factory.mktemp("cli-live"), database_url) as running:
+        yield running
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def run(api: Api, *arguments: str) -> Terminal:
+        opened.append(Terminal(arguments, environment(api.url, TOKEN)))
+        return opened[-1]
+
+    yield run
+    for one in opened:
+        one.close()
+
+
+@dataclass
+class Lines:
+    """A command whose standard output is a pipe of JSON lines."""
+
+    process: subprocess.Popen[str]
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def until(self, fits: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not fits():
+            assert time.monotonic() < deadline, (self.objects, self.remarks)
+            time.sleep(0.02)
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(10)
+
+
+@contextmanager
+def lines(url: str, *arguments: str) -> Iterator[Lines]:
+    command = [sys.executable, "-m", "cli", *arguments, "--json"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    with subprocess.Popen(command, env=environment(url, TOKEN), **pipes) as process:
+        running = Lines(process)
+
+        def read(stream: Any, take: Callable[[str], None]) -> None:
+            for line in stream:
+                take(line)
+
+        out = threading.Thread(target=read, args=(process.stdout, lambda x: running.objects.append(json.loads(x))))
+        err = threading.Thread(target=read, args=(process.stderr, running.remarks.append))
+        out.start()
+        err.start()
+        try:
+            yield running
+        finally:
+            process.kill()
+            process.wait(10)
+            out.join(5)
+            err.join(5)
+
+
+def turn(api: Api, name: str, status: Status) -> None:
+    """Another status, and the event that tells of it, as a workflow writes them."""
+    with api.database.begin() as tx:
+        row = tx.session.execute(select(Instance.id, Instance.deployment_id).where(Instance.name == name)).one()
+        if status is Status.TERMINATED:
+            tx.session.execute(delete(Instance).where(Instance.id == row.id))
+        else:
+            changes = {"status": status, "version": Instance.version + 1}
+            tx.session.execute(update(Instance).where(Instance.id == row.id).values(**changes))
+        tx.emit(
+            project="default",
+            event_type=f"{status.upper()}_SEEN",
+            instance_id=row.id,
+            deployment_id=row.deployment_id,
+            operation_id=None,
+            version=1,
+            status=status.value,
+            from_status="running",
+            to_status=status.value,
+            source="monitor",
+            reason=None,
+            confirmation_method=None,
+            actor="tester",
+            cloud_instance_id=None,
+            data={},
+        )
+
+
+def test_on_a_terminal_the_table_stays_in_place_and_follows_what_happens(
+    api: Api, terminal: Callable[..., Terminal]
+) -> None:
+    name = api.an_instance()
+    screen = terminal(api, "list", "--watch", "--search", name)
+    screen.until("1 running")
+    mark, quiet = len(screen.written), 1.0
+    time.sleep(quiet)
+    assert len(screen.written) == mark, "nothing happened, and it was drawn again"
+    turn(api, name, Status.STOPPED)
+    screen.until("1 stopped")
+    assert screen.since(mark).count("NAME") == 1, "one event draws the table once"
+    screen.resize(24, 60)
+    screen.until("1 stopped")
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.end() == 130
+    assert "Traceback" not in screen.text
+
+
+def test_a_change_is_on_the_terminal_at_once(api: Api, terminal: Callable[..., Terminal]) -> None:
+    name = api.an_instance()
+    screen = terminal(api, "list", "--watch", "--search", name)
+    screen.until("1 running")
+    begun = time.monotonic()
+    turn(api, name, Status.STOPPED)
+    screen.until("1 stopped")
+    assert time.monotonic() - begun < 2
+
+
+def test_with_json_every_row_that_changed_is_one_line_and_what_left_says_so(api: Api) -> None:
+    name = api.an_instance()
+    other = api.an_instance()
+    with lines(api.url, "list", "--watch", "--search", name) as watched:
+        watched.until(lambda: len(watched.objects) == 1)
+        turn(api, other, Status.STOPPED)
+        turn(api, name, Status.STOPPED)
+        watched.until(lambda: len(watched.objects) == 2)
+        turn(api, name, Status.TERMINATED)
+        watched.until(lambda: len(watched.objects) == 3)
+        told = [(row["name"], row["status"], row.get("gone", False)) for row in watched.objects]
+        assert told == [(name, "running", False), (name, "stopped", False), (name, "terminated", True)]
+        assert watched.end() == 130
+
+
+def test_events_are_followed_by_instance_type_and_time(api: Api) -> None:
+    name, other = api.an_instance(), api.an_instance()
+    turn(api, name, Status.RUNNING)
+    wanted = ("events", "--follow", "--instance", name, "--type", "stopped_seen", "--since", "1h")
+    with lines(api.url, *wanted) as followed:
+        time.sleep(1)
+        for _ in range(3):
+            turn(api, other, Status.STOPPED)
+            turn(api, name, Status.RUNNING)
+            turn(api, name, Status.STOPPED)
+        followed.until(lambda: len(followed.objects) >= 3)
+        assert {event["event_type"] for event in followed.objects} == {"STOPPED_SEEN"}
+        assert len({event["cursor"] for event in followed.objects}) == len(followed.objects) == 3
+        assert len({event["instance_id"] for event in followed.objects}) == 1
+        assert followed.end() == 130
+
+
+class Relay:
+    """A stretch of network between a client and the API: it can be cut, and it can go dead without a word."""
+
+    def __init__(self, url: str) -> None:
+        self._there = ("127.0.0.1", int(url.rpartition(":")[2]))
+        self._flows = threading.Event()
+        self._flows.set()
+        self._pairs: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(self._there)
+                self._pairs += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._flows.wait()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def freeze(self) -> None:
+        self._flows.clear()
+
+    def cut(self) -> None:
+        """All connections end; what comes anew flows."""
+        pairs, self._pairs = self._pairs, []
+        self._flows.set()
+        for one in pairs:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def close(self) -> None:
+        self._listening.close()
+        self.cut()
+
+
+@pytest.fixture
+def relay(api: Api) -> Iterator[Relay]:
+    between = Relay(api.url)
+    yield between
+    between.close()
+
+
+def test_events_go_on_where_they_were_through_cuts(api: Api, relay: Relay) -> None:
+    name = api.an_instance()
+    with lines(relay.url, "events", "--follow", name) as followed:
+        time.sleep(1)
+        for number in range(12):
+            turn(api, name, Status.STOPPED if number % 2 else Status.RUNNING)
+            if number % 4 == 3:
+                relay.cut()
+            time.sleep(0.05)
+        followed.until(lambda: len(followed.objects) >= 12)
+        seen = [event["event_type"] for event in followed.objects]
+        assert seen == ["RUNNING_SEEN", "STOPPED_SEEN"] * 6
+        assert len({event["cursor"] for event in followed.objects}) == 12
+
+
+def test_a_dead_connection_is_noticed_in_seconds_and_nothing_is_missed(api: Api, relay: Relay) -> None:
+    name = api.an_instance()
+    with lines(relay.url, "list", "--watch", "--search", name) as watched:
+        watched.until(lambda: len(watched.objects) == 1)
+        relay.freeze()
+        turn(api, name, Status.STOPPED)
+        watched.until(lambda: any("No connection" in said for said in watched.remarks), seconds=12)
+        relay.cut()
+        watched.until(lambda: len(watched.objects) == 2)
+        assert watched.objects[-1]["status"] == "stopped"
+        assert any("connected again" in said for said in watched.remarks)
+
+
+def test_a_feed_that_lets_nobody_in_ends_with_3(api: Api) -> None:
+    command = [sys.executable, "-m", "cli", "list", "--watch"]
+    stranger = environment(api.url, "tok_of_nobody")
+    done = subprocess.run(command, env=stranger, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 3
+    assert "error:" in done.stderr
+
+
+def test_yaml_is_no_form_for_what_has_no_end(api: Api) -> None:
+    command = [sys.executable, "-m", "cli", "list", "--watch", "-o", "yaml"]
+    done = subprocess.run(
+        command, env=environment(api.url, TOKEN), cwd=ROOT, capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 2
+
+
+def test_the_record_of_a_watch_is_that_of_the_list(api: Api, tmp_path: Path) -> None:
+    name = api.an_instance()
+    with lines(api.url, "list", "--watch", "--search", name) as watched:
+        watched.until(lambda: len(watched.objects) == 1)
+        listed = api.get(f"/instances?q={name}")["items"][0]
+        assert set(watched.objects[0]) == set(listed)
