@@ -21,15 +21,20 @@ from api import docs, errors, pages
 from api.access import guard
 from api.asks import Asks
 from api.feed import Feed
-from api.gate import Gate, Trust
+from api.gate import Gate
+from api.oidc import Issuer
 from api.parts import CountCache, Parts
+from api.rates import Rates
 from api.routes import ALIASES, PREFIX, ROUTERS, methods_of, stream
+from api.trail import Trail
+from api.trust import Trust, check_settings
 from api.wakeups import Wakeups
+from api.watch import Meters, Watch
 from db.direct import direct
 from db.session import open_database
 from db.vault import Vault
 from domain.help import ERRORS_PAGE, errors_page
-from observability import configure_logging
+from observability import API, configure_logging, tracing
 from services.validation import Rules
 from services.views.common import TemporalLinks
 from services.views.deployments import DeploymentForms
@@ -37,6 +42,7 @@ from services.views.instances import InstanceForms
 from services.views.operations import OperationForms
 from services.views.usual import UsualTimes
 from settings import Settings
+from system.tracing import NAME
 from workflows.connection import connect
 
 log = structlog.get_logger("api")
@@ -49,7 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. Connects to nothing until it starts."""
     known = settings or Settings()
     if settings is None:
-        configure_logging(known.log_level)
+        configure_logging(known.log_level, known.log_form)
     app = FastAPI(
         title="Berth",
         version=docs.VERSION,
@@ -59,8 +65,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         lifespan=lambda app: _life(app, known),
     )
-    app.state.trust = _trust(known)
+    check_settings(known)
+    app.state.trust = _trust(known, lambda token_id: _used(app, token_id))
     app.add_middleware(Gate, trust=app.state.trust)
+    app.state.meters = Meters()
+    app.add_middleware(Watch, meters=app.state.meters)
     errors.install(app, methods_of)
     guarded = [Depends(guard)]
     for router in ROUTERS:
@@ -75,13 +84,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _trust(settings: Settings) -> Trust:
-    """The token is read once; a missing one is a reason not to start."""
+def _trust(settings: Settings, used: Callable[[str], None]) -> Trust:
+    """The installation's token is read once; a missing one is a reason not to start."""
     token = (settings.data_dir / "token").read_text().strip()
     if not token:
         raise RuntimeError(f"{settings.data_dir / 'token'} is empty; it must hold the API's token")
     names = {settings.api_host, *(name.strip() for name in settings.allowed_hosts.split(","))}
-    return Trust(token, frozenset(names - {""}))
+    mode = settings.access_mode
+    issuer = Issuer(settings) if mode == "oidc" else None
+    return Trust(token, frozenset(names - {""}), mode, issuer, used)
+
+
+def _used(app: FastAPI, token_id: str) -> None:
+    parts: Parts = app.state.parts
+    parts.trail.used(token_id)
 
 
 def _life(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]:
@@ -89,6 +105,9 @@ def _life(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]
     async def life() -> AsyncIterator[None]:
         parts = await _compose(settings)
         app.state.parts = parts
+        traces = tracing(settings, parts.database, API)
+        app.state.tracer = traces.get_tracer(NAME)
+        parts.trail.start()
         parts.wakeups.start()
         parts.feed.start()
         restore = _drain_on_sigterm(parts)
@@ -99,6 +118,7 @@ def _life(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]
             restore()
             parts.wakeups.release()
             await parts.feed.close()
+            await asyncio.to_thread(traces.shutdown)
             await asyncio.to_thread(_close, parts)
 
     return life()
@@ -125,10 +145,13 @@ async def _compose(settings: Settings) -> Parts:
         feed=Feed(database, wakeups),
         asks=Asks(client, vault, asyncio.get_running_loop()),
         counts=CountCache(),
+        rates=Rates(database, settings),
+        trail=Trail(database),
     )
 
 
 def _close(parts: Parts) -> None:
+    parts.trail.close()
     parts.wakeups.close()
     parts.counts.close()
     parts.database.engine.dispose()

@@ -12,8 +12,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.asks import Asks
+from api.exposition import Records
 from api.feed import Feed
 from api.health import Readiness
+from api.rates import Rates
+from api.trail import Trail
 from api.wakeups import Wakeups
 from db.session import Database
 from db.vault import Vault
@@ -43,7 +46,10 @@ class Parts:
     feed: Feed
     asks: Asks
     counts: CountCache
+    rates: Rates
+    trail: Trail
     readiness: Readiness = field(default_factory=Readiness)
+    records: Records = field(default_factory=Records)
     draining: bool = False
 
     @property

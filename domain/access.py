@@ -6,6 +6,7 @@ no project (hosts, inventories, orphans, faults, figures, the audit trail, token
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -39,6 +40,8 @@ class Right(StrEnum):
     """See or renew an instance's secrets. Audited."""
     CONFIRM = "confirm"
     """Bring evidence from outside that a change happened."""
+    METRICS = "metrics"
+    """Read `/metrics`: figures of all projects, which name nobody. For a scraper with a service token."""
     ADMIN = "admin"
     """What belongs to no project, and who may do what."""
 
@@ -47,7 +50,7 @@ _READER = frozenset({Right.SELF, Right.READ})
 RIGHTS: dict[AccessRole, frozenset[Right]] = {
     AccessRole.VIEWER: _READER,
     AccessRole.OPERATOR: _READER | {Right.OPERATE, Right.REVEAL},
-    AccessRole.SERVICE: _READER | {Right.CONFIRM},
+    AccessRole.SERVICE: _READER | {Right.CONFIRM, Right.METRICS},
     AccessRole.ADMIN: frozenset(Right),
 }
 
@@ -55,6 +58,14 @@ RIGHTS: dict[AccessRole, frozenset[Right]] = {
 def may(role: AccessRole, right: Right) -> bool:
     """Whether `role` has `right`."""
     return right in RIGHTS[role]
+
+
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+
+
+def is_project(name: str) -> bool:
+    """Whether a project can be called so."""
+    return _PROJECT.match(name) is not None
 
 
 def roles_with(right: Right) -> list[AccessRole]:

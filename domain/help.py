@@ -39,9 +39,24 @@ HELP: dict[str, Help] = {
         "Send `Authorization: Bearer TOKEN` with the content of the file `token` in the data directory.",
     ),
     "forbidden": Help(
-        "Not from there",
-        "The Host or Origin of the request is not one that this Berth serves.",
-        "Use the address that `berth status` prints.",
+        "Not you, or not from there",
+        "Your role or project does not allow this, or the Host or Origin is not one that this Berth serves.",
+        "The detail says which. Ask an administrator for a role, or use the address that `berth status` prints.",
+    ),
+    "rate-limited": Help(
+        "Too many requests",
+        "You, or somebody with your credentials, sent more requests than the policy in `RateLimit-Policy` allows.",
+        "Wait for `Retry-After` seconds. An administrator can raise `BERTH_RATE_…`.",
+    ),
+    "limit-reached": Help(
+        "The project has no room for this",
+        "`limit` names what the project may have at once, what it has, and what was asked for.",
+        "Delete something or ask for less. An administrator can raise the project's limits.",
+    ),
+    "no-room": Help(
+        "The disk is nearly full",
+        "Nothing new is accepted, so that what runs can be recorded and what is not needed can be deleted.",
+        "Delete what is not needed, or make room on the disk; deleting and stopping go on working.",
     ),
     "not-found": Help(
         "There is no such thing",
@@ -72,6 +87,17 @@ HELP: dict[str, Help] = {
         "Not allowed in this status",
         "The table of moves does not list this operation from the instance's present status.",
         "Choose one of `allowed_actions`, or wait until the instance has settled.",
+    ),
+    "on-hold": Help(
+        "It is suspended",
+        "A hold stands on the deployment; until it is lifted nothing may start there, whatever its status.",
+        "The detail names the hold and who can lift it: billing when a payment succeeds, an administrator with "
+        "`unsuspend`.",
+    ),
+    "deletion-protected": Help(
+        "Protected against deletion",
+        "The deployment has `deletion_protection`; nothing of it may be deleted, by nobody.",
+        'Lift it first, `PATCH {"deletion_protection": false}`, and send the delete again.',
     ),
     "operation-in-progress": Help(
         "Another operation holds the deployment",

@@ -39,6 +39,8 @@ class Circumstances:
     trace_id: str
     remote: str | None = None
     noted: bool = False
+    caller: Caller | None = None
+    """Who asks, once the gate knows."""
 
 
 REQUEST: ContextVar[Circumstances | None] = ContextVar("berth_request", default=None)

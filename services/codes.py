@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import delete, insert
 
 from db.models import OneTimeCode
 from db.session import Tx
+from domain.access import AccessRole, PrincipalKind
 from domain.errors import Refused
+from domain.operations import Source
 from domain.specs import Caller
+from services.tokens import ended
 
 
 class Purpose(StrEnum):
@@ -26,6 +30,9 @@ class Purpose(StrEnum):
 
 
 LIVES = {Purpose.SOCKET: timedelta(seconds=30), Purpose.LOGIN: timedelta(minutes=10)}
+
+
+_REFUSED = "The code is unknown, was used before, or is too old; ask for another one."
 
 
 class CodeRefused(Refused):
@@ -44,6 +51,7 @@ def issue(tx: Tx, caller: Caller, purpose: Purpose) -> str:
             purpose=purpose,
             principal=caller.name,
             project=caller.project,
+            caller=_rest(caller),
             expires_at=tx.now + LIVES[purpose],
         )
     )
@@ -59,11 +67,38 @@ def redeem(tx: Tx, code: str, purpose: Purpose) -> Caller:
             OneTimeCode.purpose == purpose,
             OneTimeCode.expires_at >= tx.now,
         )
-        .returning(OneTimeCode.principal, OneTimeCode.project)
+        .returning(OneTimeCode.principal, OneTimeCode.project, OneTimeCode.caller)
     ).one_or_none()
     if found is None:
-        raise CodeRefused("The code is unknown, was used before, or is too old; ask for another one.")
-    return Caller(found.principal, found.project)
+        raise CodeRefused(_REFUSED)
+    return _whole(tx, found.principal, found.project, found.caller)
+
+
+def _rest(caller: Caller) -> dict[str, Any]:
+    return {
+        "source": caller.source.value,
+        "role": caller.role.value,
+        "kind": caller.kind.value,
+        "projects": list(caller.projects),
+        "expires_at": caller.expires_at.isoformat() if caller.expires_at else None,
+        "credential": caller.credential,
+    }
+
+
+def _whole(tx: Tx, name: str, project: str, rest: dict[str, Any]) -> Caller:
+    """The principal as it was when the code was made; nobody, if what it was made with has ended since."""
+    if not rest or (rest["credential"] is not None and ended(tx.session, {rest["credential"]})):
+        raise CodeRefused(_REFUSED)
+    return Caller(
+        name,
+        project,
+        Source(rest["source"]),
+        role=AccessRole(rest["role"]),
+        kind=PrincipalKind(rest["kind"]),
+        projects=tuple(rest["projects"]),
+        expires_at=datetime.fromisoformat(rest["expires_at"]) if rest["expires_at"] else None,
+        credential=rest["credential"],
+    )
 
 
 def _digest(code: str) -> str:

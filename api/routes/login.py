@@ -5,22 +5,30 @@ No cookie anywhere: an instance's page on another port of this machine would rec
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from api.access import needs
 from api.answers import made, ok
-from api.dependencies import BodyDep, CallerDep, PartsDep
+from api.dependencies import BodyDep, CallerDep, PartsDep, now
 from api.docs import takes
 from api.gate import LOGIN_PATH
 from api.transactions import commit
-from domain.access import Right
+from api.trust import Trust
+from db.session import Tx
+from domain.access import PrincipalKind, Right
+from domain.specs import Caller
+from services import tokens
+from services.audit import note
 from services.bodies import LoginBody
 from services.codes import LIVES, Purpose, issue, redeem
+from services.tokens import Wanted
 from services.validation import parsed
 
-router = APIRouter(tags=["admin"])
+router = APIRouter(tags=["access"])
+_BROWSER_LIFE = timedelta(hours=12)
 
 
 @router.post(
@@ -43,7 +51,26 @@ def create(parts: PartsDep, caller: CallerDep) -> Response:
     openapi_extra=takes(LoginBody),
 )
 def exchange(parts: PartsDep, request: Request, body: BodyDep) -> Response:
-    """The token for a code. Needs no token; the code is used up."""
+    """The token for a code. Needs no token; the code is used up.
+
+    Where access is local it is the installation's own; elsewhere a new one that ends by itself.
+    """
     asked = parsed(LoginBody, body)
-    commit(parts.database, lambda tx: redeem(tx, asked.code, Purpose.LOGIN))
-    return ok({"token": request.app.state.trust.token})
+    trust: Trust = request.app.state.trust
+
+    def work(tx: Tx) -> str:
+        caller = redeem(tx, asked.code, Purpose.LOGIN)
+        if trust.mode == "local" and caller.kind is PrincipalKind.LOCAL:
+            note(tx, caller, "login_codes_exchange", status=200)
+            return trust.token
+        wanted = Wanted("browser", caller.role, caller.project, _life(caller))
+        return tokens.issue(tx, caller, wanted)[0]
+
+    return ok({"token": commit(parts.database, work)})
+
+
+def _life(caller: Caller) -> timedelta:
+    """As long as what the code was made with, at most half a day."""
+    if caller.expires_at is None:
+        return _BROWSER_LIFE
+    return max(timedelta(seconds=1), min(_BROWSER_LIFE, caller.expires_at - now()))

@@ -1,0 +1,125 @@
+"""Rate limits of principals, at the gate. The buckets are shared by all API processes (`services.rates`).
+
+A process takes some tokens of a bucket at once and gives them out by itself for a moment, so that one request in
+many costs a statement. Who is nobody yet is limited by address, in this process alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import structlog
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.session import Database
+from domain.specs import Caller
+from services import rates
+from services.rates import Grant, Policy
+from settings import Settings
+
+log = structlog.get_logger("api")
+_SHARES = 50
+"""A process takes at most this part of a quota at once."""
+_HELD_SECONDS = 2.0
+_MOST_KNOWN = 10_000
+
+
+@dataclass
+class _Held:
+    """Tokens that this process has taken, and what it knows of the rest."""
+
+    mine: int = 0
+    left: float = 0.0
+    until: float = 0.0
+    empty_until: float = 0.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a principal stands with one policy, after this request."""
+
+    policy: Policy
+    allowed: bool
+    remaining: int
+    seconds: int
+    """Until the quota is whole again; when refused, until one more is there."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As the draft on rate limit headers has them."""
+        standing = f'"{self.policy.name}";r={self.remaining};t={self.seconds}'
+        found = {"RateLimit-Policy": self.policy.header, "RateLimit": standing}
+        return found if self.allowed else {**found, "Retry-After": str(self.seconds)}
+
+
+class Rates:
+    """Belongs to the event loop."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._reads = Policy("read", settings.rate_reads)
+        self._writes = Policy("write", settings.rate_writes)
+        self._strangers = Policy("stranger", settings.rate_strangers)
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+
+    async def take(self, caller: Caller, method: str) -> Standing:
+        """One request of `caller`."""
+        policy = self._reads if method in {"GET", "HEAD", "OPTIONS"} else self._writes
+        key = f"{policy.name}/{caller.credential or caller.name}"
+        held, now = self._known(key), time.monotonic()
+        if held.mine > 0 and now < held.until:
+            held.mine -= 1
+        elif now < held.empty_until:
+            return _standing(policy, held, allowed=False, seconds=max(1, round(held.empty_until - now)))
+        elif not await self._refill(key, policy, held):
+            held.empty_until = time.monotonic() + policy.seconds_for(1 - held.left)
+            return _standing(policy, held, allowed=False, seconds=policy.seconds_for(1 - held.left))
+        return _standing(policy, held, allowed=True)
+
+    def stranger(self, remote: str) -> Standing:
+        """One request that shows no token, or a wrong one."""
+        policy, now = self._strangers, time.monotonic()
+        held = self._known(f"stranger/{remote}")
+        grown = (now - held.until) * policy.quota / policy.window
+        held.left = min(policy.quota, held.left + grown) if held.until else float(policy.quota)
+        held.until = now
+        if held.left < 1:
+            return _standing(policy, held, allowed=False, seconds=policy.seconds_for(1 - held.left))
+        held.left -= 1
+        return _standing(policy, held, allowed=True)
+
+    def _known(self, key: str) -> _Held:
+        held = self._held.setdefault(key, _Held())
+        self._held.move_to_end(key)
+        while len(self._held) > _MOST_KNOWN:
+            self._held.popitem(last=False)
+        return held
+
+    async def _refill(self, key: str, policy: Policy, held: _Held) -> bool:
+        """Take a share and use one of it. While the records do not answer nobody is limited."""
+        want = max(1, policy.quota // _SHARES)
+        try:
+            grant = await run_in_threadpool(self._take, key, policy, want)
+        except SQLAlchemyError as error:
+            log.warning("rates cannot be asked", kind=type(error).__name__)
+            grant = Grant(1, policy.quota)
+        held.left = grant.left
+        if grant.granted < 1:
+            return False
+        # Others took from the same bucket meanwhile; what was still held is added to it.
+        held.mine = max(0, held.mine) * (time.monotonic() < held.until) + grant.granted - 1
+        held.until = time.monotonic() + _HELD_SECONDS
+        return True
+
+    def _take(self, key: str, policy: Policy, want: int) -> Grant:
+        with self._database.begin() as tx:
+            return rates.take(tx, key, policy, want)
+
+
+def _standing(policy: Policy, held: _Held, *, allowed: bool, seconds: int | None = None) -> Standing:
+    left = max(0, int(held.left)) + max(0, held.mine)
+    whole = policy.seconds_for(policy.quota - left) if left < policy.quota else 0
+    return Standing(policy, allowed, left if allowed else 0, whole if seconds is None else seconds)

@@ -1,0 +1,128 @@
+"""API tokens: for programs, and for browsers where people log in. Shown once, kept as a digest, revoked at once.
+
+A token holds 256 random bits, so a plain SHA-256 of it tells nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from db.models import ApiToken
+from db.session import Tx
+from domain.access import AccessRole, PrincipalKind
+from domain.errors import NotFound
+from domain.operations import Source
+from domain.specs import Caller
+from services.audit import note
+
+PREFIX = "berth_"
+_SHOWN = len(PREFIX) + 6
+_TOUCH = timedelta(minutes=1)
+LONGEST_LIFE = timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A token to be made."""
+
+    name: str
+    role: AccessRole
+    project: str
+    life: timedelta
+
+
+def digest_of(value: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def issue(tx: Tx, caller: Caller, wanted: Wanted) -> tuple[str, ApiToken]:
+    """A new token: its value, which is nowhere else, and its record."""
+    value = PREFIX + secrets.token_urlsafe(32)
+    now = tx.session.execute(select(tx.now)).scalar_one()
+    row = ApiToken(
+        id=f"tok_{str(ULID()).lower()}",
+        digest=digest_of(value),
+        prefix=value[:_SHOWN],
+        name=wanted.name,
+        role=wanted.role.value,
+        project=wanted.project,
+        created_by=caller.name,
+        created_at=now,
+        expires_at=now + wanted.life,
+    )
+    tx.session.add(row)
+    tx.session.flush()
+    note(
+        tx, caller, "tokens_create", row.id, status=201, detail=f"{wanted.role} in {wanted.project}: {wanted.name}"
+    )
+    return value, row
+
+
+def revoke(tx: Tx, caller: Caller, token_id: str) -> None:
+    """From now on it opens nothing; its record stays. Raises `NotFound`."""
+    found = tx.session.execute(
+        update(ApiToken)
+        .where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=tx.now, revoked_by=caller.name)
+        .returning(ApiToken.id)
+    ).one_or_none()
+    if found is None:
+        raise NotFound("token", token_id)
+    note(tx, caller, "tokens_revoke", token_id, status=204)
+
+
+def living(session: Session) -> Sequence[ApiToken]:
+    """Tokens that open something, newest first."""
+    return session.scalars(
+        select(ApiToken)
+        .where(ApiToken.revoked_at.is_(None), ApiToken.expires_at > func.clock_timestamp())
+        .order_by(ApiToken.created_at.desc(), ApiToken.id.desc())
+        .limit(1000)
+    ).all()
+
+
+def holder(session: Session, value: str) -> Caller | None:
+    """Whom a token stands for; None when it opens nothing."""
+    row = session.scalar(
+        select(ApiToken).where(
+            ApiToken.digest == digest_of(value),
+            ApiToken.revoked_at.is_(None),
+            ApiToken.expires_at > func.clock_timestamp(),
+        )
+    )
+    if row is None:
+        return None
+    role = AccessRole(row.role)
+    return Caller(
+        f"token:{row.name}",
+        row.project,
+        Source.EXTERNAL if role is AccessRole.SERVICE else Source.USER,
+        role=role,
+        kind=PrincipalKind.TOKEN,
+        projects=(row.project,),
+        expires_at=row.expires_at,
+        credential=row.id,
+    )
+
+
+def ended(session: Session, ids: Collection[str]) -> set[str]:
+    """Those of `ids` that open nothing any more."""
+    good = select(ApiToken.id).where(
+        ApiToken.id.in_(ids), ApiToken.revoked_at.is_(None), ApiToken.expires_at > func.clock_timestamp()
+    )
+    return set(ids) - set(session.scalars(good))
+
+
+def touch(tx: Tx, ids: Collection[str]) -> None:
+    """They were used just now; written at most once a minute for each."""
+    old = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < tx.now - _TOUCH)
+    tx.run(update(ApiToken).where(ApiToken.id.in_(ids), old).values(last_used_at=tx.now))
