@@ -48,6 +48,7 @@ _WANTED = {
     Operation.START: Seen.UP,
     Operation.RESTART: Seen.UP,
     Operation.STOP: Seen.DOWN,
+    Operation.SUSPEND: Seen.DOWN,
     Operation.DELETE: Seen.ABSENT,
 }
 _WORDS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED, Seen.ABSENT: "gone"}
@@ -215,6 +216,8 @@ class _Poll:
 
 def wanted(step: StepWork) -> Seen:
     """What the provider shows when the step has reached its end."""
+    if step.verb is Operation.UNSUSPEND:
+        return Seen.UP if step.resumes_up else Seen.DOWN
     usual = Seen.DOWN if step.before == Status.STOPPED else Seen.UP
     return _WANTED.get(step.verb, usual)
 

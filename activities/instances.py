@@ -53,6 +53,16 @@ class InstanceActivities:
         return await self._attempt(given, self._verbs.restart)
 
     @activity.defn
+    async def suspend_instance(self, given: StepInput) -> StepResult:
+        """Stop one instance because its deployment is held."""
+        return await self._attempt(given, self._verbs.suspend)
+
+    @activity.defn
+    async def unsuspend_instance(self, given: StepInput) -> StepResult:
+        """Bring one instance back to what it was before its suspension."""
+        return await self._attempt(given, self._verbs.unsuspend)
+
+    @activity.defn
     async def modify_instance(self, given: StepInput) -> StepResult:
         """Bring one instance to the operation's spec, with a restart only where the instance demands it."""
         return await self._attempt(given, self._verbs.modify)

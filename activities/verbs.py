@@ -50,6 +50,23 @@ class Verbs:
     def stop(self, step: StepWork, call: ActivityCall) -> Outcome:
         return provider_of(self._parts, step).stop(step.work, call)
 
+    def suspend(self, step: StepWork, call: ActivityCall) -> Outcome:
+        """Stop it. Where nothing was ever made, or what was made is gone, there is nothing to stop."""
+        provider = provider_of(self._parts, step)
+        try:
+            return provider.stop(step.work, call)
+        except ProviderError as error:
+            if error.kind is not ProviderErrorKind.NOT_FOUND:
+                raise
+            look = provider.observe(step.work)
+            if look.seen is not Seen.ABSENT:
+                raise
+            return Outcome(True, look.provider_state, note="there was nothing to stop")
+
+    def unsuspend(self, step: StepWork, call: ActivityCall) -> Outcome:
+        """Start what ran before the suspension; of the rest only see that it is down."""
+        return self.start(step, call) if step.resumes_up else self.suspend(step, call)
+
     def restart(self, step: StepWork, call: ActivityCall) -> Outcome:
         provider = provider_of(self._parts, step)
         outcome = provider.restart(step.work, call)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from domain.holds import HoldCause, Standing, why_held
 from domain.lifecycle import (
     AFTER_DELETE_PLANNED,
     IN_PROGRESS,
@@ -22,11 +23,18 @@ from domain.operations import AVAILABLE, OPERATION_DETAILS, ErrorOrigin, Operati
 
 CANCEL = "cancel"
 CANCEL_LABEL = "Cancel"
+FORCED = {"force_stop": Operation.STOP, "force_delete": Operation.DELETE}
+"""What is offered beside the operations while one is stuck: it pre-empts that one and gives it no grace."""
+_FORCE_LABELS = {"force_stop": "Force stop", "force_delete": "Force terminate"}
+NOT_STOPPED_BY_FORCE = frozenset({Operation.CREATE, Operation.SUSPEND, Operation.DELETE})
+"""Of what these leave half done there is nothing to stop, or it is stopping already for good."""
 
 OF_EVERY_BLUEPRINT = frozenset(
     {
         Operation.CREATE,
         Operation.RETRY,
+        Operation.SUSPEND,
+        Operation.UNSUSPEND,
         Operation.MAINTENANCE_ON,
         Operation.MAINTENANCE_OFF,
         Operation.DELETE,
@@ -36,9 +44,18 @@ OF_EVERY_BLUEPRINT = frozenset(
 """These are about the record and the operation; no blueprint has a say in them."""
 
 
-WITHOUT_HOST = frozenset({Operation.MAINTENANCE_ON, Operation.MAINTENANCE_OFF, Operation.DELETE, Operation.FORGET})
+WITHOUT_HOST = frozenset(
+    {
+        Operation.SUSPEND,
+        Operation.MAINTENANCE_ON,
+        Operation.MAINTENANCE_OFF,
+        Operation.DELETE,
+        Operation.FORGET,
+    }
+)
 """What is accepted while nobody hears of the instance's host."""
 
+PROTECTED = "it is protected against deletion; lift `deletion_protection` first"
 HOST_SILENT = (
     "its host has not been seen for 30 s; start the worker there (`berth up`, or `berth-worker --host`), "
     "or delete or forget the instance"
@@ -72,6 +89,9 @@ class Situation:
     host_lost: bool = False
     needed: str | None = None
     """Why it must stay: what lives on it, and what to do first."""
+    holds: tuple[Standing, ...] = ()
+    protected: bool = False
+    maintenance_planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +114,31 @@ def actions(situation: Situation) -> tuple[Action, ...]:
         reason = why_not(situation, operation)
         label = OPERATION_DETAILS[operation].label
         rows.append(Action(operation.value, label, operation in buttons, reason is None, reason))
-    return (*rows, _cancel(situation))
+    return (*rows, _cancel(situation), *_forced(situation))
+
+
+def _forced(situation: Situation) -> tuple[Action, ...]:
+    """Offered only while an operation is stuck, and then they can be done."""
+    rows = []
+    for name, operation in FORCED.items():
+        if why_not_forced(situation, operation) is None:
+            rows.append(Action(name, _FORCE_LABELS[name], True, True))
+    return tuple(rows)
+
+
+def why_not_forced(situation: Situation, operation: Operation) -> str | None:
+    """What forbids to pre-empt what is stuck with `operation`."""
+    holder = situation.holder
+    if holder is None or not situation.stuck:
+        return "nothing is stuck here; force is for an operation that is past its deadline"
+    if operation is Operation.DELETE:
+        return _kept(situation)
+    if operation is not Operation.STOP:
+        return f"{operation} cannot be forced; force is for stop and delete"
+    nothing_there = situation.status in {Status.CREATING, Status.DELETING} or not holder.touches
+    if nothing_there or holder.kind in NOT_STOPPED_BY_FORCE or situation.delete_begun:
+        return f"a stuck {holder.kind} cannot be ended by a stop; delete it by force"
+    return None
 
 
 def enabled(situation: Situation) -> tuple[str, ...]:
@@ -106,13 +150,18 @@ def why_not(situation: Situation, operation: Operation) -> str | None:
     """What forbids `operation` now; None when nothing does."""
     if operation is Operation.CREATE or operation not in AVAILABLE:
         return "it exists already" if operation is Operation.CREATE else "not available in this version"
-    if operation is Operation.DELETE and situation.needed is not None:
-        return situation.needed
+    if operation is Operation.DELETE and (kept := _kept(situation)) is not None:
+        return kept
     if operation not in OF_EVERY_BLUEPRINT and operation not in situation.offered:
         return f"{situation.blueprint} cannot do this"
-    if situation.holder is not None:
+    if situation.holder is not None and not (operation is Operation.FORGET and situation.host_lost):
         return _while_held(situation.holder, operation)
     return _while_free(situation, operation) or (HOST_SILENT if _waits_for_host(situation, operation) else None)
+
+
+def _kept(situation: Situation) -> str | None:
+    """Why it may not be deleted."""
+    return situation.needed or (PROTECTED if situation.protected else None)
 
 
 def _waits_for_host(situation: Situation, operation: Operation) -> bool:
@@ -134,12 +183,27 @@ def _while_free(situation: Situation, operation: Operation) -> str | None:
     status = situation.status
     if situation.delete_begun and operation not in AFTER_DELETE_PLANNED:
         return "it is half deleted; nothing may start what is left of it"
-    if operation is Operation.FORGET and situation.host_lost:
+    if _out_of_table(situation, operation):
         return None
-    if operation not in allowed_operations(status) and not (
-        operation is Operation.DELETE and status in IN_PROGRESS
-    ):
-        return f"not while it is {status}"
+    held = _held(situation)
+    if operation not in allowed_operations(status, held=held):
+        suspended = held and operation in allowed_operations(status)
+        return why_held(situation.holds) if suspended else f"not while it is {status}"
+    if operation is Operation.UNSUSPEND and held and not _is_admins(situation):
+        return why_held(situation.holds)
+    return _of_its_kind(situation, operation)
+
+
+def _out_of_table(situation: Situation, operation: Operation) -> bool:
+    """What something else than the status allows: a lost host, a plan, a delete that takes what is in progress."""
+    return (
+        (operation is Operation.FORGET and situation.host_lost)
+        or (operation is Operation.MAINTENANCE_OFF and situation.maintenance_planned)
+        or (operation is Operation.DELETE and situation.status in IN_PROGRESS)
+    )
+
+
+def _of_its_kind(situation: Situation, operation: Operation) -> str | None:
     if operation is Operation.PROMOTE and situation.role is not Role.REPLICA:
         return "only a replica can be promoted"
     if operation is Operation.RETRY and not situation.repeatable:
@@ -149,12 +213,23 @@ def _while_free(situation: Situation, operation: Operation) -> str | None:
     return None
 
 
+def _held(situation: Situation) -> bool:
+    """What is half deleted can start nothing anyhow; no hold may keep its delete from being repeated."""
+    return bool(situation.holds) and not situation.delete_begun
+
+
+def _is_admins(situation: Situation) -> bool:
+    return any(hold.cause is HoldCause.ADMIN for hold in situation.holds)
+
+
 def _buttons(situation: Situation) -> frozenset[Operation]:
     """In progress only delete (and cancel) show, and forget when nothing else helps; else the table's buttons."""
     if situation.holder is not None or situation.status in IN_PROGRESS:
         shown = {Operation.DELETE}
     else:
-        shown = set(button_operations(situation.status))
+        shown = set(button_operations(situation.status, held=_held(situation)))
+        if _held(situation) and situation.status is Status.ERROR:
+            shown.add(Operation.SUSPEND)
     if situation.role is not Role.REPLICA:
         shown.discard(Operation.PROMOTE)
     if situation.host_lost or situation.stuck or (situation.delete_begun and situation.holder is None):
@@ -169,6 +244,8 @@ def _cancel(situation: Situation) -> Action:
         reason = "nothing is in progress"
     elif not holder.touches:
         reason = f"{holder.kind} {holder.id} works on another member of this deployment"
+    elif holder.kind is Operation.SUSPEND and situation.holds and not _is_admins(situation):
+        reason = why_held(situation.holds)
     elif holder.kind is Operation.DELETE and holder.status is OperationStatus.RUNNING:
         reason = "a delete that has begun cannot be taken back"
     shown = holder is not None and holder.touches

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import OperationNotAllowed
+from domain.errors import OnHold, OperationNotAllowed
+from domain.holds import Resumed, Standing, why_held
 from domain.lifecycle import (
     AFTER_DELETE_PLANNED,
     IN_PROGRESS,
@@ -35,6 +36,15 @@ class Member:
     delete_begun: bool = False
     half_done: bool = False
     """In error since an operation failed, or changed in part: what is applied may not be what the object has."""
+    holds: tuple[Standing, ...] = ()
+    """The suspensions that stand on its deployment."""
+    resumes: Resumed | None = None
+    """What it goes back to when they are lifted."""
+
+    @property
+    def held(self) -> bool:
+        """Whether a hold decides about it: what is half deleted can start nothing anyhow."""
+        return bool(self.holds) and not self.delete_begun
 
 
 @dataclass(frozen=True)
@@ -58,9 +68,11 @@ def touch(member: Member, verb: Operation, asked: Operation | None = None) -> To
     """
     check_legal(member, asked or verb)
     source = None if verb is Operation.CREATE else member.status
-    move = move_for(verb, source)
+    move = move_for(verb, source, held=member.held)
 
     def ending(value: Status | Ending) -> str:
+        if value is Ending.AS_BEFORE_SUSPENSION and member.resumes is not None:
+            return member.resumes.status.value
         return member.status.value if value is Ending.AS_BEFORE else value.value
 
     return Touch(
@@ -84,8 +96,23 @@ def check_legal(member: Member, operation: Operation) -> None:
             tuple(o.value for o in allowed_operations(member.status) if o in AFTER_DELETE_PLANNED),
             f"{member.name} is half deleted; nothing may start what is left of it",
         )
-    if operation is not Operation.CREATE:
-        move_for(operation, member.status)
+    if operation is Operation.CREATE:
+        return
+    if member.held and operation in allowed_operations(member.status):
+        check_not_held(member, operation)
+    move_for(operation, member.status, held=member.held)
+
+
+def check_not_held(member: Member, operation: Operation) -> None:
+    """Raise `OnHold`, naming the hold and who can lift it, where it forbids `operation`."""
+    allowed = allowed_operations(member.status, held=member.held)
+    if member.held and operation not in allowed:
+        raise OnHold(
+            operation.value,
+            member.status.value,
+            tuple(o.value for o in allowed),
+            f"{operation} of {member.name} is refused: {why_held(member.holds)}",
+        )
 
 
 def split_legal(

@@ -6,6 +6,8 @@ BerthError
 │   ├── NotFound
 │   ├── Terminated             it lived once; its run is named
 │   ├── OperationNotAllowed    the table of moves says no
+│   │   ├── OnHold             a suspension stands on the deployment
+│   │   └── Protected          the deployment is protected against deletion
 │   ├── OperationInProgress    another operation holds the deployment
 │   ├── NameTaken · PortTaken · IdempotencyConflict
 │   ├── HostUnavailable · ProviderUnavailable
@@ -95,6 +97,18 @@ class OperationNotAllowed(Refused):
         self.operation = operation
         self.status = status
         self.allowed = allowed
+
+
+class OnHold(OperationNotAllowed):
+    """A suspension stands on the deployment: nothing may start there, whatever its status."""
+
+    code = "on-hold"
+
+
+class Protected(OperationNotAllowed):
+    """The deployment is protected against deletion."""
+
+    code = "deletion-protected"
 
 
 class OperationInProgress(Refused):

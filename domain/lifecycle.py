@@ -140,6 +140,18 @@ class Move:
     actor: Actor = Actor.USER
     buttons_in: frozenset[Status] = field(default=_NONE)
     """Where a button is shown; legal elsewhere in `legal_from` all the same."""
+    with_hold: frozenset[Status] = field(default=_NONE)
+    """Legal from here too, while the deployment is held by a suspension."""
+    refused_on_hold: bool = False
+    """It may start something, so it is legal from nowhere while a hold stands."""
+
+    def is_legal(self, status: Status | None, *, held: bool) -> bool:
+        """Whether this row is about `status` (None: the instance does not exist yet) and allows it."""
+        if status is None:
+            return not self.legal_from
+        if held and self.refused_on_hold:
+            return False
+        return status in self.legal_from or (held and status in self.with_hold)
 
 
 def _row(
@@ -149,6 +161,8 @@ def _row(
     *,
     buttons: set[Status] | None = None,
     actor: Actor = Actor.USER,
+    with_hold: frozenset[Status] = _NONE,
+    starts: bool = False,
 ) -> Move:
     during, done, failed, cancelled = ends
     shown = legal_from if buttons is None else buttons
@@ -161,6 +175,8 @@ def _row(
         cancelled,
         actor,
         frozenset(shown) & legal_from,
+        with_hold,
+        refused_on_hold=starts,
     )
 
 
@@ -170,19 +186,25 @@ _BEFORE = Ending.AS_BEFORE
 MOVES: tuple[Move, ...] = (
     #    operation, legal from, (while it runs, if it works, if it fails, if it is cancelled)
     _row(Operation.CREATE, set(), (_S.CREATING, _S.RUNNING, _S.ERROR, _S.ERROR)),
-    _row(Operation.START, {_S.STOPPED, _S.ERROR}, (_S.STARTING, _S.RUNNING, _S.ERROR, _SEEN)),
+    _row(Operation.START, {_S.STOPPED, _S.ERROR}, (_S.STARTING, _S.RUNNING, _S.ERROR, _SEEN), starts=True),
     _row(
         Operation.STOP,
         {_S.RUNNING, _S.ERROR},
         (_S.STOPPING, _S.STOPPED, _S.ERROR, _SEEN),
         buttons={_S.RUNNING},
     ),
-    _row(Operation.RESTART, {_S.RUNNING, _S.ERROR}, (_S.RESTARTING, _S.RUNNING, _S.ERROR, _SEEN)),
+    _row(
+        Operation.RESTART,
+        {_S.RUNNING, _S.ERROR},
+        (_S.RESTARTING, _S.RUNNING, _S.ERROR, _SEEN),
+        starts=True,
+    ),
     _row(
         Operation.MODIFY,
         {_S.RUNNING, _S.ERROR},
         (_S.MODIFYING, _S.RUNNING, _S.ERROR, _SEEN),
         buttons={_S.RUNNING},
+        starts=True,
     ),
     _row(Operation.MODIFY, {_S.STOPPED}, (_S.MODIFYING, _S.STOPPED, _S.ERROR, _SEEN)),
     _row(
@@ -190,15 +212,17 @@ MOVES: tuple[Move, ...] = (
         {_S.RUNNING, _S.ERROR},
         (_S.UPDATING, _S.RUNNING, _SEEN, _SEEN),
         buttons=set(),
+        starts=True,
     ),
     _row(Operation.UPDATE, {_S.STOPPED}, (_S.UPDATING, _S.STOPPED, _SEEN, _SEEN), buttons=set()),
-    _row(Operation.PROMOTE, {_S.RUNNING}, (_S.PROMOTING, _S.RUNNING, _SEEN, _SEEN)),
+    _row(Operation.PROMOTE, {_S.RUNNING}, (_S.PROMOTING, _S.RUNNING, _SEEN, _SEEN), starts=True),
     _row(Operation.BACKUP, {_S.RUNNING, _S.STOPPED}, (_S.BACKING_UP, _BEFORE, _BEFORE, _BEFORE)),
     _row(
         Operation.RESTORE,
         {_S.RUNNING, _S.STOPPED, _S.ERROR},
         (_S.RESTORING, _S.RUNNING, _S.ERROR, _SEEN),
         buttons={_S.STOPPED, _S.ERROR},
+        starts=True,
     ),
     _row(
         Operation.SUSPEND,
@@ -210,8 +234,9 @@ MOVES: tuple[Move, ...] = (
     _row(
         Operation.UNSUSPEND,
         {_S.SUSPENDED},
-        (_S.STARTING, Ending.AS_BEFORE_SUSPENSION, _S.SUSPENDED, _SEEN),
+        (_S.STARTING, Ending.AS_BEFORE_SUSPENSION, _S.SUSPENDED, _S.SUSPENDED),
         actor=Actor.ADMIN,
+        with_hold=frozenset({_S.ERROR}),
     ),
     _row(
         Operation.MAINTENANCE_ON,
@@ -219,6 +244,7 @@ MOVES: tuple[Move, ...] = (
         (None, _S.MAINTENANCE, _BEFORE, _BEFORE),
         buttons={_S.RUNNING},
         actor=Actor.ADMIN,
+        starts=True,
     ),
     _row(Operation.MAINTENANCE_OFF, {_S.MAINTENANCE}, (None, _SEEN, _BEFORE, _BEFORE), actor=Actor.ADMIN),
     _row(
@@ -234,35 +260,36 @@ MOVES: tuple[Move, ...] = (
         actor=Actor.ADMIN,
     ),
     # A retry takes the statuses of the operation it repeats; this row says only where it is legal.
-    _row(Operation.RETRY, {_S.ERROR}, (None, _SEEN, _S.ERROR, _SEEN)),
+    _row(Operation.RETRY, {_S.ERROR}, (None, _SEEN, _S.ERROR, _SEEN), starts=True),
 )
 
 AFTER_DELETE_PLANNED = frozenset({Operation.DELETE, Operation.RETRY, Operation.FORGET})
 """All that is legal once a delete has planned: nothing may start half-deleted data."""
 
 
-def move_for(operation: Operation, status: Status | None) -> Move:
+def move_for(operation: Operation, status: Status | None, *, held: bool = False) -> Move:
     """The move of `operation` from `status` (None: the instance does not exist yet).
 
-    Raises `OperationNotAllowed`, naming what is allowed instead.
+    `held`: a suspension stands on the deployment. Raises `OperationNotAllowed`, naming what is allowed instead.
     """
     for move in MOVES:
-        if move.operation is operation and (
-            status in move.legal_from if status is not None else not move.legal_from
-        ):
+        if move.operation is operation and move.is_legal(status, held=held):
             return move
-    allowed = allowed_operations(status) if status is not None else (Operation.CREATE,)
+    allowed = allowed_operations(status, held=held) if status is not None else (Operation.CREATE,)
     raise OperationNotAllowed(operation.value, status.value if status else None, tuple(o.value for o in allowed))
 
 
-def allowed_operations(status: Status) -> tuple[Operation, ...]:
+def allowed_operations(status: Status, *, held: bool = False) -> tuple[Operation, ...]:
     """Every operation that the table allows from `status`, in table order."""
-    return tuple(dict.fromkeys(m.operation for m in MOVES if status in m.legal_from))
+    return tuple(dict.fromkeys(m.operation for m in MOVES if m.is_legal(status, held=held)))
 
 
-def button_operations(status: Status) -> tuple[Operation, ...]:
-    """The operations that show as buttons in `status`, in table order."""
-    return tuple(dict.fromkeys(m.operation for m in MOVES if status in m.buttons_in))
+def button_operations(status: Status, *, held: bool = False) -> tuple[Operation, ...]:
+    """The operations that show as buttons in `status`, in table order. `held` adds what mends a suspension."""
+    shown = [m.operation for m in MOVES if status in m.buttons_in and m.is_legal(status, held=held)]
+    if held:
+        shown += [m.operation for m in MOVES if status in m.with_hold]
+    return tuple(dict.fromkeys(shown))
 
 
 def edges() -> Iterator[tuple[Status | None, Status, str]]:
@@ -277,6 +304,8 @@ def edges() -> Iterator[tuple[Status | None, Status, str]]:
         for origin in starts:
             if origin != move.during:
                 yield origin, move.during, move.operation.value
+        for origin in sorted(move.with_hold):
+            yield origin, move.during, f"{move.operation.value} (held)"
         if isinstance(move.done, Status):
             yield move.during, move.done, "done"
         if isinstance(move.failed, Status):

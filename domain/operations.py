@@ -137,6 +137,8 @@ AVAILABLE = frozenset(
         Operation.STOP,
         Operation.RESTART,
         Operation.MODIFY,
+        Operation.SUSPEND,
+        Operation.UNSUSPEND,
         Operation.MAINTENANCE_ON,
         Operation.MAINTENANCE_OFF,
         Operation.DELETE,

@@ -23,6 +23,7 @@ from services.settlement import Evidence
 
 _CONFIRMED_BY = {
     Operation.STOP: ConfirmationKind.STOPPED,
+    Operation.SUSPEND: ConfirmationKind.STOPPED,
     Operation.DELETE: ConfirmationKind.TERMINATED,
     Operation.PROMOTE: ConfirmationKind.PROMOTED,
 }

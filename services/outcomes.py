@@ -19,11 +19,13 @@ from domain.work import Seen
 from services.allocations_ends import kept_database, unfinished_database_step
 from services.events import instance_event
 from services.fence import Owner, lock_operation
+from services.holds import settle_holds
 from services.lives import end_life
 from services.planning import moves_with_rows
 from services.settlement import mark_error
 from services.shown_steps import close_steps
 
+_STAYS_SUSPENDED = {Operation.SUSPEND, Operation.UNSUSPEND}
 _SEEN_STATUS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
 
 
@@ -81,6 +83,7 @@ def conclude(
         _cancelled(tx, operation, moves, rows, looks or {}, error, kept)
         if error is not None and error["code"] == "timed-out":
             verdict = OperationStatus.FAILED
+    settle_holds(tx, operation, deployment, verdict)
     if error is not None and kept:
         error = {**error, "kept": sorted({*error.get("kept", ()), *kept})}
     close_steps(tx, operation, succeeded=verdict is OperationStatus.SUCCEEDED)
@@ -179,8 +182,13 @@ def _cancelled(
             continue
         seen = looks.get(move.instance_id)
         end = _SEEN_STATUS.get(Seen(seen)) if seen else None
+        if move.verb == Operation.SUSPEND and error is not None and operation.pre_empted_by is None:
+            end = None  # it was not asked to end: the hold stands, and nobody may take it for running
         if move.cancelled == Ending.AS_OBSERVED and end is not None:
             _set_cancelled(tx, operation, move, row, end)
+            continue
+        if move.verb in _STAYS_SUSPENDED and move.cancelled == Status.SUSPENDED:
+            _set_cancelled(tx, operation, move, row, Status.SUSPENDED)
             continue
         mark_error(tx, operation, move, row, error or _cancel_cause(move, seen, kept), what="CANCELLED")
 
@@ -188,7 +196,9 @@ def _cancelled(
 def _overdue(operation: OperationRow) -> dict[str, Any] | None:
     """Nobody asked for this cancel but the deadline: the operation has failed, and a retry may help."""
     asked, deadline = operation.cancel_requested_at, operation.deadline_at
-    if asked is None or deadline is None or asked < deadline or operation.pre_empted_by is not None:
+    if operation.started_at is None or operation.pre_empted_by is not None:
+        return None
+    if asked is None or deadline is None or asked < deadline:
         return None
     message = f"The {operation.kind} was not done by its deadline and was stopped."
     return {"code": "timed-out", "message": message, "step": None, "retryable": True, "kept": [], "cleaned": []}

@@ -31,10 +31,14 @@ PHASE_ORDER = (
     Operation.START,
     Operation.STOP,
     Operation.RESTART,
+    Operation.SUSPEND,
+    Operation.UNSUSPEND,
     Operation.DELETE,
 )
-_CONNECTING = {Operation.CREATE, Operation.MODIFY, Operation.START, Operation.RESTART}
+_CONNECTING = {Operation.CREATE, Operation.MODIFY, Operation.START, Operation.RESTART, Operation.UNSUSPEND}
 """What makes an instance log in to its database anew."""
+_COSTS_AS = {Operation.SUSPEND: Operation.STOP, Operation.UNSUSPEND: Operation.START}
+"""What does to an object what another verb does takes as long."""
 CENTRAL_QUEUE = "berth"
 """The queue of the workflows; what needs no place of its own is done there too."""
 
@@ -143,7 +147,7 @@ def _plan(
             if move.verb != verb or move.instance_id not in instances:
                 continue
             row = instances[move.instance_id]
-            limit = budget(operation.provider, verb, timeouts)
+            limit = budget(operation.provider, _COSTS_AS.get(verb, verb), timeouts)
             queue = task_queue(row.provider, row.host_id)
             steps.append(PlannedStep(row.id, row.name, verb, queue, limit.attempt, limit.total, limit.attempts))
         if verb is Operation.MODIFY and len(steps) > 1:
@@ -196,7 +200,8 @@ def _budget(provider: str, verb: str, timeouts: Mapping[str, float] | None = Non
         return database_budget(budget(provider, Operation.CREATE, timeouts))
     if verb == DatabaseStep.RELEASE:
         return database_budget(budget(provider, Operation.DELETE, timeouts))
-    return budget(provider, Operation(verb))
+    asked = Operation(verb)
+    return budget(provider, _COSTS_AS.get(asked, asked))
 
 
 def _slow(provider: str, step: PlannedStep) -> float:

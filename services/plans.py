@@ -33,7 +33,7 @@ from domain.specs import NewDeployment, Spec
 from domain.work import Form
 from providers.registry import PROVIDERS
 from services import catalog
-from services.acceptance import as_member, with_begun_changes
+from services.acceptance import as_member, standing, with_begun_changes
 from services.allocations_checks import DATABASE_BLUEPRINT
 from services.edits import spec_of
 from services.names import taken_member
@@ -115,7 +115,8 @@ def _members(session: Session, deployment_id: str) -> list[Member]:
     rows = session.scalars(
         select(Instance).where(Instance.deployment_id == deployment_id).order_by(Instance.ordinal)
     )
-    return with_begun_changes(session, deployment_id, [as_member(row) for row in rows])
+    holds = standing(session, deployment_id)
+    return with_begun_changes(session, deployment_id, [as_member(row, holds) for row in rows])
 
 
 def _before(deployment: Deployment, keep: Sequence[Member]) -> JsonObject:

@@ -159,6 +159,8 @@ def _settled(tx: Tx, held: Held, outcome: Outcome) -> dict[str, Any]:
             "launch_duration_seconds": extract("epoch", tx.now - Instance.launch_requested_at),
             "port_fixed": True,
         }
+    if verb in {Operation.CREATE, Operation.UNSUSPEND}:
+        values["suspended_from"] = None
     if verb in {Operation.CREATE, Operation.MODIFY}:
         values["applied_spec"] = spec = held.operation.spec
         values["instance_type"] = spec["params"].get("instance_type", held.row.instance_type)
@@ -199,13 +201,17 @@ def mark_error(
     error: dict[str, Any],
     what: str = "FAILED",
 ) -> None:
-    """`error` with its cause on one instance of this operation, and the event that says so."""
+    """`error` with its cause on one instance of this operation, and the event that says so.
+
+    An unsuspension that failed leaves it suspended, with the cause beside it.
+    """
     verb, before = Operation(move.verb), row.status
+    after = Status.SUSPENDED if verb is Operation.UNSUSPEND else Status.ERROR
     values: dict[str, Any] = {
-        "status": Status.ERROR,
+        "status": after,
         "error_code": error["code"],
         "error_message": error["message"],
-        "error_origin": ErrorOrigin.OPERATION,
+        "error_origin": ErrorOrigin.OPERATION if after is Status.ERROR else None,
         "version": Instance.version + 1,
         "updated_at": tx.now,
     }
@@ -221,7 +227,7 @@ def mark_error(
         what,
         event=OPERATION_DETAILS[verb].event,
         version=version,
-        change=(before, Status.ERROR),
+        change=(before, after),
         source=Source.BACKEND,
         cloud_instance_id=row.cloud_instance_id,
         data={"name": row.name, "error": error},

@@ -22,6 +22,8 @@ _DOING: dict[str, str] = {
     Operation.START: "Start",
     Operation.STOP: "Stop",
     Operation.RESTART: "Restart",
+    Operation.SUSPEND: "Suspend",
+    Operation.UNSUSPEND: "Unsuspend",
     Operation.DELETE: "Remove",
     DatabaseStep.ALLOCATE: "Allocate the database of",
     DatabaseStep.RELEASE: "Release the database of",

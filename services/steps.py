@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Select, Text, and_, bindparam, func, select
 
-from db.models import Deployment, Instance, OperationInstance, OperationRow, OperationStep
+from db.models import Deployment, Instance, Maintenance, OperationInstance, OperationRow, OperationStep
 from db.session import CHANNEL_RECORDS, Clock, Tx
 from db.vault import Vault
 from domain.errors import FenceLost
+from domain.holds import Resumed, resumed
 from domain.lifecycle import IN_PROGRESS, Operation, Status
 from domain.operations import StepStatus
 from domain.work import Secrets, Work
@@ -40,6 +41,8 @@ class StepWork:
     settled: bool
     attempt: int
     """The number of the attempt that is open, or was last."""
+    resumes_up: bool = True
+    """Of an unsuspension: whether it ran before, and is to run again."""
     database: GrantedDatabase | None = None
     """What was allocated to its deployment; activities know under which address the instance reaches it."""
 
@@ -141,8 +144,16 @@ def _step_work(tx: Tx, vault: Vault, server_id: str, held: Held) -> StepWork:
         held.move.before,
         settled=held.move.outcome is not None,
         attempt=len(held.step.attempts),
+        resumes_up=verb is not Operation.UNSUSPEND or _resumed(tx, row).up,
         database=granted(tx, vault, server_id, row.deployment_id) if held.deployment.database else None,
     )
+
+
+def _resumed(tx: Tx, row: Instance) -> Resumed:
+    """What an unsuspension brings it back to."""
+    before = tx.session.scalar(select(Maintenance.before).where(Maintenance.instance_id == row.id))
+    origin = Status(row.suspended_from) if row.suspended_from else None
+    return resumed(origin, Status(before) if before else None)
 
 
 def _target(held: Held, verb: Operation) -> dict[str, Any]:

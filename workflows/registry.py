@@ -9,6 +9,8 @@ from workflows.modify import ModifyWorkflow
 from workflows.restart import RestartWorkflow
 from workflows.start import StartWorkflow
 from workflows.stop import StopWorkflow
+from workflows.suspend import SuspendWorkflow
+from workflows.unsuspend import UnsuspendWorkflow
 
 TASK_QUEUE = "berth"
 
@@ -18,5 +20,7 @@ WORKFLOWS: dict[str, type[OperationRun]] = {
     "start": StartWorkflow,
     "stop": StopWorkflow,
     "restart": RestartWorkflow,
+    "suspend": SuspendWorkflow,
+    "unsuspend": UnsuspendWorkflow,
     "delete": DeleteWorkflow,
 }

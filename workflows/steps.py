@@ -26,6 +26,8 @@ VERBS: dict[str, Callable[[Any, StepInput], Awaitable[StepResult]]] = {
     "stop": InstanceActivities.stop_instance,
     "restart": InstanceActivities.restart_instance,
     "modify": InstanceActivities.modify_instance,
+    "suspend": InstanceActivities.suspend_instance,
+    "unsuspend": InstanceActivities.unsuspend_instance,
     "delete": InstanceActivities.delete_instance,
     "allocate": DatabaseActivities.allocate_database,
     "release": DatabaseActivities.release_database,

@@ -6,12 +6,15 @@ import itertools
 
 import pytest
 
-from domain.actions import CANCEL, Holder, Situation, actions, enabled
+from domain.actions import CANCEL, FORCED, Action, Holder, Situation, actions, enabled
+from domain.holds import HoldCause, Standing
 from domain.lifecycle import IN_PROGRESS, Operation, Role, Status
 from domain.operations import ErrorOrigin, OperationStatus
 
 pytestmark = pytest.mark.unit
 EVERYTHING = frozenset(Operation)
+BILLINGS = Standing(HoldCause.BILLING, "billing")
+ADMINS = Standing(HoldCause.ADMIN, "ana")
 BUTTONS = {
     Status.RUNNING: {"stop", "restart", "modify", "backup", "suspend", "maintenance_on", "delete"},
     Status.STOPPED: {"start", "modify", "backup", "restore", "delete"},
@@ -50,10 +53,89 @@ def test_in_progress_cancel_and_delete_are_the_buttons(status: Status) -> None:
     assert set(enabled(situation)) == {"delete", CANCEL}
 
 
-def test_a_stuck_instance_shows_forget_beside_them() -> None:
+def test_a_stuck_instance_shows_forget_and_force_beside_them() -> None:
     holder = Holder("op_1", Operation.RESTART, OperationStatus.RUNNING)
 
-    assert buttons(at(Status.RESTARTING, holder=holder, stuck=True)) == {"delete", CANCEL, "forget"}
+    shown = buttons(at(Status.RESTARTING, holder=holder, stuck=True))
+
+    assert shown == {"delete", CANCEL, "forget", "force_stop", "force_delete"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "offered"),
+    [
+        (Operation.STOP, Status.STOPPING, {"force_stop", "force_delete"}),
+        (Operation.CREATE, Status.CREATING, {"force_delete"}),
+        (Operation.DELETE, Status.DELETING, {"force_delete"}),
+        (Operation.SUSPEND, Status.STOPPING, {"force_delete"}),
+    ],
+)
+def test_force_is_offered_where_it_can_end_what_is_stuck(
+    kind: Operation, status: Status, offered: set[str]
+) -> None:
+    holder = Holder("op_1", kind, OperationStatus.RUNNING)
+
+    assert {r.action for r in actions(at(status, holder=holder, stuck=True)) if r.action in FORCED} == offered
+    assert not {r.action for r in actions(at(status, holder=holder)) if r.action in FORCED}
+
+
+@pytest.mark.parametrize("status", [Status.STOPPED, Status.RUNNING, Status.ERROR, Status.MAINTENANCE])
+def test_while_a_hold_stands_nothing_starts_whatever_the_status(status: Status) -> None:
+    rows = {r.action: r for r in actions(at(status, holds=(BILLINGS,), repeatable=True))}
+
+    for name in ("start", "restart", "restore", "promote", "retry"):
+        assert not rows[name].enabled
+    if status in {Status.STOPPED, Status.ERROR}:
+        assert "payment" in (rows["start"].reason or "")
+    assert rows["delete"].enabled
+
+
+def test_a_hold_is_lifted_by_its_owner_only() -> None:
+    def unsuspend(*holds: Standing) -> Action:
+        return next(r for r in actions(at(Status.SUSPENDED, holds=holds)) if r.action == "unsuspend")
+
+    assert unsuspend(ADMINS).enabled
+    assert unsuspend(ADMINS, BILLINGS).enabled
+    assert "billing lifts it when a payment succeeds" in (unsuspend(BILLINGS).reason or "")
+
+
+def test_a_failed_suspension_offers_to_repeat_or_to_lift_it() -> None:
+    assert buttons(at(Status.ERROR, holds=(ADMINS,), repeatable=True)) == {"suspend", "unsuspend", "delete"}
+
+
+def test_what_is_half_deleted_is_deleted_on_under_a_hold_too() -> None:
+    situation = at(Status.ERROR, holds=(ADMINS,), repeatable=True, delete_begun=True)
+
+    assert set(enabled(situation)) == {"retry", "delete", "forget"}
+
+
+def test_billings_suspension_is_not_cancelled_by_others() -> None:
+    holder = Holder("op_1", Operation.SUSPEND, OperationStatus.RUNNING)
+
+    assert CANCEL not in enabled(at(Status.STOPPING, holder=holder, holds=(BILLINGS,)))
+    assert CANCEL in enabled(at(Status.STOPPING, holder=holder, holds=(ADMINS,)))
+
+
+def test_what_is_protected_cannot_be_deleted_also_not_by_force() -> None:
+    holder = Holder("op_1", Operation.STOP, OperationStatus.RUNNING)
+    stuck = at(Status.STOPPING, holder=holder, stuck=True, protected=True)
+
+    assert not {"delete", "force_delete"} & set(enabled(stuck))
+    assert "deletion_protection" in (
+        next(r for r in actions(at(Status.RUNNING, protected=True)) if r.action == "delete").reason or ""
+    )
+
+
+def test_planned_maintenance_can_be_taken_back_before_it_begins() -> None:
+    assert "maintenance_off" in enabled(at(Status.RUNNING, maintenance_planned=True))
+    assert "maintenance_off" not in enabled(at(Status.RUNNING))
+
+
+def test_what_a_lost_host_holds_can_be_forgotten_although_an_operation_waits_for_it() -> None:
+    holder = Holder("op_1", Operation.DELETE, OperationStatus.RUNNING)
+
+    assert "forget" in enabled(at(Status.DELETING, holder=holder, host_lost=True))
+    assert "forget" not in enabled(at(Status.DELETING, holder=holder))
 
 
 @pytest.mark.parametrize(
