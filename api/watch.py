@@ -26,6 +26,7 @@ from system.tracing import PROPAGATOR, failed
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _READS | {"POST", "PUT", "PATCH", "DELETE"}
 NO_ROUTE = "none"
+_PREFIX = "/api/v1"
 
 
 class Meters:
@@ -98,7 +99,8 @@ def route_of(scope: Scope) -> str:
     """The template of the route that answered: never an id or a name."""
     found = getattr(scope.get("route"), "path", None)
     if found:
-        return str(found)
+        below = scope["path"].startswith(f"{_PREFIX}/") and not found.startswith(_PREFIX)
+        return f"{_PREFIX}{found}" if below else str(found)
     return "/ui" if scope["path"].startswith("/ui") else NO_ROUTE
 
 
