@@ -32,9 +32,11 @@ from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
 from keeper.namespace import NamespaceCheck
 from keeper.notifying import Notifier
-from keeper.restarts import Restarter
+from monitor.monitor import Monitor
 from observability import configure_logging, tracing
+from services.orphans import Spot
 from services.retention import Keeping
+from services.suspension import stop_suspended
 from settings import Settings
 from workflows.connection import connect
 
@@ -51,8 +53,17 @@ def keeper(client: Client, composed: Composition, stopping: asyncio.Event) -> Ke
         settings.cancel_grace_seconds,
     )
     check = NamespaceCheck(database, client, accept_new=settings.temporal_fresh)
-    restarts = Restarter(database, composed.parts.vault, client).look
-    return Keeper(database, client, limits, check, stopping, restarts, chores(settings, database))
+    return Keeper(database, client, limits, check, stopping, chores(settings, database))
+
+
+def monitor(composed: Composition) -> Monitor:
+    """What sees whether things are as the records say, wherever this worker can look."""
+
+    def spots() -> list[Spot]:
+        host = composed.reporter.host_id
+        return [Spot(entry.name, host if entry.on_host else None) for entry in composed.places.served]
+
+    return Monitor(composed.parts, composed.reporter.name, spots, stop_suspended)
 
 
 def chores(settings: Settings, database: Database) -> Chores:
@@ -92,6 +103,8 @@ async def run(settings: Settings, wants: Wants) -> None:
         await ensure_search_attributes(client)
         life.serving.start_workflows(composed.rules)
         loops.append(asyncio.create_task(keeper(client, composed, stopping).run()))
+    watching = monitor(composed)
+    watching.start()
     log.info(
         "worker ready",
         host=composed.reporter.host_id,
@@ -99,18 +112,21 @@ async def run(settings: Settings, wants: Wants) -> None:
         providers=sorted(composed.places),
         not_available=composed.places.reasons,
     )
-    await _until_stopped(life, loops, stopping)
+    await _until_stopped(life, loops, stopping, watching)
     await asyncio.to_thread(traces.shutdown)
     composed.parts.database.engine.dispose()
 
 
-async def _until_stopped(life: Life, loops: Sequence[asyncio.Task[None]], stopping: asyncio.Event) -> None:
+async def _until_stopped(
+    life: Life, loops: Sequence[asyncio.Task[None]], stopping: asyncio.Event, watching: Monitor
+) -> None:
     """A part that ends by itself has met a bug: a worker without it is restarted, not kept."""
     asked, broken = asyncio.create_task(stopping.wait()), asyncio.create_task(life.serving.broken.wait())
     await asyncio.wait([asked, broken, *loops], return_when=asyncio.FIRST_COMPLETED)
     stopping.set()
     log.info("worker drains")
     broken.cancel()
+    await asyncio.to_thread(watching.stop)
     await life.end()
     await asyncio.gather(*loops)
     if life.serving.broken.is_set():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,7 +51,6 @@ class Keeper:
     limits: KeeperLimits
     namespace: NamespaceCheck
     stopping: asyncio.Event
-    restarts: Callable[[], Awaitable[None]] | None = None
     chores: Chores | None = None
     _started_at: dict[str, float] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
@@ -101,8 +99,6 @@ class Keeper:
                         task.add_done_callback(tasks.discard)
                 if whole:
                     await self._tell_listeners()
-                    if self.restarts is not None:
-                        await self.restarts()
             left = max(0.0, next_round - time.monotonic())
             await asyncio.to_thread(_wait_for_wake, connection, left)
         await asyncio.gather(*tasks)

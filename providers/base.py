@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from domain.errors import ProviderError, ProviderErrorKind
+from domain.glimpses import Glimpse
 from domain.work import Call, InventoryItem, Observation, Outcome, Work
 
 
@@ -42,6 +43,17 @@ class PreviousGone(ProviderError):
         self.code = "previous-gone"
 
 
+class Bell(Protocol):
+    """Whoever watches on behalf of the monitor. Safe to use from every thread."""
+
+    def ring(self, instance_id: str | None = None) -> None:
+        """Something of this instance may have changed. None: of any; rung when a stream begins, for whatever
+        happened before is in no stream, and when something may have been missed."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long; True as soon as nobody listens any more."""
+
+
 class Provider(Protocol):
     """A place where instances live."""
 
@@ -55,6 +67,8 @@ class Provider(Protocol):
     """An absence that is not certain is proven by a second look this much later."""
     poll_seconds: float
     """Between two looks for a confirmation."""
+    glance_seconds: float
+    """Between two listings while `watch` tells nothing."""
 
     def identity(self) -> str:
         """What place this is: a daemon, a cluster, an account and region. Raises when it cannot be reached."""
@@ -79,6 +93,18 @@ class Provider(Protocol):
 
     def observe(self, work: Work) -> Observation:
         """One direct look, bounded to a few seconds. Never changes anything."""
+
+    def glance(self) -> Sequence[Glimpse]:
+        """Every object of this server, in one batched call, as cheap as can be: a hint where to look, no proof.
+
+        What is certainly ended for good is left out. Raises `ProviderError` when the place does not answer: an
+        empty list says that there is nothing."""
+
+    def watch(self, bell: Bell) -> None:
+        """Ring the bell for whatever changes, until `bell.wait` says that nobody listens.
+
+        A wake-up is no proof either. Raises `ProviderError` when the stream is lost. A provider that is told of
+        nothing returns at once: then it is listed every `glance_seconds`."""
 
     def inner_address(self, work: Work) -> tuple[str, int]:
         """Host and port under which other instances of this provider reach it."""

@@ -15,13 +15,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from domain.errors import ProviderError, ProviderErrorKind
+from domain.glimpses import Glimpse
 from domain.lifecycle import Operation
 from domain.limits import Budget
 from domain.work import Call, Identity, InventoryItem, Observation, Outcome, Seen, Work
-from providers.base import Provider
+from providers.base import Bell, Provider
 from providers.entry import ProviderEntry, Setup
 from providers.simulated_acting import dawdle, refuse, seconds_of
-from providers.simulated_faults import Fault, FaultKind, Verb
+from providers.simulated_faults import FOR_EVER, Fault, FaultKind, Verb
 from providers.simulated_object import ABSENT, RUNNING, STOPPED, SimulatedObject, provider_id_of
 from providers.simulated_store import SimulatedStore
 
@@ -71,6 +72,7 @@ class SimulatedProvider:
         self._identity = options.get("identity", server_id)
         self.consistency_seconds = float(options.get("consistency_seconds", "0"))
         self.poll_seconds = float(options.get("poll_seconds", "0.5"))
+        self.glance_seconds = float(options.get("glance_seconds", "1.0"))
 
     def create(self, work: Work, call: Call) -> Outcome:
         return self._act(Verb.CREATE, work, call)
@@ -102,8 +104,20 @@ class SimulatedProvider:
         if not found.carries(work.identity):
             detail = f"the object belongs to generation {found.generation}"
             return Observation(Seen.FOREIGN, found.state, found.provider_id, found.generation, detail=detail)
-        seen = {RUNNING: Seen.UP, STOPPED: Seen.DOWN}.get(found.state, Seen.TRANSIENT)
-        return Observation(seen, found.state, found.provider_id, found.generation, found.endpoint)
+        return Observation(_seen(found.state), found.state, found.provider_id, found.generation, found.endpoint)
+
+    def glance(self) -> Sequence[Glimpse]:
+        """A fault of `observe` that meets everything for ever is an outage: it meets this too."""
+        for fault in self._store.faults():
+            if (fault.verb, fault.instance, fault.times) == (Verb.OBSERVE, "*", FOR_EVER):
+                raise ProviderError(ProviderErrorKind.TRANSIENT, f"simulated: {fault.kind.value}")
+        return [
+            Glimpse(instance_id, _seen(state), state, provider_id_of(instance_id), generation)
+            for instance_id, generation, state in self._store.states(self._server_id, self._clock())
+        ]
+
+    def watch(self, bell: Bell) -> None:
+        """Nothing tells of a change of the file."""
 
     def identity(self) -> str:
         return self._identity
@@ -238,6 +252,10 @@ class SimulatedProvider:
 
     def _is_ours(self, found: SimulatedObject) -> bool:
         return found.server_id == self._server_id and self._verify(found.identity)
+
+
+def _seen(state: str) -> Seen:
+    return {RUNNING: Seen.UP, STOPPED: Seen.DOWN}.get(state, Seen.TRANSIENT)
 
 
 def _missing(verb: Verb, work: Work) -> ProviderError:

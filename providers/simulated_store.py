@@ -96,6 +96,16 @@ class SimulatedStore:
         seen = (SimulatedObject(*row).at(now) for row in rows)
         return [found for found in seen if found is not None]
 
+    def states(self, server_id: str, now: float) -> list[tuple[str, int, str]]:
+        """Id, generation and state of every object of this server, without the rest."""
+        rows = self._connection().execute(
+            "select * from (select instance_id, generation,"
+            " case when settles_at <= ? and settles_to is not null then settles_to else state end as state"
+            " from objects where server_id = ?) where state <> 'absent'",
+            (now, server_id),
+        )
+        return rows.fetchall()
+
     def put(self, db: sqlite3.Connection, found: SimulatedObject) -> None:
         values = dataclasses.astuple(found)
         db.execute(f"insert or replace into objects values ({', '.join('?' * len(values))})", values)  # noqa: S608

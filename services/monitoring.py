@@ -1,6 +1,7 @@
-"""What a look at a settled instance may write: the observation table's verdict, by compare-and-set on the version.
+"""What a look at an instance may write: the observation table's verdict and its health, by one compare-and-set.
 
 The version was read before the look; acceptance and every other write raise it, so a late look changes nothing.
+Nor does the look of an observer whose scope another has taken: that condition stands in the same statement.
 """
 
 from __future__ import annotations
@@ -9,144 +10,193 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 
-from db.models import Deployment, Instance
+from db.models import Deployment, Instance, OperationRow
 from db.session import Tx
-from domain.lifecycle import Operation, Status
-from domain.limits import MAX_POLICY_RESTARTS
-from domain.observations import decide
-from domain.operations import ErrorOrigin, Reason, RestartPolicy, Source
-from domain.specs import Ask, Caller
+from domain.health import Pulse, evidence_of
+from domain.lifecycle import IN_PROGRESS, Health, Status
+from domain.observations import Verdict, decide, drift_after
+from domain.operations import ErrorOrigin, OperationStatus, RestartPolicy, Source
 from domain.work import Observation, Seen
-from services.requests import act
+from services.observers import Lease, holds, of_spot
 
-_LOOKS_PER_ROUND = 200
-_STABLE_SECONDS = 600.0
-_FIRST_DELAY_SECONDS = 1.0
+_UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
+
+
+def is_busy() -> ColumnElement[bool]:
+    """Whether an operation of the instance's deployment is not finished."""
+    return exists().where(
+        OperationRow.deployment_id == Instance.deployment_id, OperationRow.status.in_(_UNFINISHED)
+    )
 
 
 @dataclass(frozen=True)
 class Watched:
-    """An instance under a restart policy, as read before the look."""
+    """An instance as read before the look."""
 
     id: str
     name: str
     deployment_id: str
     project: str
     provider: str
-    host_id: str | None
     status: Status
     origin: ErrorOrigin | None
+    busy: bool
+    version: int
+    health: Health
+    drift: str | None
     policy: RestartPolicy
     restarts: int
-    version: int
+    terminating: bool
     quiet_seconds: float
 
-
-def under_policy(tx: Tx) -> list[Watched]:
-    """Settled instances whose policy may ask for a start, those that wait longest first."""
-    rows = tx.session.execute(
-        select(Instance, Deployment.restart_policy, tx.now.label("now"))
-        .join(Deployment, Deployment.id == Instance.deployment_id)
-        .where(
-            Deployment.restart_policy != RestartPolicy.NEVER,
-            Instance.termination_requested_at.is_(None),
-            or_(
-                Instance.status == Status.RUNNING,
-                Instance.error_origin == ErrorOrigin.MONITOR,
-                Instance.restarts > 0,
-            ),
+    @property
+    def may_restart(self) -> bool:
+        """Whether its policy could ask for a start: it runs, or stopped without being asked to."""
+        return (
+            self.policy is not RestartPolicy.NEVER
+            and not self.terminating
+            and (self.status is Status.RUNNING or self.origin is ErrorOrigin.MONITOR or self.restarts > 0)
         )
-        .order_by(Instance.updated_at)
-        .limit(_LOOKS_PER_ROUND)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found. `complaint`: what a probe of something that is up found wrong."""
+
+    observation: Observation
+    complaint: str | None = None
+
+    @property
+    def seen(self) -> Seen:
+        return self.observation.seen
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a look. `stood`: False where another write, or another observer, came first."""
+
+    status: Status
+    pulse: Pulse
+    verdict: Verdict
+    stood: bool = True
+    version: int | None = None
+    drift: str | None = None
+    origin: ErrorOrigin | None = None
+    told: str | None = None
+    """The type of the event that it is told by; None: nothing changed."""
+
+
+def watched(tx: Tx, row: Instance) -> Watched:
+    """The facts of a row that a look's verdict needs, as of now."""
+    beside = select(Deployment.restart_policy, is_busy().label("busy"), tx.now.label("now")).join(
+        Instance, Instance.deployment_id == Deployment.id
     )
-    return [_watched(row.Instance, row.restart_policy, row.now) for row in rows]
-
-
-def _watched(row: Instance, policy: RestartPolicy, now: datetime) -> Watched:
+    found = tx.session.execute(beside.where(Instance.id == row.id)).one()
+    now: datetime = found.now
     return Watched(
-        row.id,
-        row.name,
-        row.deployment_id,
-        row.project,
-        row.provider,
-        row.host_id,
-        row.status,
-        row.error_origin,
-        policy,
-        row.restarts,
-        row.version,
-        (now - row.updated_at).total_seconds(),
+        id=row.id,
+        name=row.name,
+        deployment_id=row.deployment_id,
+        project=row.project,
+        provider=row.provider,
+        status=row.status,
+        origin=row.error_origin,
+        busy=found.busy or row.status in IN_PROGRESS,
+        version=row.version,
+        health=row.health,
+        drift=row.drift,
+        policy=found.restart_policy,
+        restarts=row.restarts,
+        terminating=row.termination_requested_at is not None,
+        quiet_seconds=(now - row.updated_at).total_seconds(),
     )
 
 
-def note_observation(tx: Tx, watched: Watched, look: Observation) -> Status | None:
-    """Write what the table says of `look`; returns the new status, None when nothing was written."""
-    verdict = decide(watched.status, watched.origin, look.seen)
-    if verdict.status is None:
-        return None
-    error: dict[str, Any] = {"error_code": None, "error_message": None, "error_origin": None}
-    if verdict.status is Status.ERROR:
-        error = {
-            "error_code": look.seen.value,
-            "error_message": f"{watched.name} is {look.provider_state} at its provider"
-            + (f": {look.detail}" if look.detail else ""),
-            "error_origin": ErrorOrigin.MONITOR,
+def note_look(tx: Tx, lease: Lease, before: Watched, pulse: Pulse, look: Look) -> Written:
+    """Write what the table and the pulse make of `look`: one statement, and one event where something changed."""
+    verdict = decide(before.status, before.origin, look.seen, busy=before.busy)
+    status = verdict.status or before.status
+    evidence = None if before.busy else evidence_of(status, look.seen, look.observation.detail, look.complaint)
+    beat = pulse if evidence is None else pulse.after(evidence)
+    drift = before.drift if before.busy else drift_after(verdict, look.seen, before.drift)
+    told = _event(before, verdict, beat, drift)
+    values: dict[str, Any] = {} if evidence is None else {"health_checked_at": tx.now}
+    if told is not None:
+        reason = evidence.reason if evidence is not None and evidence.towards is beat.health else None
+        values |= _changes(before, verdict, look) | {
+            "health": beat.health,
+            "health_reason": reason,
+            "drift": drift,
+            "provider_state": look.observation.provider_state,
+            "version": Instance.version + 1,
+            "updated_at": tx.now,
         }
-    row = tx.session.execute(
-        update(Instance)
-        .where(Instance.id == watched.id, Instance.version == watched.version)
-        .values(
-            status=verdict.status,
-            provider_state=look.provider_state,
-            version=Instance.version + 1,
-            updated_at=tx.now,
-            **error,
-        )
-        .returning(Instance.version, Instance.cloud_instance_id)
+    if not values:
+        return Written(status, beat, verdict)
+    where = (Instance.id == before.id, Instance.version == before.version, of_spot(lease.spot), holds(lease))
+    row = tx.run(
+        update(Instance).where(*where).values(**values).returning(Instance.version, Instance.cloud_instance_id)
     ).one_or_none()
     if row is None:
-        return None
+        return Written(before.status, pulse, verdict, stood=False)
+    if told is not None:
+        _tell(tx, before, told, status, look, beat, row)
+    monitors = verdict.status is Status.ERROR
+    origin = ErrorOrigin.MONITOR if monitors else before.origin if verdict.status is None else None
+    return Written(status, beat, verdict, version=row.version, drift=drift, origin=origin, told=told)
+
+
+def _event(before: Watched, verdict: Verdict, beat: Pulse, drift: str | None) -> str | None:
+    """What changed most, in one word: each write is told once."""
+    if verdict.status is not None:
+        return "OBSERVED"
+    if drift != before.drift:
+        if drift is None:
+            return "DRIFT_OVER"
+        return "SUSPENDED_RUNNING" if verdict.stop_again else "DRIFT"
+    return None if beat.health is before.health else "HEALTH_CHANGED"
+
+
+def _changes(before: Watched, verdict: Verdict, look: Look) -> dict[str, Any]:
+    if verdict.status is None:
+        return {}
+    error: dict[str, Any] = {"error_code": None, "error_message": None, "error_origin": None}
+    if verdict.status is Status.ERROR:
+        found = look.observation
+        error = {
+            "error_code": found.seen.value,
+            "error_message": f"{before.name} is {found.provider_state} at its provider"
+            + (f": {found.detail}" if found.detail else ""),
+            "error_origin": ErrorOrigin.MONITOR,
+        }
+    return {"status": verdict.status, **error}
+
+
+def _tell(tx: Tx, before: Watched, told: str, status: Status, look: Look, beat: Pulse, row: Any) -> None:
+    found = look.observation
     tx.emit(
-        project=watched.project,
-        event_type="OBSERVED",
-        instance_id=watched.id,
-        deployment_id=watched.deployment_id,
+        project=before.project,
+        event_type=told,
+        instance_id=before.id,
+        deployment_id=before.deployment_id,
         operation_id=None,
         version=row.version,
-        status=verdict.status,
-        from_status=watched.status,
-        to_status=verdict.status,
+        status=status,
+        from_status=before.status,
+        to_status=status,
         source=Source.MONITOR,
         reason=None,
         confirmation_method=None,
         actor="berth",
         cloud_instance_id=row.cloud_instance_id,
-        data={"seen": look.seen.value, "detail": look.detail},
+        data={
+            "name": before.name,
+            "seen": look.seen.value,
+            "provider_state": found.provider_state,
+            "detail": found.detail or look.complaint,
+            "health": beat.health.value,
+            "health_before": before.health.value,
+        },
     )
-    return verdict.status
-
-
-def wants_start(watched: Watched, status: Status, look: Observation) -> bool:
-    """Whether the policy asks for a start now: back-off doubles, at most so many in a row."""
-    if status not in {Status.STOPPED, Status.ERROR} or look.seen in {Seen.UP, Seen.ABSENT, Seen.FOREIGN}:
-        return False
-    if look.seen in {Seen.NO_EVIDENCE, Seen.TRANSIENT}:
-        return False
-    rebooted = "reboot" in (look.detail or "")
-    if watched.policy is RestartPolicy.ON_FAILURE and look.seen is Seen.DOWN and not rebooted:
-        return watched.restarts > 0 and watched.status is Status.ERROR
-    if watched.status is Status.RUNNING and watched.quiet_seconds > _STABLE_SECONDS:
-        return True
-    delay = _FIRST_DELAY_SECONDS * 2**watched.restarts if watched.restarts else 0.0
-    return watched.restarts < MAX_POLICY_RESTARTS and watched.quiet_seconds >= delay
-
-
-def start_by_policy(tx: Tx, watched: Watched) -> None:
-    """An ordinary start operation, asked by Berth itself."""
-    stable = watched.status is Status.RUNNING and watched.quiet_seconds > _STABLE_SECONDS
-    count = 1 if stable else func.coalesce(Instance.restarts, 0) + 1
-    caller = Caller("berth", watched.project, Source.BERTH)
-    act(tx, Ask(caller, Reason.RESTART_POLICY), Operation.START, watched.deployment_id, watched.id)
-    tx.session.execute(update(Instance).where(Instance.id == watched.id).values(restarts=count))

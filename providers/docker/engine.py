@@ -5,9 +5,11 @@ All other modules ask through `Engine`. `ask` and `find` look, `act` changes som
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from contextlib import closing
+from typing import Any, TypeVar
 
 import docker
 from docker.errors import APIError, DockerException, create_api_error_from_http_exception
@@ -37,6 +39,27 @@ class Api(docker.APIClient):
             self.post(url, json=dict(limits), timeout=self.timeout).raise_for_status()
         except HTTPError as error:
             create_api_error_from_http_exception(error)
+
+
+class Events:
+    """What the daemon tells of containers, for a bounded time of its own clock."""
+
+    def __init__(self, labels: Iterable[str], kinds: Iterable[str]) -> None:
+        self._filters = json.dumps({"type": ["container"], "label": list(labels), "event": list(kinds)})
+
+    def read(self, api: Api, since: int, seconds: int, told: Callable[[Mapping[str, Any] | None], None]) -> None:
+        """Call `told` with None once it listens, and then with every event until `seconds` after `since`."""
+        query = {"since": str(since), "until": str(since + seconds), "filters": self._filters}
+        url = f"{api.base_url}/v{api.api_version}/events"
+        with closing(api.get(url, params=query, stream=True, timeout=seconds + api.timeout)) as answer:
+            try:
+                answer.raise_for_status()
+            except HTTPError as error:
+                create_api_error_from_http_exception(error)
+            told(None)
+            for line in answer.iter_lines():
+                if line:
+                    told(json.loads(line))
 
 
 class Engine:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from domain.errors import EndedByItself, ProviderError, ProviderErrorKind
+from domain.glimpses import Glimpse
 from domain.text import printable
 from domain.work import Call, Identity, InventoryItem, Observation, Outcome, Seen, Work
-from providers.base import PortBusy
-from providers.docker import ending, inventory, logs
+from providers.base import Bell, PortBusy
+from providers.docker import ending, following, inventory, logs
 from providers.docker.container import ABSENT, PAUSED, Container
 from providers.docker.engine import Engine
 from providers.docker.failures import PortTaken, masked
@@ -44,10 +45,12 @@ class DockerProvider:
     needs_port = True
     consistency_seconds = 0.0
     poll_seconds = 0.5
+    glance_seconds = 5.0
 
     def __init__(self, options: Options, *, server_id: str, verify: Verify) -> None:
         """`verify` says whether a signature that was found somewhere is this installation's."""
         self._options = options
+        self._server_id = server_id
         self._engine = Engine(options)
         self._eyes = Eyes(self._engine, server_id, verify)
         self._networks = Networks(self._engine)
@@ -98,6 +101,12 @@ class DockerProvider:
             return observation(self._eyes.look(work.identity))
         except ProviderError as error:
             return Observation(Seen.NO_EVIDENCE, "unknown", detail=error.message)
+
+    def glance(self) -> Sequence[Glimpse]:
+        return following.glimpses(self._engine, self._server_id)
+
+    def watch(self, bell: Bell) -> None:
+        following.follow(self._engine, self._server_id, bell)
 
     def inner_address(self, work: Work) -> tuple[str, int]:
         port = shape_of(work, self._options).recipe.port

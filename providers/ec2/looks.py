@@ -65,6 +65,10 @@ class Looks:
         """Every machine of any Berth in this region."""
         return self._machines({"Name": "tag-key", "Values": [SERVER]})
 
+    def mine(self) -> Iterator[Machine]:
+        """Every machine of this server."""
+        return self._machines(self._server)
+
     def loose_volumes(self) -> Iterator[Leftover]:
         """Tagged volumes that no machine has."""
         free = {"Name": "status", "Values": ["available", "error"]}

@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 
 from domain.errors import ProviderError, ProviderErrorKind
+from domain.glimpses import Glimpse
 from domain.work import Call, InventoryItem, Observation, Outcome, Seen, Work
-from providers.base import Provider
+from providers.base import Bell, Provider
 from providers.ec2.api import Api
 from providers.ec2.changing import Changes
 from providers.ec2.ending import Ending
@@ -21,11 +22,12 @@ from providers.ec2.inventory import inventory
 from providers.ec2.launching import Creation, OpenLaunches, Tools
 from providers.ec2.looks import Looks
 from providers.ec2.options import Options, parse_options
-from providers.ec2.sight import ABSENT, RUNNING, observation_of
+from providers.ec2.sight import ABSENT, RUNNING, TERMINATED, glimpse_of, observation_of
 from providers.ec2.tags import Ownership
 from providers.entry import Setup
 
 _LONGEST_LOG = 64 * 1024
+_LEAST_GLANCE = 5.0
 
 
 def open_provider(setup: Setup) -> Provider:
@@ -42,6 +44,7 @@ class Ec2Provider:
     def __init__(self, api: Api, options: Options, ownership: Ownership) -> None:
         self.consistency_seconds = options.consistency_seconds
         self.poll_seconds = options.poll_seconds
+        self.glance_seconds = max(options.poll_seconds, _LEAST_GLANCE)
         self._api = api
         self._ownership = ownership
         self._looks = Looks(api, ownership.server_id)
@@ -79,6 +82,12 @@ class Ec2Provider:
 
     def inventory(self) -> Sequence[InventoryItem]:
         return inventory(self._looks, self._ownership)
+
+    def glance(self) -> Sequence[Glimpse]:
+        return [glimpse_of(one) for one in self._looks.mine() if one.state != TERMINATED]
+
+    def watch(self, bell: Bell) -> None:
+        """EC2 tells of changes only through services that an account need not have."""
 
     def observe(self, work: Work) -> Observation:
         try:

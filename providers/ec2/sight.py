@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from domain.glimpses import Glimpse
 from domain.work import Observation, Seen
-from providers.ec2.tags import SERVER, from_list, identity_in
+from providers.ec2.tags import INSTANCE, SERVER, from_list, identity_in
 
 PENDING, RUNNING = "pending", "running"
 STOPPING, STOPPED = "stopping", "stopped"
@@ -109,6 +110,12 @@ def _machine(item: Mapping[str, Any], seen_at: datetime) -> Machine:
 def _disk(item: Mapping[str, Any]) -> Disk:
     held = item["Ebs"]
     return Disk(item["DeviceName"], held["VolumeId"], stays=not held.get("DeleteOnTermination", False))
+
+
+def glimpse_of(machine: Machine) -> Glimpse:
+    """What a listing shows of it; the status checks are left to a direct look."""
+    seen = _SEEN.get(machine.state, Seen.TRANSIENT)
+    return Glimpse(machine.tags.get(INSTANCE, ""), seen, machine.state, machine.id, machine.generation)
 
 
 def observation_of(machine: Machine, checks: str | None) -> Observation:

@@ -12,10 +12,10 @@ from providers.kubernetes.resources import CLAIM, DEPLOYMENT, NAMESPACE, SERVICE
 
 
 def inventory(api: Api, prefix: str, ownership: Ownership) -> list[InventoryItem]:
-    return [item for namespace in _namespaces(api, prefix) for item in _of_namespace(api, namespace, ownership)]
+    return [item for namespace in namespaces(api, prefix) for item in _of_namespace(api, namespace, ownership)]
 
 
-def _namespaces(api: Api, prefix: str) -> list[str]:
+def namespaces(api: Api, prefix: str) -> list[str]:
     found = api.list(NAMESPACE, None, labelSelector=MANAGED_SELECTOR)
     names = [str(one["metadata"]["name"]) for one in found]
     return [name for name in names if name.startswith(f"{prefix}-")]
@@ -25,7 +25,7 @@ def _of_namespace(api: Api, namespace: str, ownership: Ownership) -> Iterator[In
     deployments = api.list(DEPLOYMENT, namespace, labelSelector=INSTANCE)
     known = {one["metadata"]["name"] for one in deployments}
     for one in deployments:
-        yield _item(namespace, one["metadata"]["name"], one, _state(one), ownership)
+        yield _item(namespace, one["metadata"]["name"], one, state_of(one), ownership)
     left: dict[str, Json] = {}
     for resource in (SERVICE, CLAIM):
         for one in api.list(resource, namespace, labelSelector=INSTANCE):
@@ -47,7 +47,7 @@ def _item(namespace: str, name: str, found: Json, state: str, ownership: Ownersh
     )
 
 
-def _state(deployment: Json) -> str:
+def state_of(deployment: Json) -> str:
     status = deployment.get("status") or {}
     if "deletionTimestamp" in deployment["metadata"]:
         return "Terminating"

@@ -12,7 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from domain.errors import ProviderError, ProviderErrorKind
+from domain.glimpses import Glimpse
 from domain.work import Call, ContainerRecipe, Identity, InventoryItem, Observation, Outcome, Seen, Work
+from providers.base import Bell
+from providers.kubernetes import following
 from providers.kubernetes.api import Api
 from providers.kubernetes.bringing import Bringing
 from providers.kubernetes.errors import ApiError
@@ -42,6 +45,7 @@ class KubernetesProvider:
     needs_port = False
     consistency_seconds = 0.0  # reads are answered from the store
     poll_seconds = 1.0
+    glance_seconds = 5.0
 
     def __init__(self, api: Api, options: Options, server_id: str, verify: Callable[[Identity], bool]) -> None:
         """`verify` says whether a signature that was found somewhere is this installation's."""
@@ -121,6 +125,12 @@ class KubernetesProvider:
             endpoint=self._endpoint(work) if found.seen is Seen.UP else None,
             detail=found.detail,
         )
+
+    def glance(self) -> Sequence[Glimpse]:
+        return list(following.glimpses(self._api, self._options.namespace_prefix, self._ownership.server_id))
+
+    def watch(self, bell: Bell) -> None:
+        following.follow(self._api, self._options.namespace_prefix, self._ownership.server_id, bell)
 
     def inner_address(self, work: Work) -> tuple[str, int]:
         place, port = self._place(work), self._recipe(work).port

@@ -58,7 +58,7 @@ class Hints:
         self._server_id = server_id
         self._lock = threading.Lock()
         self._tickets: dict[str, list[Ticket]] = {}
-        self._feeds: dict[tuple[str, str], _Feed] = {}
+        self._feeds: dict[tuple[str, str], Feed] = {}
 
     @contextmanager
     def of(self, place: Place) -> Iterator[Ticket]:
@@ -90,7 +90,7 @@ class Hints:
     def _start(self, resource: Resource, namespace: str) -> None:
         key = (resource.plural, namespace)
         if key not in self._feeds:
-            self._feeds[key] = feed = _Feed(self._api, resource, namespace, self._server_id, self._wake)
+            self._feeds[key] = feed = Feed(self._api, resource, namespace, self._server_id, self._wake)
             feed.start()
 
     def _leave(self, namespace: str, ticket: Ticket) -> None:
@@ -112,8 +112,8 @@ class Hints:
                     ticket.wake()
 
 
-class _Feed(threading.Thread):
-    """One watch, in a thread of its own."""
+class Feed(threading.Thread):
+    """One watch, in a thread of its own. `trouble`: why it hears nothing at the moment."""
 
     def __init__(
         self,
@@ -130,6 +130,7 @@ class _Feed(threading.Thread):
         self._selector = f"{SERVER}={server_id}"
         self._wake = wake
         self._version: str | None = None
+        self.trouble: ProviderError | None = None
         self._stopped = threading.Event()
         self._stream: Stream | None = None
 
@@ -147,6 +148,8 @@ class _Feed(threading.Thread):
             except ProviderError as error:
                 if isinstance(error, ApiError) and error.status == _GONE:
                     self._version = None
+                else:
+                    self.trouble = error
                 self._stopped.wait(pause)
                 pause = min(longest, pause * 2)
             else:
@@ -164,7 +167,7 @@ class _Feed(threading.Thread):
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
         with self._api.watch(self._resource, self._namespace, query) as stream:
-            self._stream = stream
+            self._stream, self.trouble = stream, None
             try:
                 if not self._stopped.is_set():  # else nobody may have seen the stream to end it
                     self._read(stream)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from domain.errors import ProviderError
+from domain.glimpses import Glimpse
 from domain.work import Identity
 from providers.process.members import RUN, all_signed
 from providers.process.places import CREATING, DELETING, RECORD, Place
@@ -33,6 +34,20 @@ def holdings(root: Path, server_id: str, watch: Watch) -> list[Holding]:
     for holding in (*_homes(root, watch), *_rubbish(root), *_strays(server_id)):
         found.setdefault(holding.instance_id, holding)
     return [found[instance_id] for instance_id in sorted(found)]
+
+
+def glimpses(root: Path, server_id: str, watch: Watch) -> Iterator[Glimpse]:
+    """Every home of this server, each with one look at its own process."""
+    for path in _folders(root):
+        try:
+            place = Place(root, path.name)
+            record = read_record(place.record_file) if place.exists() else None
+            if record is None or record.identity.server_id != server_id:
+                continue
+            found = watch.look(place, record.identity).observation
+        except ProviderError:
+            continue
+        yield Glimpse(path.name, found.seen, found.provider_state, None, record.identity.generation)
 
 
 def _homes(root: Path, watch: Watch) -> Iterator[Holding]:

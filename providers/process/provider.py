@@ -15,11 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from domain.errors import ProviderError, ProviderErrorKind
+from domain.glimpses import Glimpse
 from domain.work import Call, Identity, InventoryItem, Observation, Outcome, ProcessRecipe, Seen, Work
+from providers.base import Bell
 from providers.process import logs
 from providers.process.disk import clear_errors
 from providers.process.ending import claim_life, end
-from providers.process.inventory import Holding, holdings
+from providers.process.exits import Exits
+from providers.process.inventory import Holding, glimpses, holdings
 from providers.process.launching import Launch
 from providers.process.locks import exclusive
 from providers.process.members import members
@@ -42,6 +45,7 @@ class ProcessProvider:
     needs_port = True
     consistency_seconds = 0.0
     poll_seconds = 0.5
+    glance_seconds = 5.0
 
     def __init__(
         self,
@@ -128,6 +132,16 @@ class ProcessProvider:
         port = None if sight.record is None else sight.record.port
         endpoint = _endpoint(port) if sight.seen is Seen.UP else None
         return replace(sight.observation, provider_id=self._provider_id(work.instance_id), endpoint=endpoint)
+
+    def glance(self) -> Sequence[Glimpse]:
+        with clear_errors(self._root):
+            found = glimpses(self._root, self._server_id, self._watch)
+        return [glimpse._replace(provider_id=self._provider_id(glimpse.instance_id)) for glimpse in found]
+
+    def watch(self, bell: Bell) -> None:
+        """The kernel tells of the end of each process at once."""
+        with clear_errors(self._root):
+            Exits(self._root, self._server_id).follow(bell)
 
     def identity(self) -> str:
         return self._host_id

@@ -1,0 +1,109 @@
+"""One direct look at one instance, in three moves: read the row, look at the object, write what may be written.
+
+Between any two of them anything can happen: the version that was read decides whether the third one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from activities.databases import database_access
+from activities.parts import Parts
+from db.models import Instance
+from db.session import Tx
+from domain.errors import ProviderError, Refused
+from domain.health import Pulse
+from domain.lifecycle import Status
+from domain.work import Observation, Seen, Work
+from services.monitoring import Look, Watched, Written, note_look, watched
+from services.observers import Lease
+from services.restart_policy import start_by_policy, wants_start
+from services.works import granted, load_work
+
+log = structlog.get_logger("monitor")
+_PROBE_SECONDS = 2.0
+_LONGEST_COMPLAINT = 300
+
+StopAgain = Callable[[Tx, str], object | None]
+"""Accepts the stop of an instance that runs against a hold; None when it cannot be stopped now."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A row as it was read, and what its provider needs to look."""
+
+    before: Watched
+    work: Work
+
+
+class Lens:
+    """Looks on behalf of one lease."""
+
+    def __init__(self, parts: Parts, lease: Lease, stop_again: StopAgain) -> None:
+        self._parts = parts
+        self._lease = lease
+        self._stop_again = stop_again
+
+    def read(self, instance_id: str) -> Sighting | None:
+        """The row, before the look. None: no record lives."""
+        parts = self._parts
+        with parts.database.begin() as tx:
+            row = tx.session.get(Instance, instance_id)
+            if row is None:
+                return None
+            before = watched(tx, row)
+            spec = row.applied_spec or {"params": {}, "resources": {}}
+            work = load_work(tx, parts.vault, parts.server_id, row, spec)
+            database = granted(tx, parts.vault, parts.server_id, row.deployment_id)
+        reached = database_access(database, parts)
+        return Sighting(before, replace(work, recipes=parts.blueprints[work.blueprint], database=reached))
+
+    def look(self, sighting: Sighting) -> Look:
+        """At its provider, now; and where it is up and should serve, through the blueprint's probe."""
+        provider, work = self._parts.providers[self._lease.spot.provider], sighting.work
+        try:
+            found = provider.observe(work)
+        except ProviderError as error:
+            return Look(Observation(Seen.NO_EVIDENCE, "unknown", detail=error.message))
+        if not (provider.probes and found.seen is Seen.UP and sighting.before.status is Status.RUNNING):
+            return Look(found)
+        try:
+            self._parts.blueprints[work.blueprint].probe(work, _PROBE_SECONDS)
+        except ProviderError as error:
+            return Look(found, work.masked(error.message)[:_LONGEST_COMPLAINT])
+        return Look(found)
+
+    def note(self, sighting: Sighting, pulse: Pulse, look: Look) -> Written:
+        """Write it, and say in the log what was kept against what was seen."""
+        before = sighting.before
+        with self._parts.database.begin() as tx:
+            written = note_look(tx, self._lease, before, pulse, look)
+        told = {"instance": before.id, "status": before.status.value, "seen": look.seen.value}
+        if written.told == "OBSERVED":
+            log.info("status follows what was seen", **told, becomes=written.status.value)
+        elif written.told in {"DRIFT", "SUSPENDED_RUNNING"}:
+            log.warning("status kept against what was seen", **told, detail=look.observation.detail)
+        return written
+
+    def follow_up(self, sighting: Sighting, written: Written, look: Look) -> bool:
+        """Ask for what follows from a look: a stop of what runs against a hold, a start by policy."""
+        before = sighting.before
+        if written.verdict.stop_again:
+            return self._ask("stopped again", before, lambda tx: self._stop_again(tx, before.id))
+        if wants_start(before, written.status, look.observation):
+            return self._ask("started by restart policy", before, lambda tx: start_by_policy(tx, before))
+        return False
+
+    def _ask(self, what: str, before: Watched, ask: Callable[[Tx], object | None]) -> bool:
+        try:
+            with self._parts.database.begin() as tx:
+                asked = ask(tx) is not None
+        except Refused as refusal:
+            log.info(f"not {what}", instance=before.id, why=refusal.message)
+            return False
+        if asked:
+            log.info(what, instance=before.id, restarts=before.restarts)
+        return asked

@@ -1,0 +1,282 @@
+"""One observer while it holds its scope: from taking the lease until it is lost or let go of.
+
+A loop takes what is due; looks run beside each other in a bounded pool. What it remembers – absences seen once,
+failures in a row, what a listing showed last – only saves or asks for looks, so a successor begins without it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities.parts import Parts
+from domain.errors import BerthError, ProviderError
+from domain.glimpses import Compared
+from domain.health import PROBE_SECONDS, Pulse
+from domain.lifecycle import Health, Status
+from domain.observations import decide
+from domain.work import Seen
+from monitor.agenda import Agenda
+from monitor.fleet import Fleet
+from monitor.lens import Lens, Sighting, StopAgain
+from monitor.stream import Stream
+from providers.base import Provider
+from services.fleets import projects_of, read_rows
+from services.monitoring import Look, Written
+from services.observers import (
+    Lease,
+    Report,
+    freshen,
+    note_outage,
+    note_outage_over,
+    note_stray,
+    renew,
+)
+from services.restart_policy import may_want_later
+
+log = structlog.get_logger("monitor")
+LOOKS_AT_ONCE = 8
+_ROWS_SECONDS = 1.0
+_AGAIN_SECONDS = 3.0
+"""Between two looks at what just began to fail or to recover."""
+_POLICY_SECONDS = 1.0
+"""Between two looks at what a restart policy may start when its back-off is over."""
+_LEAST_GAP = 0.5
+"""Between the two looks that prove an absence."""
+_HANGS_AFTER = 60.0
+_MOST_STRAYS = 100
+_JITTER = 0.15
+
+
+@dataclass
+class Tenure:
+    """`run` is the observer's own thread; `renew` is called by another, so that a slow listing costs no lease."""
+
+    parts: Parts
+    lease: Lease
+    stop_again: StopAgain
+    pool: ThreadPoolExecutor
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.agenda = Agenda()
+        self.fleet = Fleet(self.agenda.ring)
+        self.lens = Lens(self.parts, self.lease, self.stop_again)
+        self.stream = Stream(self.lease.scope, self._watch, self.agenda.ring, self.ended)
+        self._report = Report()
+        self._alive_at = time.monotonic()
+        self._absent: dict[str, tuple[float, int]] = {}
+        self._pulses: dict[str, Pulse] = {}
+        self._outage = False
+        self._strays: set[str | None] = set()
+        self._fresh_at = float("-inf")
+
+    def run(self) -> None:
+        """Until `ended` is set, by whoever lost or stopped it."""
+        self.stream.start()
+        next_rows = next_full = 0.0
+        while not self.ended.is_set():
+            now = self._alive_at = time.monotonic()
+            if now >= next_rows:
+                self._careful(self._read_rows)
+                next_rows = now + _ROWS_SECONDS
+            if self.agenda.take_everything() or now >= next_full:
+                self._careful(self._compare)
+                next_full = time.monotonic() + self._pause()
+            for instance_id in self.agenda.take(LOOKS_AT_ONCE):
+                self.pool.submit(self._examine, instance_id)
+            self.agenda.wait(min(next_rows, next_full))
+
+    def renew(self) -> None:
+        """Keep the lease while the loop lives; end where another has taken it."""
+        if time.monotonic() - self._alive_at > _HANGS_AFTER:
+            log.error("observer hangs; its scope is left to another", scope=self.lease.scope)
+            self.end()
+            return
+        report = replace(self._report, streaming=self.stream.tells, watched=len(self.fleet))
+        with self.parts.database.begin() as tx:
+            ours = renew(tx, self.lease, report)
+        if not ours:
+            log.warning("another observes", scope=self.lease.scope, epoch=self.lease.epoch)
+            self.end()
+        elif report.full:
+            self._report = replace(self._report, full=False)
+
+    def end(self) -> None:
+        """Ask the loop, the stream and what waits to stop."""
+        self.ended.set()
+        self.agenda.ring(None)
+
+    @property
+    def _provider(self) -> Provider:
+        return self.parts.providers[self.lease.spot.provider]
+
+    def _watch(self) -> Provider:
+        return self._provider
+
+    def _pause(self) -> float:
+        """Until the next listing."""
+        try:
+            seconds = PROBE_SECONDS if self.stream.tells else min(PROBE_SECONDS, self._provider.glance_seconds)
+        except ProviderError:
+            seconds = PROBE_SECONDS
+        return seconds * random.uniform(1 - _JITTER, 1)  # noqa: S311 - spreads load, keeps no secret
+
+    def _careful(self, work: Callable[[], None]) -> None:
+        """Nothing that goes wrong once may end the watching."""
+        try:
+            work()
+        except (BerthError, SQLAlchemyError) as error:
+            log.warning("observer goes on later", scope=self.lease.scope, error=type(error).__name__)
+
+    def _read_rows(self) -> None:
+        since, again = self.fleet.plan()
+        with self.parts.database.begin() as tx:
+            rows = read_rows(tx, self.lease.spot, since, again)
+        self.fleet.take(rows)
+
+    def _compare(self) -> None:
+        """Rows first, then the listing: what was made meanwhile is a stray at most, and asked for again."""
+        self._read_rows()
+        try:
+            listing = list(self._provider.glance())
+        except ProviderError as error:
+            if self._report.trouble != error.message:
+                log.warning("nothing is seen", scope=self.lease.scope, reason=error.message)
+            self._report = replace(self._report, trouble=error.message)
+            return
+        compared = self.fleet.compare(listing, frozenset(self._absent))
+        self._note_outage(compared)
+        missing = set(compared.missing) if self._outage else set()
+        for instance_id in compared.look:
+            if instance_id not in missing:
+                self.agenda.ring(instance_id)
+        self._note_strays(compared)
+        self._report = replace(self._report, full=True, orphans=len(compared.strays))
+        if not self._outage and time.monotonic() - self._fresh_at > PROBE_SECONDS * (1 - _JITTER) - 1:
+            self._fresh_at = time.monotonic()
+            self._freshen(set(compared.look))
+            self._plan_probes()
+
+    def _note_outage(self, compared: Compared) -> None:
+        spot, before = self.lease.spot, self._outage
+        self._outage = compared.outage
+        trouble = None
+        if compared.outage:
+            trouble = f"its listing lacks {len(compared.missing)} of {compared.expected} instances at once"
+        self._report = replace(self._report, trouble=trouble)
+        if self._outage == before:
+            return
+        log.warning("outage" if self._outage else "outage is over", scope=self.lease.scope, reason=trouble)
+        with self.parts.database.begin() as tx:
+            projects = projects_of(tx, spot)
+            if trouble is not None:
+                note_outage(tx, self.lease, trouble, projects)
+            else:
+                note_outage_over(tx, self.lease, projects)
+
+    def _note_strays(self, compared: Compared) -> None:
+        if self._outage:
+            return
+        for glimpse in compared.strays[:_MOST_STRAYS]:
+            if glimpse.provider_id not in self._strays:
+                with self.parts.database.begin() as tx:
+                    if note_stray(tx, self.lease, glimpse):
+                        log.warning(
+                            "an object without a record", scope=self.lease.scope, object=glimpse.provider_id
+                        )
+        self._strays = {glimpse.provider_id for glimpse in compared.strays}
+
+    def _freshen(self, but: set[str]) -> None:
+        but |= self._absent.keys()
+        after: str | None = ""
+        while after is not None and not self.ended.is_set():
+            with self.parts.database.begin() as tx:
+                after = freshen(tx, self.lease, after, but)
+
+    def _plan_probes(self) -> None:
+        """Where Berth itself asks whether an instance serves: each once in the time, none of them at once."""
+        if not self._provider.probes:
+            return
+        for instance_id in self.fleet.ids(lambda row: row.status is Status.RUNNING and not row.busy):
+            self.agenda.ring(instance_id, random.uniform(0, PROBE_SECONDS * (1 - _JITTER)))  # noqa: S311
+
+    def _examine(self, instance_id: str) -> None:
+        """One direct look, in a thread of the pool."""
+        try:
+            if not self.ended.is_set():
+                self._careful(lambda: self._look(instance_id))
+        except Exception as error:  # noqa: BLE001 - one instance's trouble must not stop the others
+            log.error("look failed", instance=instance_id, error=type(error).__name__)
+        finally:
+            self.agenda.done(instance_id)
+
+    def _look(self, instance_id: str) -> None:
+        sighting = self.lens.read(instance_id)
+        if sighting is None:
+            self.fleet.forget(instance_id)
+            self._forget(instance_id)
+            return
+        before = sighting.before
+        if before.busy:
+            self._forget(instance_id)  # what an operation leaves begins anew
+            return
+        look = self.lens.look(sighting)
+        if look.seen is Seen.ABSENT and not self._is_proven(sighting):
+            return
+        pulse = self._pulses.get(instance_id, Pulse(before.health))
+        if pulse.health is not before.health:
+            pulse = Pulse(before.health)
+        written = self.lens.note(sighting, pulse, look)
+        self._remember(sighting, look, written)
+
+    def _is_proven(self, sighting: Sighting) -> bool:
+        """An absence counts from the second look, later than the provider takes to show what there is."""
+        before = sighting.before
+        if decide(before.status, before.origin, Seen.ABSENT).status is None and before.drift == Seen.ABSENT:
+            return True
+        if self._outage:
+            return False
+        now, gap = time.monotonic(), max(_LEAST_GAP, self._provider.consistency_seconds)
+        first, version = self._absent.setdefault(before.id, (now, before.version))
+        if version != before.version:
+            self._absent[before.id] = (now, before.version)
+        elif now - first >= gap:
+            return True
+        self.agenda.ring(before.id, gap)
+        return False
+
+    def _remember(self, sighting: Sighting, look: Look, written: Written) -> None:
+        before = sighting.before
+        if look.seen is not Seen.ABSENT or written.stood:
+            self._absent.pop(before.id, None)
+        if not written.stood:
+            self.agenda.ring(before.id, 0.05)
+            return
+        self.fleet.looked(before, look.observation, written)
+        if written.pulse.steady:
+            self._pulses.pop(before.id, None)
+        else:
+            self._pulses[before.id] = written.pulse
+        asked = self.lens.follow_up(sighting, written, look)
+        if not asked and (again := _again(sighting, written)) is not None:
+            self.agenda.ring(before.id, again)
+
+    def _forget(self, instance_id: str) -> None:
+        self._absent.pop(instance_id, None)
+        self._pulses.pop(instance_id, None)
+
+
+def _again(sighting: Sighting, written: Written) -> float | None:
+    """When to look again without being woken; None: not before something wakes."""
+    if may_want_later(sighting.before, written.status):
+        return _POLICY_SECONDS
+    fails = written.status is Status.RUNNING and written.pulse.health in {Health.UNREACHABLE, Health.DEGRADED}
+    return _AGAIN_SECONDS if fails or not written.pulse.steady or written.verdict.stop_again else None

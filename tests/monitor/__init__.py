@@ -1,0 +1,1 @@
+"""The monitor on real parts: providers, PostgreSQL, kernels, and the decision table over its whole domain."""

@@ -1,0 +1,91 @@
+"""The monitor with the whole of Berth on simulated instances: what happens out of band is followed and told."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from db.models import Instance, LifecycleEvent, Observer
+from domain.lifecycle import Health, Status
+from tests.support.spine import Spine
+from tests.support.spines import MakeSpine
+from tests.support.workers import wait_for
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def spine(make_spine: MakeSpine) -> Spine:
+    made = make_spine(BERTH_SIMULATED_GLANCE_SECONDS="0.2")
+    made.start_worker()
+    return made
+
+
+def by_hand(spine: Spine, statement: str, *values: object) -> None:
+    """What somebody does at the provider itself."""
+    db = sqlite3.connect(spine.folder / "simulated.db", timeout=10.0)
+    with db:
+        db.execute(statement, values)
+    db.close()
+
+
+def stop_by_hand(spine: Spine, instance_id: str) -> None:
+    by_hand(spine, "update objects set state = 'stopped' where instance_id = ?", instance_id)
+
+
+def start_by_hand(spine: Spine, instance_id: str) -> None:
+    by_hand(spine, "update objects set state = 'running' where instance_id = ?", instance_id)
+
+
+def remove_by_hand(spine: Spine, instance_id: str) -> None:
+    by_hand(spine, "delete from objects where instance_id = ?", instance_id)
+
+
+def told(spine: Spine, instance_id: str) -> list[str]:
+    query = select(LifecycleEvent).where(
+        LifecycleEvent.instance_id == instance_id, LifecycleEvent.source == "monitor"
+    )
+    return [event.event_type for event in spine.rows(query.order_by(LifecycleEvent.seq))]
+
+
+def becomes(spine: Spine, deployment_id: str, seconds: float = 15.0, **wanted: Any) -> Instance:
+    def reached() -> bool:
+        row = spine.instance(deployment_id)
+        return all(getattr(row, name) == value for name, value in wanted.items())
+
+    def story() -> str:
+        row = spine.instance(deployment_id)
+        log = spine.workers[-1].log.read_text()[-2000:]
+        return f"{ {name: getattr(row, name) for name in wanted} } is not {wanted}: {told(spine, row.id)}\n{log}"
+
+    wait_for(reached, seconds, story)
+    return spine.instance(deployment_id)
+
+
+def test_an_instance_becomes_healthy_and_its_health_stays_fresh(spine: Spine) -> None:
+    made = spine.create_done()
+    row = becomes(spine, made.deployment_id, health=Health.HEALTHY)
+    assert row.health_checked_at is not None
+    assert told(spine, row.id) == ["HEALTH_CHANGED"]
+    (observer,) = [one for one in spine.rows(select(Observer)) if one.scope == "simulated"]
+    assert (observer.epoch, observer.streaming) == (1, False)
+    assert observer.last_full_at is not None
+
+
+def test_a_stop_a_start_and_a_removal_by_hand_are_followed_and_told(spine: Spine) -> None:
+    made = spine.create_done()
+    row = becomes(spine, made.deployment_id, health=Health.HEALTHY)
+    stop_by_hand(spine, row.id)
+    becomes(spine, made.deployment_id, status=Status.STOPPED)
+    start_by_hand(spine, row.id)
+    becomes(spine, made.deployment_id, status=Status.RUNNING, health=Health.HEALTHY)
+    remove_by_hand(spine, row.id)
+    row = becomes(spine, made.deployment_id, status=Status.ERROR)
+    assert row.error_message == f"{row.name} is absent at its provider"
+    assert row.error_origin == "monitor"
+    assert told(spine, row.id)[:3] == ["HEALTH_CHANGED", "OBSERVED", "OBSERVED"]
+    spine.succeeded(spine.delete(made.deployment_id))
+    spine.invariants()
