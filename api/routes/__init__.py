@@ -16,11 +16,13 @@ from api.routes import (
     instances,
     login,
     me,
+    metrics,
     operations,
     orphans,
     root,
     secrets,
     stream,
+    traces,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -29,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     details.router,
     deployments.router,
     operations.router,
+    traces.router,
     history.router,
     stream.router,
     fleet.router,
@@ -38,10 +41,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     me.router,
     health.router,
+    metrics.router,
 )
 PREFIX = "/api/v1"
 ALIASES: tuple[tuple[str, APIRouter], ...] = (
     ("", health.router),
+    ("", metrics.router),
     ("", admin.router),
     ("", root.router),
     ("/api/instance", admin.retry_router),

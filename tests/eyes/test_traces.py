@@ -95,14 +95,9 @@ def test_reads_and_refused_requests_leave_no_span(whole: Whole) -> None:
     assert refused.status_code == 422
     whole.api.get("/instances")
     with whole.api.database.read() as session:
-        from sqlalchemy import select
-
-        from db.models import SpanRow
-
-        assert (
-            session.scalars(select(SpanRow).where(SpanRow.trace_id == refused.headers["X-Request-ID"])).all() == []
-        )
-        assert [n for n in session.scalars(select(SpanRow.name)) if n.startswith("GET")] == []
+        query = select(SpanRow).where(SpanRow.trace_id == refused.headers["X-Request-ID"])
+        assert session.scalars(query).all() == []
+        assert [name for name in session.scalars(select(SpanRow.name)) if name.startswith("GET")] == []
 
 
 def test_another_projects_operation_has_no_trace_here(whole: Whole) -> None:
