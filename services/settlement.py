@@ -13,7 +13,7 @@ from sqlalchemy import Row, extract, update
 from db.models import Instance, OperationInstance, OperationRow, OperationStep
 from db.session import Tx
 from domain.errors import FenceLost
-from domain.lifecycle import Operation, ProvisioningStatus, Status
+from domain.lifecycle import Health, Operation, ProvisioningStatus, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, ErrorOrigin, Source, StepStatus
 from domain.work import Outcome
 from services.events import instance_event, launch_times
@@ -147,8 +147,13 @@ def _gone(tx: Tx, evidence: Evidence) -> dict[str, Any]:
 
 
 def _settled(tx: Tx, held: Held, outcome: Outcome) -> dict[str, Any]:
-    """What a confirmed step other than a delete leaves on the row."""
-    values: dict[str, Any] = {"status": Status(held.move.done)}
+    """What a confirmed step other than a delete leaves on the row: what was observed before it counts no more."""
+    values: dict[str, Any] = {
+        "status": Status(held.move.done),
+        "health": Health.UNKNOWN,
+        "health_reason": None,
+        "drift": None,
+    }
     verb = Operation(held.move.verb)
     if outcome.endpoint is not None:
         values["endpoint"] = outcome.endpoint
