@@ -128,8 +128,8 @@ function sayRefused(instance: Instance, label: string, key: string, error: unkno
   say({
     id: key,
     tone: "refused",
-    title: `${label} was refused`,
-    detail: [detail || title, help].filter(Boolean).join(" "),
+    title: `${label} was refused: ${title.charAt(0).toLowerCase()}${title.slice(1)}`,
+    detail: [detail, help].filter(Boolean).join(" "),
     ...(holder ? { link: { href: `/instances/${instance.name}`, text: "View what holds it" } } : {}),
   });
 }
