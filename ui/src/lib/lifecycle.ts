@@ -7,6 +7,8 @@ import { useQuery } from "@tanstack/react-query";
 
 import { lifecycleGet } from "@/api/client";
 
+import type { ParamsSchema } from "./schema";
+
 interface Move {
   operation: string;
   legal_from: string[];
@@ -18,6 +20,8 @@ interface OperationWord {
   name: string;
   label: string;
   available: boolean;
+  /** What it may be told; absent where nothing, or by an older server. */
+  params_schema?: ParamsSchema | null;
 }
 
 export interface Lifecycle {
@@ -28,6 +32,8 @@ export interface Lifecycle {
   final: ReadonlySet<string>;
   /** Where a new life settles: the status in which an endpoint answers. */
   up: ReadonlySet<string>;
+  /** What an operation may be told before it is sent. */
+  asked: ReadonlyMap<string, ParamsSchema>;
   /** Operations that end a life. */
   ending: ReadonlySet<string>;
 }
@@ -39,6 +45,7 @@ const NOTHING: Lifecycle = {
   inProgress: new Set(),
   final: new Set(),
   up: new Set(),
+  asked: new Map(),
   ending: new Set(),
 };
 
@@ -57,6 +64,7 @@ export function lifecycleOf(answer: { statuses: { name: string }[]; moves: Move[
     inProgress,
     final,
     up: new Set(moves.filter((move) => move.legal_from.length === 0).map((move) => move.done)),
+    asked: new Map(answer.operations.flatMap(({ name, params_schema }) => (params_schema?.properties ? [[name, params_schema] as const] : []))),
     ending: new Set(moves.filter((move) => final.has(move.done)).map((move) => move.operation)),
   };
 }

@@ -3,7 +3,9 @@
  * an operation leads when it needs more than a click. Everything unknown gets a default and works all the same.
  */
 
-import type { Health, Operation, Status } from "@/api/client";
+import type { Health, Operation, OperationStatus, StepStatus, Status } from "@/api/client";
+
+import type { ParamsSchema } from "./schema";
 
 export type Hue = "sky" | "emerald" | "slate" | "amber" | "violet" | "indigo" | "red" | "zinc";
 /** plain: settled and fine; moving: in progress; held: waits for somebody; alarm: needs somebody; gone: over. */
@@ -14,6 +16,8 @@ export interface Look {
   hue: Hue;
   voice: Voice;
   spins?: boolean;
+  /** What ends the sentence "12 s …". */
+  until?: string;
 }
 
 const STATUSES: Record<Status, Look> = {
@@ -55,6 +59,55 @@ const OPERATIONS: Partial<Record<Operation | "cancel", string>> = {
   cancel: "x",
 };
 
+/** How an operation itself stands. */
+const RESULTS: Record<OperationStatus, Look> = {
+  pending: { icon: "ring", hue: "sky", voice: "moving", spins: true },
+  running: { icon: "ring", hue: "sky", voice: "moving", spins: true },
+  succeeded: { icon: "check", hue: "emerald", voice: "plain", until: "until it was done" },
+  failed: { icon: "x", hue: "red", voice: "plain", until: "until it failed" },
+  cancelled: { icon: "gone", hue: "zinc", voice: "plain", until: "until it was cancelled" },
+};
+
+/** Operations that are not over, as the server's filter calls them. */
+export const OPEN_RESULTS: readonly OperationStatus[] = ["pending", "running"];
+export const OVER_RESULTS: readonly OperationStatus[] = ["succeeded", "failed", "cancelled"];
+
+const STEPS: Record<StepStatus, StepPhase> = { pending: "next", running: "now", done: "done", failed: "failed", skipped: "skipped" };
+
+export type StepPhase = "done" | "failed" | "now" | "next" | "skipped";
+
+export interface DisruptionLook {
+  text: string;
+  hue: Hue;
+  icon: string;
+  says: string;
+  hint: string;
+}
+
+/** What a change of a specification does to those who use it. */
+const DISRUPTIONS: Record<string, DisruptionLook> = {
+  none: { text: "None", hue: "zinc", icon: "check", says: "Nothing stops; only the record changes.", hint: "nothing stops" },
+  reload: { text: "Reload", hue: "indigo", icon: "sliders", says: "It is changed while it runs; connections stay.", hint: "a change needs no restart" },
+  restart: { text: "Restart", hue: "indigo", icon: "loop", says: "Each touched member restarts; its connections end.", hint: "a change restarts it" },
+  replace: { text: "Replace", hue: "amber", icon: "swap", says: "Each touched member is made anew in place of the old one.", hint: "a change replaces it" },
+};
+
+/** Where the server sends no schema for what an operation may be told: the fields asked for before it is sent. */
+const ASKED: Partial<Record<Operation, ParamsSchema>> = {
+  suspend: {
+    properties: {
+      delete_after_days: { type: "integer", minimum: 1, maximum: 3650, title: "Delete after", description: "days from now; kept until somebody decides when empty" },
+    },
+  },
+  maintenance_on: {
+    required: ["until"],
+    properties: {
+      until: { type: "string", format: "date-time", title: "Until", description: "when it should be over, in your time zone" },
+      note: { type: "string", maxLength: 200, title: "Note", description: "what for, for those who see it" },
+    },
+  },
+};
+
 /** Operations whose parameters are a whole specification: they lead to the editor. */
 const EDITED: ReadonlySet<string> = new Set<Operation>(["modify", "update"]);
 
@@ -77,6 +130,44 @@ export function healthIcon(health: string): string {
 
 export function operationIcon(action: string): string {
   return own<string>(OPERATIONS, action) ?? "flow";
+}
+
+export function resultLook(status: string): Look {
+  return own<Look>(RESULTS, status) ?? UNKNOWN;
+}
+
+/** Accepted, and nothing has begun. */
+export function isWaiting(status: string | undefined): boolean {
+  return status === "pending";
+}
+
+/** Failed for good, whatever its workflow still listens to. */
+export function isFailure(status: string): boolean {
+  return resultLook(status).icon === RESULTS.failed.icon;
+}
+
+export function stepPhase(status: string): StepPhase {
+  return own<StepPhase>(STEPS, status) ?? "next";
+}
+
+export function disruptionLook(name: string): DisruptionLook | undefined {
+  return own<DisruptionLook>(DISRUPTIONS, name);
+}
+
+/** Whether the health wants a person's eyes. */
+export function ailing(health: string): boolean {
+  return health === "unreachable" || health === "degraded";
+}
+
+export function askedFor(action: string): ParamsSchema | undefined {
+  return own<ParamsSchema>(ASKED, action);
+}
+
+/** What is asked of many operations at once. */
+export const MANY_WAYS = { again: "retry", end: "cancel" } as const;
+
+export function isCancel(action: string): boolean {
+  return action === MANY_WAYS.end;
 }
 
 export function leadsToEditor(action: string): boolean {

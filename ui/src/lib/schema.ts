@@ -27,7 +27,7 @@ export interface ParamsSchema {
   $defs?: Record<string, FieldSchema>;
 }
 
-export type Kind = "boolean" | "number" | "choice" | "text" | "secret" | "json";
+export type Kind = "boolean" | "number" | "choice" | "text" | "secret" | "time" | "json";
 
 export interface Field {
   name: string;
@@ -57,6 +57,7 @@ function kindOf(schema: FieldSchema): Kind {
   if (schema.enum) return "choice";
   if (schema.type === "boolean") return "boolean";
   if (schema.type === "integer" || schema.type === "number") return "number";
+  if (schema.type === "string" && schema.format === "date-time") return "time";
   if (schema.type === "string") return schema.format === "password" || schema.writeOnly ? "secret" : "text";
   return "json";
 }
@@ -91,6 +92,7 @@ export function valueOf(field: Field, text: string): unknown {
   if (field.kind === "boolean") return text === "true";
   if (field.kind === "choice") return field.choices.find((choice) => String(choice) === text) ?? text;
   if (field.kind === "json") return parseJson(text);
+  if (field.kind === "time") return Number.isNaN(Date.parse(text)) ? text : new Date(text).toISOString();
   return text;
 }
 
@@ -111,6 +113,7 @@ export function textOf(value: unknown): string {
 export function complaint(field: Field, text: string): string | null {
   if (text === "") return field.required ? "is needed" : null;
   if (field.kind === "number") return numberComplaint(field, text);
+  if (field.kind === "time") return Number.isNaN(Date.parse(text)) ? "is not a time" : null;
   if (field.maxLength !== undefined && text.length > field.maxLength) return `at most ${field.maxLength} characters`;
   if (field.kind === "json" && typeof parseJson(text) === "string" && !text.startsWith('"')) return "is not valid JSON";
   return null;

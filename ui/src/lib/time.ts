@@ -55,6 +55,13 @@ export function day(time: string | number): string {
   return DAY.format(new Date(time));
 }
 
+const SHORT_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+
+/** A day of this year or the next, where the year goes without saying. */
+export function shortDay(time: string | number): string {
+  return SHORT_DAY.format(new Date(time));
+}
+
 export function absolute(time: string | number): string {
   return `${day(time)}, ${clock(time)} UTC`;
 }

@@ -2,7 +2,7 @@
 
 import { create } from "zustand";
 
-type Theme = "light" | "dark";
+export type Theme = "system" | "light" | "dark";
 type Density = "normal" | "compact";
 
 interface Ui {
@@ -22,7 +22,7 @@ interface Ui {
   close(): void;
 }
 
-function recall(key: string): string | null {
+export function recall(key: string): string | null {
   try {
     return localStorage.getItem(`berth.${key}`);
   } catch {
@@ -40,8 +40,7 @@ export function remember(key: string, value: string): void {
 
 function firstTheme(): Theme {
   const kept = recall("theme");
-  if (kept === "light" || kept === "dark") return kept;
-  return typeof matchMedia === "function" && matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  return kept === "light" || kept === "dark" ? kept : "system";
 }
 
 export const useUi = create<Ui>((set) => ({
@@ -53,7 +52,8 @@ export const useUi = create<Ui>((set) => ({
   creating: false,
   setTheme(theme) {
     remember("theme", theme);
-    document.documentElement.dataset["theme"] = theme;
+    if (theme === "system") delete document.documentElement.dataset["theme"];
+    else document.documentElement.dataset["theme"] = theme;
     set({ theme });
   },
   setDensity(density) {
@@ -70,3 +70,9 @@ export const useUi = create<Ui>((set) => ({
   openCreate: () => set({ creating: true }),
   close: () => set({ palette: false, help: false, creating: false }),
 }));
+
+/** What is on the screen just now, whoever decided it. */
+export function shownTheme(theme: Theme): "light" | "dark" {
+  if (theme !== "system") return theme;
+  return typeof matchMedia === "function" && matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}

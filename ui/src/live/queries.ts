@@ -4,6 +4,7 @@ import { QueryClient } from "@tanstack/react-query";
 
 import { type Instance, instancesGet, operationsGet, operationsList, type OperationForm } from "@/api/client";
 import { Refusal, worthRetrying } from "@/api/problems";
+import { OPEN_RESULTS } from "@/lib/look";
 
 import { held, markGone, takeOperations, takeRecords, useLink } from "./store";
 
@@ -32,6 +33,10 @@ export const keys = {
   hosts: ["hosts"] as const,
   providers: ["providers"] as const,
   blueprints: ["blueprints"] as const,
+  tokens: ["tokens"] as const,
+  deliveries: ["deliveries"] as const,
+  audit: ["audit"] as const,
+  orphans: ["orphans"] as const,
 };
 
 /** Seconds between looks: often while the link is down, now and then while it is up. */
@@ -72,7 +77,7 @@ export interface OpenOperations {
 /** Everything under way and everything that waits for somebody, the latter first as the server orders it. */
 export async function readOpenOperations(): Promise<OpenOperations> {
   const [open, waiting] = await Promise.all([
-    operationsList({ query: { status: ["pending", "running"], page_size: 200 } }),
+    operationsList({ query: { status: [...OPEN_RESULTS], page_size: 200 } }),
     operationsList({ query: { needs_you: true, page_size: 200 } }),
   ]);
   const items = [...new Map([...waiting.data.items, ...open.data.items].map((one) => [one.id, one])).values()];

@@ -42,7 +42,7 @@ function onLink(link: Link): void {
   const { link: before, setLink } = useLink.getState();
   setLink(link);
   if (link.state !== "live" || before.state === "live") return;
-  void queryClient.refetchQueries({ predicate: (query) => query.state.status === "error" || query.state.fetchFailureCount > 0 });
+  void queryClient.refetchQueries({ predicate: (query) => query.state.error !== null || query.state.fetchFailureCount > 0 });
 }
 
 function onIncoming(incoming: Incoming): void {

@@ -6,10 +6,12 @@ import { useLocation } from "wouter";
 
 import type { Action, Instance } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
-import { leadsToEditor } from "@/lib/look";
+import { askedFor, leadsToEditor } from "@/lib/look";
+import type { ParamsSchema } from "@/lib/schema";
 import { act } from "@/live/act";
 import { useAsk, useBehind } from "@/live/store";
 
+import { AskDialog } from "./AskDialog";
 import { Button } from "./Button";
 import { EndDialog } from "./EndDialog";
 import { Icon } from "./Icon";
@@ -17,6 +19,8 @@ import { Icon } from "./Icon";
 export interface Choice extends Action {
   /** Cannot be undone: asked again, red, apart. */
   ending: boolean;
+  /** What it may be told first. */
+  asked: ParamsSchema | undefined;
   /** Leads somewhere before anything happens. */
   more: boolean;
 }
@@ -25,7 +29,8 @@ export function useChoices(instance: Instance): Choice[] {
   const table = useLifecycle();
   return instance.allowed_actions.map((action) => {
     const ending = table.ending.has(action.action);
-    return { ...action, ending, more: ending || leadsToEditor(action.action) };
+    const asked = table.asked.get(action.action) ?? askedFor(action.action);
+    return { ...action, ending, asked, more: ending || asked !== undefined || leadsToEditor(action.action) };
   });
 }
 
@@ -40,11 +45,13 @@ export interface Doing {
 export function useDoing(instance: Instance): Doing {
   const [, navigate] = useLocation();
   const [ending, setEnding] = useState<Choice | null>(null);
+  const [telling, setTelling] = useState<Choice | null>(null);
   const ask = useAsk(instance.id);
   const behind = useBehind(instance.id);
   const run = (choice: Choice): void => {
     if (leadsToEditor(choice.action)) navigate(`/deployments/${instance.deployment_name}`);
     else if (choice.ending) setEnding(choice);
+    else if (choice.asked !== undefined) setTelling(choice);
     else void act(instance, choice.action);
   };
   const reason = (choice: Choice): string | null => {
@@ -56,8 +63,11 @@ export function useDoing(instance: Instance): Doing {
     run,
     reason,
     busy: (choice) => ask?.action === choice.action && ask.phase === "sent",
-    dialog: ending && (
-      <EndDialog instances={[instance]} choice={ending} onClose={() => setEnding(null)} onSure={() => void act(instance, ending.action)} />
+    dialog: (
+      <>
+        {ending && <EndDialog instances={[instance]} choice={ending} onClose={() => setEnding(null)} onSure={() => void act(instance, ending.action)} />}
+        {telling && <AskDialog name={instance.name} choice={telling} onClose={() => setTelling(null)} onSure={(params) => void act(instance, telling.action, params ? { params } : {})} />}
+      </>
     ),
   };
 }

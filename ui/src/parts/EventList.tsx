@@ -38,7 +38,7 @@ export function EventList({ events, named = false }: { events: readonly Event[];
 function sentenceOf(event: Event): string {
   const said = words(event.event_type.toLowerCase());
   const moved = event.from !== event.to && event.to ? `, ${event.from ? statusWord(event.from).toLowerCase() : "nothing"} → ${statusWord(event.to).toLowerCase()}` : "";
-  const cause = typeof event.data["error"] === "string" ? `: ${event.data["error"]}` : "";
+  const cause = typeof event.data.error === "string" ? `: ${event.data.error}` : "";
   const reason = event.reason ? `, reason ${event.reason.replaceAll("_", " ")}` : "";
   return said + moved + cause + reason;
 }

@@ -2,6 +2,7 @@
 
 import { type ReactNode, useId } from "react";
 
+import { disruptionLook } from "@/lib/look";
 import { complaint, type Field, textOf } from "@/lib/schema";
 
 import { Icon } from "./Icon";
@@ -48,19 +49,20 @@ interface SchemaFieldProps {
   error?: string | null | undefined;
   was?: string | null;
   locked?: boolean;
+  /** Where the field's own name is not what people call it. */
+  label?: string;
+  autoFocus?: boolean;
 }
 
-const EFFECTS: Record<string, string> = { restart: "a change restarts it", reload: "a change needs no restart", replace: "a change replaces it" };
-
-export function SchemaField({ field, text, onChange, error, was = null, locked = false }: SchemaFieldProps) {
+export function SchemaField({ field, text, onChange, error, was = null, locked = false, label = field.name, autoFocus = false }: SchemaFieldProps) {
   const own = text === "" ? null : complaint(field, text);
   const fallback = textOf(field.fallback);
-  const hint = [locked ? "fixed for life" : field.description, !locked && field.disruption && EFFECTS[field.disruption]].filter(Boolean).join("; ");
+  const hint = [locked ? "fixed for life" : field.description, !locked && field.disruption && disruptionLook(field.disruption)?.hint].filter(Boolean).join("; ");
   const select = field.kind === "choice" || field.kind === "boolean";
   return (
-    <FieldRow label={field.name} hint={hint} error={error ?? own} was={was} {...(select ? { icon: "down" } : {})}>
+    <FieldRow label={label} hint={hint} error={error ?? own} was={was} {...(select ? { icon: "down" } : {})}>
       {({ id, describedBy }) => {
-        const shared = { id, "aria-describedby": describedBy, "aria-invalid": Boolean(error ?? own), disabled: locked, required: field.required };
+        const shared = { id, "aria-describedby": describedBy, "aria-invalid": Boolean(error ?? own), disabled: locked, required: field.required, ...(autoFocus ? { "data-autofocus": "" } : {}) };
         if (select) {
           return (
             <select {...shared} value={text} onChange={(event) => onChange(event.target.value)}>
@@ -79,7 +81,7 @@ export function SchemaField({ field, text, onChange, error, was = null, locked =
         return (
           <input
             {...shared}
-            type={field.kind === "secret" ? "password" : "text"}
+            type={field.kind === "secret" ? "password" : field.kind === "time" ? "datetime-local" : "text"}
             inputMode={field.kind === "number" ? "decimal" : undefined}
             autoComplete={field.kind === "secret" ? "new-password" : "off"}
             spellCheck={false}

@@ -3,6 +3,15 @@
 import type { ReactNode } from "react";
 
 const PATHS: Record<string, ReactNode> = {
+  inbox: (
+    <><path d="M2.6 9.2v4h10.8v-4L11.4 3H4.6zM2.6 9.2h3.2a2.2 2.2 0 0 0 4.4 0h3.2"/></>
+  ),
+  list: (
+    <><path d="M6 4.2h7.4M6 8h7.4M6 11.8h7.4M2.6 4.2h.6M2.6 8h.6M2.6 11.8h.6"/></>
+  ),
+  lock: (
+    <><rect x="3.4" y="7" width="9.2" height="6.4" rx="1"/><path d="M5.4 7V5.2a2.6 2.6 0 0 1 5.2 0V7"/></>
+  ),
   mark: (
     <><path d="M2.6 4.6v8.8h10.8V4.6" strokeLinecap="butt" strokeLinejoin="miter"/><rect x="5.6" y="1.6" width="4.8" height="9" rx=".8" fill="var(--accent)" stroke="none"/></>
   ),

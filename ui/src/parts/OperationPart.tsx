@@ -3,6 +3,7 @@
 import type { OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { useLifecycle } from "@/lib/lifecycle";
+import { resultLook } from "@/lib/look";
 import { duration, secondsBetween } from "@/lib/time";
 
 import { Out } from "./Button";
@@ -46,8 +47,6 @@ export function TemporalLink({ url, text = "Workflow in Temporal" }: { url: stri
   );
 }
 
-const ENDS: Record<string, string> = { succeeded: "until it was done", failed: "until it failed", cancelled: "until it was cancelled" };
-
 function ElapsedLine({ operation }: { operation: OperationForm }) {
   const now = useNow();
   if (operation.started_at === null || operation.started_at === undefined) {
@@ -60,7 +59,7 @@ function ElapsedLine({ operation }: { operation: OperationForm }) {
     <p className="elapsed">
       <Figures of={operation.done ? duration(seconds) : duration(Math.floor(seconds))} />
       <span className={late === "fine" ? "usual muted" : "usual late"}>
-        {operation.done ? (ENDS[operation.status] ?? operation.status) : late === "stuck" ? "elapsed, past its deadline" : late === "slow" ? "elapsed, slower than usual" : "elapsed"}
+        {operation.done ? resultLook(operation.status).until ?? operation.status : late === "stuck" ? "elapsed, past its deadline" : late === "slow" ? "elapsed, slower than usual" : "elapsed"}
         {usual && (
           <>
             , usually <Seconds of={usual.p50} />

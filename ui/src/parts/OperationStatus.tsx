@@ -1,26 +1,11 @@
 /** How an operation stands, in a word: solid when it is over, an alarm when it waits for somebody. */
 
-import type { OperationForm, OperationStatus } from "@/api/client";
-import { words } from "@/lib/look";
+import type { OperationForm } from "@/api/client";
+import { type Look, resultLook, words } from "@/lib/look";
 
 import { Icon, Spinner } from "./Icon";
 
-interface Mark {
-  icon: string;
-  hue: string;
-  voice: string;
-  spins?: boolean;
-}
-
-const MARKS: Record<OperationStatus, Mark> = {
-  pending: { icon: "ring", hue: "sky", voice: "moving", spins: true },
-  running: { icon: "ring", hue: "sky", voice: "moving", spins: true },
-  succeeded: { icon: "check", hue: "emerald", voice: "plain" },
-  failed: { icon: "x", hue: "red", voice: "plain" },
-  cancelled: { icon: "gone", hue: "zinc", voice: "plain" },
-};
-const DEFAULT: Mark = { icon: "unknown", hue: "zinc", voice: "plain" };
-const PARKED: Mark = { icon: "pause", hue: "red", voice: "alarm" };
+const PARKED: Look = { icon: "pause", hue: "red", voice: "alarm" };
 
 /** Failed, and its workflow still listens: the way on is a click away. */
 export function isParked(operation: OperationForm, now: number): boolean {
@@ -28,7 +13,7 @@ export function isParked(operation: OperationForm, now: number): boolean {
 }
 
 export function OperationStatusMark({ operation, parked = false }: { operation: OperationForm; parked?: boolean }) {
-  const mark = parked ? PARKED : Object.hasOwn(MARKS, operation.status) ? MARKS[operation.status] : DEFAULT;
+  const mark = parked ? PARKED : resultLook(operation.status);
   const waiting = !operation.done && !operation.started_at;
   return (
     <span className="status" data-hue={mark.hue} data-voice={mark.voice} data-pending={waiting ? "" : undefined}>

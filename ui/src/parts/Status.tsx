@@ -5,7 +5,7 @@ import { useEffect, useReducer } from "react";
 import type { Instance, OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { duringOf, useLifecycle } from "@/lib/lifecycle";
-import { statusLook, statusWord } from "@/lib/look";
+import { isWaiting, statusLook, statusWord, stepPhase } from "@/lib/look";
 import { age, secondsBetween } from "@/lib/time";
 import { useAsk, useBehind, useMoved } from "@/live/store";
 
@@ -89,7 +89,8 @@ export function useShown(instance: Instance): Shown {
   const inProgress = table.inProgress.has(instance.status);
   // An event ahead of its record says nothing of the operation that the old record names.
   const behind = useBehind(instance.id);
-  const waiting = !behind && instance.current_operation?.status === "pending" ? instance.current_operation.kind : null;
+  const current = behind ? null : instance.current_operation;
+  const waiting = current && isWaiting(current.status) ? current.kind : null;
   const wished = ask ? (ask.during ?? instance.status) : waiting === null || inProgress ? null : duringOf(table, waiting, instance.status);
   if (wished !== null && wished !== undefined) return { status: wished, pending: true, inProgress: true };
   return { status: instance.status, pending: false, inProgress };
@@ -97,7 +98,7 @@ export function useShown(instance: Instance): Shown {
 
 export function stepsOf(operation: OperationForm | undefined): Steps | null {
   if (operation === undefined || operation.done || operation.steps.length === 0) return null;
-  const done = operation.steps.filter((step) => step.status !== "pending" && step.status !== "running").length;
+  const done = operation.steps.filter((step) => !["now", "next"].includes(stepPhase(step.status))).length;
   return { done: Math.min(done, operation.steps.length - 1), total: operation.steps.length };
 }
 

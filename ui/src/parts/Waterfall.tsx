@@ -8,7 +8,7 @@ import { Icon, Spinner } from "./Icon";
 import { Figures, Seconds } from "./Time";
 import { type Segment, type StepRow, waterfallOf } from "./waterfallLayout";
 
-const WORDS: Record<StepRow["state"], string> = { done: "done", failed: "failed", now: "running", next: "not yet", skipped: "not reached" };
+const WORDS: Record<StepRow["state"], string> = { done: "done", failed: "failed", now: "under way", next: "not yet", skipped: "not reached" };
 const percent = (value: number): string => `${value.toFixed(2)}%`;
 
 export function Waterfall({ operation }: { operation: OperationForm }) {

@@ -1,6 +1,7 @@
 /** Where the bars of an operation's steps stand. Pure: times in, percentages out. */
 
 import type { OperationForm } from "@/api/client";
+import { type StepPhase, stepPhase } from "@/lib/look";
 
 export type SegmentKind = "done" | "failed" | "now" | "late" | "wait" | "next";
 
@@ -12,7 +13,7 @@ export interface Segment {
 
 export interface StepRow {
   title: string;
-  state: "done" | "failed" | "now" | "next" | "skipped";
+  state: StepPhase;
   attempts: number;
   segments: Segment[];
   /** The bracket: usual, p50 to p95. */
@@ -54,7 +55,7 @@ export function waterfallOf(operation: OperationForm, now: number): Waterfall {
 
 /** What is usually still to come, where that is known. */
 function ahead(steps: readonly Step[]): number {
-  return steps.filter((step) => step.status === "pending").reduce((sum, step) => sum + (step.usual?.p50 ?? 0), 0);
+  return steps.filter((step) => stepPhase(step.status) === "next").reduce((sum, step) => sum + (step.usual?.p50 ?? 0), 0);
 }
 
 class Placer {
@@ -79,10 +80,8 @@ class Placer {
   }
 }
 
-const STATES: Record<Step["status"], StepRow["state"]> = { pending: "next", running: "now", done: "done", failed: "failed", skipped: "skipped" };
-
 function rowOf(step: Step, place: Placer, end: number): StepRow {
-  const state = STATES[step.status] ?? "next";
+  const state = stepPhase(step.status);
   const first = step.attempts[0];
   const last = step.attempts.at(-1);
   const from = first ? place.seconds(first.started_at) : null;
@@ -117,20 +116,20 @@ function happened(step: Step, place: Placer, end: number): Segment[] {
     else segments.push(place.bar(attempt.error ? "failed" : running ? "now" : "done", from, to));
     before = to;
   }
-  const waiting = step.status === "running" && before !== null && step.attempts.at(-1)?.ended_at;
+  const waiting = stepPhase(step.status) === "now" && before !== null && step.attempts.at(-1)?.ended_at;
   if (waiting && before !== null) segments.push(place.bar("wait", before, place.seconds(new Date(end).toISOString())));
   return segments;
 }
 
 function toCome(step: Step, place: Placer): Segment[] {
-  if (step.status !== "pending" || !step.usual) return [];
+  if (stepPhase(step.status) !== "next" || !step.usual) return [];
   const from = place.next;
   place.next += step.usual.p50;
   return [place.bar("next", from, place.next)];
 }
 
 function bracket(step: Step, place: Placer, from: number | null): StepRow["usual"] {
-  if (!step.usual || (step.status !== "running" && step.status !== "pending")) return null;
+  if (!step.usual || !["now", "next"].includes(stepPhase(step.status))) return null;
   const start = from ?? place.next - step.usual.p50;
   const { left, width } = place.bar("next", start + step.usual.p50, start + step.usual.p95);
   return width > 0 ? { left, width } : null;

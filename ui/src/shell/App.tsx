@@ -23,6 +23,9 @@ const HistoryScreen = lazy(() => import("@/screens/history/HistoryScreen"));
 const RunScreen = lazy(() => import("@/screens/history/RunScreen"));
 const HostsScreen = lazy(() => import("@/screens/hosts/HostsScreen"));
 const StatisticsScreen = lazy(() => import("@/screens/statistics/StatisticsScreen"));
+const BillingScreen = lazy(() => import("@/screens/billing/BillingScreen"));
+const AuditScreen = lazy(() => import("@/screens/audit/AuditScreen"));
+const SettingsScreen = lazy(() => import("@/screens/settings/SettingsScreen"));
 const NotFound = lazy(() => import("./NotFound"));
 
 /** A code in the fragment signs in by itself; anything else asks. */
@@ -86,6 +89,9 @@ function Screens() {
             <Route path="/history/:id" component={RunScreen} />
             <Route path="/hosts" component={HostsScreen} />
             <Route path="/statistics" component={StatisticsScreen} />
+            <Route path="/billing" component={BillingScreen} />
+            <Route path="/audit" component={AuditScreen} />
+            <Route path="/settings" component={SettingsScreen} />
             <Route component={NotFound} />
           </Switch>
         </Suspense>

@@ -6,7 +6,8 @@ import { Link, useLocation } from "wouter";
 
 import { useSession } from "@/api/session";
 import { useNow } from "@/lib/clock";
-import { useUi } from "@/lib/ui";
+import { initials, useMe } from "@/lib/me";
+import { shownTheme, useUi } from "@/lib/ui";
 import { openOperationsQuery } from "@/live/queries";
 import { useLink } from "@/live/store";
 import { Button } from "@/parts/Button";
@@ -22,6 +23,13 @@ const SCREENS = [
   { href: "/statistics", text: "Statistics", icon: "chart", phone: false },
 ];
 
+/** What one needs seldom: behind the account, not in the way. */
+const OFFICE = [
+  { href: "/billing", text: "Billing deliveries", icon: "inbox" },
+  { href: "/audit", text: "Audit", icon: "list" },
+  { href: "/settings", text: "Settings and tokens", icon: "sliders" },
+];
+
 export function Bar() {
   const openPalette = useUi((ui) => ui.openPalette);
   return (
@@ -30,6 +38,7 @@ export function Bar() {
         <Icon name="mark" />
         Berth
       </Link>
+      <Project />
       <Navigation />
       <span className="grow" />
       <button className="jump" type="button" onClick={openPalette}>
@@ -47,7 +56,7 @@ export function Bar() {
 function Navigation() {
   const [location] = useLocation();
   const here = (href: string): boolean => location === href || location.startsWith(`${href}/`);
-  const more = SCREENS.filter((screen) => !screen.phone);
+  const more = [...SCREENS.filter((screen) => !screen.phone), ...OFFICE];
   return (
     <nav className="nav" aria-label="Main">
       {SCREENS.map(({ href, text, icon, phone }) => (
@@ -130,36 +139,47 @@ function LinkMark() {
 
 function ThemeButton() {
   const { theme, setTheme } = useUi();
-  const next = theme === "dark" ? "light" : "dark";
+  const next = shownTheme(theme) === "dark" ? "light" : "dark";
   return <Button kind="quiet" size="sm" icon="theme" label={`Switch to the ${next} theme`} onClick={() => setTheme(next)} />;
 }
 
+/** Which project all this is of. */
+function Project() {
+  const me = useMe();
+  return me === null ? null : <span className="env">{me.project}</span>;
+}
+
 function Account() {
-  const { density, setDensity, letters, setLetters, openHelp } = useUi();
+  const me = useMe();
   return (
     <Menu>
-      <MenuButton className="who" aria-label="Account and settings">
-        <Icon name="sliders" />
+      <MenuButton className="who" aria-label={me === null ? "Account and settings" : `Account and settings of ${me.principal}`}>
+        {me === null ? <Icon name="sliders" /> : initials(me.principal)}
       </MenuButton>
       <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 6, padding: 8 }}>
+        {me !== null && (
+          <p className="menu-title">
+            <b>{me.principal}</b>, {me.role} in {me.project}
+          </p>
+        )}
+        {OFFICE.map(({ href, text, icon }) => (
+          <MenuItem key={href}>
+            <Link href={href}>
+              <Icon name={icon} />
+              {text}
+            </Link>
+          </MenuItem>
+        ))}
         <MenuItem>
-          <button type="button" onClick={() => setDensity(density === "compact" ? "normal" : "compact")}>
-            {density === "compact" ? "Normal rows" : "Compact rows"}
-          </button>
-        </MenuItem>
-        <MenuItem>
-          <button type="button" onClick={() => setLetters(!letters)}>
-            {letters ? "Turn letter keys off" : "Turn letter keys on"}
-          </button>
-        </MenuItem>
-        <MenuItem>
-          <button type="button" onClick={openHelp}>
+          <button type="button" onClick={useUi.getState().openHelp}>
+            <Icon name="book" />
             Keys and help<kbd>?</kbd>
           </button>
         </MenuItem>
         <div className="rule" role="separator" />
         <MenuItem>
           <button type="button" onClick={() => useSession.getState().signOut()}>
+            <Icon name="out" />
             Sign out
           </button>
         </MenuItem>

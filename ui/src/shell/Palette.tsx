@@ -7,8 +7,8 @@ import { useLocation } from "wouter";
 
 import { type Instance, instancesList } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
-import { leadsToEditor, operationIcon, statusWord } from "@/lib/look";
-import { useUi } from "@/lib/ui";
+import { askedFor, leadsToEditor, operationIcon, statusWord } from "@/lib/look";
+import { shownTheme, useUi } from "@/lib/ui";
 import { act } from "@/live/act";
 import { useRevision } from "@/live/rows";
 import { held, takeRecords } from "@/live/store";
@@ -77,11 +77,11 @@ function useCommands(text: string): Command[] {
         .map((action): Command => ({
           id: `${instance.id}-${action.action}`,
           text: `${action.label} ${instance.name}`,
-          note: table.ending.has(action.action) ? "opens its page, where it is asked again" : leadsToEditor(action.action) ? "opens the editor" : "asks at once",
+          note: table.ending.has(action.action) || table.asked.has(action.action) || askedFor(action.action) ? "opens its page, where it is asked again" : leadsToEditor(action.action) ? "opens the editor" : "asks at once",
           icon: operationIcon(action.action),
           run: () => {
             if (leadsToEditor(action.action)) navigate(`/deployments/${instance.deployment_name}`);
-            else if (table.ending.has(action.action)) navigate(`/instances/${instance.name}`);
+            else if (table.ending.has(action.action) || table.asked.has(action.action) || askedFor(action.action)) navigate(`/instances/${instance.name}`);
             else {
               navigate(`/instances/${instance.name}`);
               void act(instance, action.action);
@@ -124,7 +124,7 @@ function useScreens(): Command[] {
     const ui = useUi.getState();
     const go = (text: string, icon: string, href: string): Command => ({ id: href, text, note: "Go", icon, run: () => navigate(href) });
     return [
-      { id: "create", text: "Create instance", note: "c", icon: "plus", run: ui.openCreate },
+      { id: "new", text: "Create instance", note: "c", icon: "plus", run: ui.openCreate },
       go("Instances", "rows", "/instances"),
       go("Needs you", "warn", "/instances?needs_you=true"),
       go("Operations", "flow", "/operations"),
@@ -132,7 +132,10 @@ function useScreens(): Command[] {
       go("History", "book", "/history"),
       go("Hosts and providers", "host", "/hosts"),
       go("Statistics", "chart", "/statistics"),
-      { id: "theme", text: "Switch theme", note: "", icon: "theme", run: () => ui.setTheme(useUi.getState().theme === "dark" ? "light" : "dark") },
+      go("Billing deliveries", "inbox", "/billing"),
+      go("Audit", "list", "/audit"),
+      go("Settings and tokens", "sliders", "/settings"),
+      { id: "theme", text: "Switch theme", note: "", icon: "theme", run: () => ui.setTheme(shownTheme(useUi.getState().theme) === "dark" ? "light" : "dark") },
       { id: "help", text: "Keys and help", note: "?", icon: "book", run: ui.openHelp },
     ];
   }, [navigate]);

@@ -97,7 +97,7 @@ function Editor({ deployment, reread }: { deployment: DeploymentForm; reread: ()
           <YamlPane deployment={deployment} drafting={drafting} lines={lines} />
         </section>
         <section className="plan" aria-labelledby="plan" data-of="plan">
-          <PlanPane planning={planning} drafting={drafting} version={deployment.version} />
+          <PlanPane planning={planning} drafting={drafting} version={deployment.version} members={new Set(deployment.instances.map((one) => one.name))} />
         </section>
       </div>
     </>

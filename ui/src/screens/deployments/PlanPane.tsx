@@ -2,6 +2,7 @@
 
 import type { Plan } from "@/api/client";
 import { tell } from "@/api/problems";
+import { disruptionLook } from "@/lib/look";
 import { textOf } from "@/lib/schema";
 import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
@@ -14,9 +15,11 @@ interface PlanPaneProps {
   planning: Planning;
   drafting: Drafting;
   version: number;
+  /** The members that exist; one that does not exist yet is drawn dashed. */
+  members: ReadonlySet<string>;
 }
 
-export function PlanPane({ planning, drafting, version }: PlanPaneProps) {
+export function PlanPane({ planning, drafting, version, members }: PlanPaneProps) {
   const { plan, madeAt, old, busy } = planning;
   const nothing = drafting.changes.length === 0;
   return (
@@ -42,7 +45,7 @@ export function PlanPane({ planning, drafting, version }: PlanPaneProps) {
           <Verdict plan={plan} />
           <Disruption plan={plan} />
           <Changes plan={plan} />
-          <Radius plan={plan} />
+          <Radius plan={plan} members={members} />
           <Checks plan={plan} />
         </div>
       )}
@@ -51,7 +54,7 @@ export function PlanPane({ planning, drafting, version }: PlanPaneProps) {
   );
 }
 
-function NoPlan({ planning, drafting, version }: PlanPaneProps) {
+function NoPlan({ planning, drafting, version }: Omit<PlanPaneProps, "members">) {
   const count = drafting.changes.length;
   return (
     <div className="block">
@@ -101,15 +104,8 @@ function Verdict({ plan }: { plan: Plan }) {
   );
 }
 
-const DISRUPTIONS: Record<string, { text: string; hue: string; icon: string; says: string }> = {
-  none: { text: "None", hue: "zinc", icon: "check", says: "Nothing stops; only the record changes." },
-  reload: { text: "Reload", hue: "indigo", icon: "sliders", says: "It is changed while it runs; connections stay." },
-  restart: { text: "Restart", hue: "indigo", icon: "loop", says: "Each touched member restarts; its connections end." },
-  replace: { text: "Replace", hue: "amber", icon: "swap", says: "Each touched member is made anew in place of the old one." },
-};
-
 function Disruption({ plan }: { plan: Plan }) {
-  const look = Object.hasOwn(DISRUPTIONS, plan.disruption) ? DISRUPTIONS[plan.disruption] : undefined;
+  const look = disruptionLook(plan.disruption);
   return (
     <div className="block">
       <h3>
@@ -151,7 +147,7 @@ function Changes({ plan }: { plan: Plan }) {
   );
 }
 
-function Radius({ plan }: { plan: Plan }) {
+function Radius({ plan, members }: { plan: Plan; members: ReadonlySet<string> }) {
   if (plan.steps.length === 0) return null;
   return (
     <div className="block">
@@ -160,7 +156,7 @@ function Radius({ plan }: { plan: Plan }) {
         {plan.steps.map((step) => (
           <li key={`${step.order}-${step.instance}`}>
             <span>
-              <span className="slot" data-new={step.does.startsWith("create") ? "" : undefined}>
+              <span className="slot" data-new={members.has(step.instance) ? undefined : ""}>
                 {step.instance}
               </span>
               {step.does}

@@ -13,6 +13,8 @@ import { Icon } from "@/parts/Icon";
 import { Bones, Empty, Failed } from "@/parts/States";
 import { Figures } from "@/parts/Time";
 
+import { OrphansPart } from "./OrphansPart";
+
 const COLUMNS: TableColumn<Host>[] = [
   { id: "name", title: "Host", width: "minmax(10rem, 1fr)", head: true, by: (host) => host.name, cell: (host) => <b title={host.id}>{host.name}</b> },
   { id: "state", title: "State", width: "10rem", by: (host) => (host.lost ? "lost" : "up"), cell: (host) => <HostState host={host} /> },
@@ -72,6 +74,7 @@ export default function HostsScreen() {
           ))}
         </ul>
       </section>
+      <OrphansPart />
     </>
   );
 }

@@ -5,6 +5,7 @@ import { textOf } from "@/lib/schema";
 import { LinkButton } from "@/parts/Button";
 import { CopyButton } from "@/parts/States";
 
+import { Protection } from "./Protection";
 import { SecretsPart } from "./SecretsPart";
 
 export function Config({ instance }: { instance: Instance }) {
@@ -28,6 +29,7 @@ export function Config({ instance }: { instance: Instance }) {
           </span>
         </header>
         <PendingChanges instance={instance} />
+        <Protection instance={instance} />
         {groups.map(([title, values]) => (
           <Group key={title} title={title} values={values} />
         ))}

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 
 import type { Instance } from "@/api/client";
+import { protectionOf } from "@/api/trust";
 import { words } from "@/lib/look";
 import { absolute } from "@/lib/time";
 import { CopyButton } from "@/parts/States";
@@ -13,7 +14,7 @@ import { Out } from "@/parts/Button";
 type Row = readonly [label: string, value: ReactNode];
 
 function present(rows: readonly (Row | null)[]): Row[] {
-  return rows.filter((row): row is Row => row !== null && row[1] !== null && row[1] !== "" && row[1] !== undefined);
+  return rows.filter((row): row is Row => row !== null && row[1] !== null && row[1] !== "" && row[1] !== false && row[1] !== undefined);
 }
 
 export function Facts({ instance }: { instance: Instance }) {
@@ -101,6 +102,7 @@ function state(instance: Instance): Row[] {
       </span>,
     ],
     ["Provisioning", <span key="provisioning" className={instance.provisioning_status === "failed" ? "fault-text" : undefined}>{instance.provisioning_status}</span>],
+    ["Deletion", protectionOf(instance) === true && "protected"],
     ["Billing", words(instance.billing_status).toLowerCase()],
     [
       "At provider",

@@ -2,9 +2,10 @@
 
 import { useState } from "react";
 
-import { freshKey, type Instance, type OperationForm, operationsAbort } from "@/api/client";
+import { freshKey, type Instance, type OperationError, type OperationForm, operationsAbort } from "@/api/client";
 import { tell } from "@/api/problems";
 import { useNow } from "@/lib/clock";
+import { stepPhase } from "@/lib/look";
 import { age, secondsBetween } from "@/lib/time";
 import { say } from "@/lib/toasts";
 import { readOperation } from "@/live/queries";
@@ -46,7 +47,7 @@ export function Fault({ instance, operation }: { instance: Instance; operation: 
 }
 
 function FailedStep({ operation }: { operation: OperationForm }) {
-  const index = operation.steps.findIndex((step) => step.status === "failed");
+  const index = operation.steps.findIndex((step) => stepPhase(step.status) === "failed");
   const step = operation.steps[index];
   if (step === undefined) return null;
   const first = step.attempts[0];
@@ -68,13 +69,11 @@ function FailedStep({ operation }: { operation: OperationForm }) {
   );
 }
 
-type OperationFault = NonNullable<OperationForm["error"]>;
-
 function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function Ledger({ error }: { error: OperationFault }) {
+function Ledger({ error }: { error: OperationError }) {
   return (
     <div className="ledger">
       <section>

@@ -13,7 +13,8 @@ import type { Held } from "@/live/merge";
 import { useNow } from "@/lib/clock";
 import { ActionButtons, useChoices } from "@/parts/Actions";
 import { LinkButton } from "@/parts/Button";
-import { HealthMark } from "@/parts/Health";
+import { HealthLine } from "@/parts/Health";
+import { Notices } from "@/parts/Notices";
 import { OperationPart } from "@/parts/OperationPart";
 import { Bones, Empty, Failed } from "@/parts/States";
 import { InstanceStatus, lateness, Stuck } from "@/parts/Status";
@@ -120,6 +121,7 @@ function Page({ held, stale }: { held: Held; stale: boolean }) {
   return (
     <div className={stale ? "stale" : undefined}>
       <Header held={held} operation={operation} failed={failed} />
+      {held.gone === null && <Notices instance={instance} />}
       <TabGroup selectedIndex={tab} onChange={(index) => setParams(index === 0 ? {} : { tab: TABS[index] ?? "" }, { replace: true })}>
         <TabList className="tabs" aria-label={instance.name}>
           {TABS.map((one) => (
@@ -154,7 +156,7 @@ function Header({ held, operation, failed }: { held: Held; operation: OperationF
         <h1>{instance.name}</h1>
         <InstanceStatus instance={instance} operation={operation} />
         {lateness(brief, now) === "stuck" && brief?.stuck_at && <Stuck since={brief.stuck_at} />}
-        {held.gone === null && <HealthMark instance={instance} prefix="Health" />}
+        {held.gone === null && <HealthLine instance={instance} />}
         <span className="grow" />
         {held.gone === null ? (
           <ActionButtons instance={instance} without={below ? [below] : []} />

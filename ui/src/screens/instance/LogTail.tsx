@@ -68,7 +68,7 @@ function wordsOf(log: Log, paused: boolean): string {
 }
 
 function levelOf(line: string): string | undefined {
-  if (/\b(ERROR|FATAL|PANIC|CRITICAL)\b/.test(line)) return "error";
+  if (/\b(ERROR|FATAL|PANIC|CRITICAL)\b/.test(line)) return "fault";
   return /\b(WARN|WARNING)\b/.test(line) ? "warn" : undefined;
 }
 

@@ -1,17 +1,15 @@
 /** What can be done with the picked rows: each button says to how many it applies. One request, a result per row. */
 
-import { Dialog, DialogBackdrop, DialogPanel, DialogTitle } from "@headlessui/react";
 import { useCallback, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Instance } from "@/api/client";
-import { tell } from "@/api/problems";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
-import { leadsToEditor } from "@/lib/look";
+import { askedFor, leadsToEditor } from "@/lib/look";
 import { actOnMany, type RowResult } from "@/live/act";
 import { held } from "@/live/store";
+import { BatchResults } from "@/parts/BatchResults";
 import { Button } from "@/parts/Button";
 import { EndDialog } from "@/parts/EndDialog";
-import { Icon, Spinner } from "@/parts/Icon";
 
 import { useSelection } from "./selection";
 
@@ -26,7 +24,7 @@ function choicesOf(instances: readonly Instance[], table: Lifecycle): BulkChoice
   const choices = new Map<string, BulkChoice>();
   for (const instance of instances) {
     for (const { action, label, button, enabled } of instance.allowed_actions) {
-      if (!button || leadsToEditor(action)) continue;
+      if (!button || leadsToEditor(action) || table.asked.has(action) || askedFor(action)) continue;
       const choice = choices.get(action) ?? { action, label, ending: table.ending.has(action), applies: [] };
       if (enabled) choice.applies.push(instance);
       choices.set(action, choice);
@@ -79,7 +77,7 @@ export function BulkBar() {
         </div>
       )}
       {ending && <EndDialog instances={ending.applies} choice={ending} onClose={() => setEnding(null)} onSure={() => void run(ending)} />}
-      {results && <Results {...results} onClose={() => setResults(null)} />}
+      {results && <BatchResults label={results.label} rows={results.rows.map(({ instance, error }) => ({ id: instance.id, name: instance.name, error }))} onClose={() => setResults(null)} />}
     </>
   );
 }
@@ -93,37 +91,5 @@ function BulkButton({ choice, busy, onRun }: { choice: BulkChoice; busy: boolean
         {choice.ending && "…"}
       </Button>
     </>
-  );
-}
-
-function Results({ label, rows, onClose }: { label: string; rows: RowResult[]; onClose: () => void }) {
-  const refused = rows.filter((row) => row.error !== null).length;
-  const accepted = rows.length - refused;
-  return (
-    <Dialog open onClose={onClose} className="overlay">
-      <DialogBackdrop className="backdrop" />
-      <div className="overlay-frame">
-        <DialogPanel className="dialog">
-          <DialogTitle as="h2">
-            {label} of {rows.length}: {accepted} under way, {refused} refused
-          </DialogTitle>
-          <ul className="effects scroll">
-            {[...rows].sort((a, b) => Number(b.error !== null) - Number(a.error !== null)).map((row) => (
-              <li key={row.instance.id}>
-                {row.error === null ? <Spinner /> : <Icon name="x" />}
-                <span>
-                  {row.instance.name}, {row.error === null ? <span className="muted">under way</span> : <span className="fault-text">{tell(row.error).detail}</span>}
-                </span>
-              </li>
-            ))}
-          </ul>
-          <div className="actions">
-            <Button onClick={onClose} data-autofocus="">
-              Close
-            </Button>
-          </div>
-        </DialogPanel>
-      </div>
-    </Dialog>
   );
 }

@@ -2,12 +2,14 @@
 
 import type { Instance, OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
-import { words } from "@/lib/look";
+import { healthReasonOf, holdOf, maintenanceOf } from "@/api/trust";
+import { ailing, isWaiting, words } from "@/lib/look";
 import { duration, secondsBetween } from "@/lib/time";
 import type { Held } from "@/live/merge";
 import { useAsk, useFlash } from "@/live/store";
+import { NoticeBrief } from "@/parts/Notices";
 import { InstanceStatus, lateness, Stuck } from "@/parts/Status";
-import { Elapsed, Figures, Seconds } from "@/parts/Time";
+import { Ago, Elapsed, Figures, Seconds } from "@/parts/Time";
 
 const FLASH_WORDS_MS = 10_000;
 
@@ -65,14 +67,31 @@ function Detail({ held, operation, now }: { held: Held; operation: OperationForm
   }
   const current = record.current_operation;
   if (current && !current.done) {
-    const message = operation?.progress.message ?? (current.status === "pending" ? "asked, not started yet" : null);
+    const message = operation?.progress.message ?? (isWaiting(current.status) ? "asked, not started yet" : null);
     return message === null ? null : <span className="detail">{lower(message)}</span>;
   }
   if (flash && now - flash.at < FLASH_WORDS_MS) return <span className="detail">{`changed by ${flash.actor} just now`}</span>;
+  if (holdOf(record) !== null || maintenanceOf(record)?.until) return <NoticeBrief instance={record} />;
+  if (ailing(record.health)) return <AilingDetail record={record} />;
   if (record.pending_changes.length > 0) {
     return <span className="proof" data-proof="none">{`${record.pending_changes.length} ${record.pending_changes.length === 1 ? "change" : "changes"} not applied`}</span>;
   }
   return null;
+}
+
+/** The status stays plain: what is wrong is said in words beside it. */
+function AilingDetail({ record }: { record: Instance }) {
+  const reason = healthReasonOf(record);
+  return (
+    <span className="detail" title={reason ?? undefined}>
+      {reason ?? "does not answer as it should"}
+      {record.health_checked_at && (
+        <>
+          , checked <Ago time={record.health_checked_at} /> ago
+        </>
+      )}
+    </span>
+  );
 }
 
 function GoneDetail({ record }: { record: Instance }) {

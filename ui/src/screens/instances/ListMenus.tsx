@@ -13,6 +13,7 @@ import { Icon } from "@/parts/Icon";
 import type { Line } from "./arrange";
 import { COLUMN_LOOKS, COLUMNS, useHiddenColumns } from "./columns";
 import type { InstanceFilter } from "./filters";
+import { ViewsMenu } from "./ViewsMenu";
 
 interface ListMenusProps {
   filter: InstanceFilter;
@@ -32,6 +33,7 @@ export function ListMenus({ filter, onChange, loadAll, lines }: ListMenusProps) 
   };
   return (
     <>
+      <ViewsMenu />
       <FilterMenu filter={filter} onChange={onChange} />
       <Menu>
         <MenuButton className="btn" data-kind="quiet">

@@ -5,6 +5,7 @@ import { lifecycleOf } from "@/lib/lifecycle";
 import type { Held } from "@/live/merge";
 
 import { arrange, hold, type Line } from "./arrange";
+import { viewsOf } from "./views";
 import { joinSearch, matches, paramsOf, splitSearch, viewOf } from "./filters";
 
 const table = lifecycleOf({
@@ -66,6 +67,14 @@ describe("an order that is held", () => {
   });
   it("moves nothing when nothing changed", () => {
     expect(hold(before, before).moves).toBe(0);
+  });
+});
+
+describe("views with a name", () => {
+  it("are taken from the browser only as far as they are views", () => {
+    expect(viewsOf('[{"name":"mine","search":"q=db"},{"name":4},null]')).toEqual([{ name: "mine", search: "q=db" }]);
+    expect(viewsOf("{")).toEqual([]);
+    expect(viewsOf(null)).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import type { OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { useLifecycle } from "@/lib/lifecycle";
+import { stepPhase } from "@/lib/look";
 import { duration, plain } from "@/lib/time";
 import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
@@ -16,7 +17,14 @@ import { Clock, Elapsed, Seconds } from "@/parts/Time";
 import { type Group, meterOf } from "./groups";
 import { useWays, type Way } from "./ways";
 
-export function OperationRow({ operation, group }: { operation: OperationForm; group: Group }) {
+interface RowProps {
+  operation: OperationForm;
+  group: Group;
+  picked: boolean;
+  onPick: (id: string) => void;
+}
+
+export function OperationRow({ operation, group, picked, onPick }: RowProps) {
   const label = useOperationLabel(operation.kind);
   const { ways, dialog } = useWays(operation, group);
   const why = whyOf(operation, group);
@@ -25,8 +33,10 @@ export function OperationRow({ operation, group }: { operation: OperationForm; g
   const title = `${label} ${operation.instance_names.length > 1 ? operation.deployment_name : subject}`;
   return (
     <>
-      <tr role="row" className={why ? "has-why" : undefined}>
-        <td role="cell" className="pick" />
+      <tr role="row" className={why ? "has-why" : undefined} data-selected={picked ? "" : undefined}>
+        <td role="cell" className="pick">
+          {group !== "finished" && <input type="checkbox" aria-label={`Select ${title}`} checked={picked} onChange={() => onPick(operation.id)} />}
+        </td>
         <th role="rowheader" scope="row">
           <Link className="name" href={`/operations/${operation.id}`} title={title}>
             {title}
@@ -62,7 +72,7 @@ export function OperationRow({ operation, group }: { operation: OperationForm; g
         </td>
       </tr>
       {why && (
-        <tr role="row" className="why">
+        <tr role="row" className="why" data-selected={picked ? "" : undefined}>
           <td role="cell">
             <p>{why}</p>
           </td>
@@ -95,7 +105,7 @@ function NowCell({ operation, group }: { operation: OperationForm; group: Group 
 }
 
 function failedStep(operation: OperationForm, group: Group): string {
-  const index = operation.steps.findIndex((step) => step.status === "failed");
+  const index = operation.steps.findIndex((step) => stepPhase(step.status) === "failed");
   const step = operation.steps[index];
   if (step && group === "parked") return `step ${index + 1}/${operation.steps.length}, ${step.title.charAt(0).toLowerCase()}${step.title.slice(1)}`;
   if (!operation.changed && operation.done && operation.error === null) return "nothing had to change";
@@ -103,7 +113,7 @@ function failedStep(operation: OperationForm, group: Group): string {
 }
 
 function triesOf(operation: OperationForm): string {
-  const step = operation.steps.find((one) => one.status === "failed") ?? operation.steps.find((one) => one.status === "running");
+  const step = operation.steps.find((one) => stepPhase(one.status) === "failed") ?? operation.steps.find((one) => stepPhase(one.status) === "now");
   const tries = step?.attempts.length ?? 0;
   return tries === 0 ? "" : `${tries}${{ 1: "st", 2: "nd", 3: "rd" }[tries] ?? "th"}`;
 }
@@ -133,7 +143,7 @@ function whyOf(operation: OperationForm, group: Group): string | null {
     return [operation.error?.message && sentence(operation.error.message), kept.length > 0 && `Kept for the retry: ${kept.join("; ")}.`].filter(Boolean).join(" ") || null;
   }
   if (group !== "stuck") return null;
-  const step = operation.steps.find((one) => one.status === "running");
+  const step = operation.steps.find((one) => stepPhase(one.status) === "now");
   const last = step?.attempts.findLast((attempt) => attempt.error)?.error;
   return `${step ? `“${step.title}” has` : "It has"} no confirmation yet and the deadline has passed.${last ? ` Last answer: ${last}.` : ""}`;
 }

@@ -1,11 +1,12 @@
 /** Everything under way and everything that waits for a person, the stuck first, each with its way out in place. */
 
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useSearchParams } from "wouter";
 
 import { type OperationForm, operationsList } from "@/api/client";
 import { useNow } from "@/lib/clock";
+import { isFailure, OVER_RESULTS } from "@/lib/look";
 import { keys, openOperationsQuery, useInterval } from "@/live/queries";
 import { takeOperations } from "@/live/store";
 import { Icon, Spinner } from "@/parts/Icon";
@@ -13,7 +14,7 @@ import { Bones, Command, Empty, Failed } from "@/parts/States";
 
 import { GROUPS, type Group, groupOf, type OperationFilter, wanted } from "./groups";
 import { OperationRow } from "./OperationRow";
-import { RetryAll } from "./RetryAll";
+import { OperationsBulk, RetryAll } from "./OperationsBulk";
 
 const FINISHED = 50;
 
@@ -23,7 +24,7 @@ function useOperations() {
   const recent = useQuery({
     queryKey: [...keys.operations, "finished"],
     queryFn: async () => {
-      const { data } = await operationsList({ query: { status: ["succeeded", "failed", "cancelled"], page_size: FINISHED } });
+      const { data } = await operationsList({ query: { status: [...OVER_RESULTS], page_size: FINISHED } });
       takeOperations(data.items);
       return data;
     },
@@ -48,6 +49,7 @@ export default function OperationsScreen() {
   useEffect(() => {
     document.title = "Operations · Berth";
   }, []);
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const sizes = countBy(items, now);
   const shown = items.filter((one) => wanted(one, filter, now));
   const error = open.error ?? recent.error;
@@ -71,9 +73,9 @@ export default function OperationsScreen() {
         <Chip on={filter.group === "open"} onClick={() => change({ group: "open" })} text="All" count={items.length} />
         <Chip on={filter.group === "stuck"} onClick={() => change({ group: "stuck" })} text="Stuck" count={sizes.stuck} alarm={sizes.stuck > 0} />
         <Chip on={filter.group === "parked"} onClick={() => change({ group: "parked" })} text="Parked" count={sizes.parked} hue="red" icon={<Icon name="pause" />} />
-        <Chip on={filter.group === "running"} onClick={() => change({ group: "running" })} text="Running" count={sizes.running} hue="sky" icon={sizes.running > 0 ? <Spinner /> : <Icon name="ring" />} />
+        <Chip on={filter.group === "moving"} onClick={() => change({ group: "moving" })} text="Running" count={sizes.moving} hue="sky" icon={sizes.moving > 0 ? <Spinner /> : <Icon name="ring" />} />
         <span className="cut" />
-        <Chip on={filter.group === "failed"} onClick={() => change({ group: "failed" })} text="Failed lately" count={items.filter((one) => one.status === "failed").length} hue="red" icon={<Icon name="x" />} />
+        <Chip on={filter.group === "failed"} onClick={() => change({ group: "failed" })} text="Failed lately" count={items.filter((one) => isFailure(one.status)).length} hue="red" icon={<Icon name="x" />} />
         <span className="end">times in UTC</span>
       </div>
       {error !== null && <Failed what="The operations could not be read" error={error} asOf={open.dataUpdatedAt || null} onRetry={() => void open.refetch()} />}
@@ -82,19 +84,20 @@ export default function OperationsScreen() {
       ) : shown.length === 0 ? (
         <Nothing any={items.length > 0} onClear={() => change({ q: "", group: "open" })} />
       ) : (
-        <Table operations={shown} now={now} />
+        <Table operations={shown} now={now} picked={picked} onPick={setPicked} />
       )}
       <p className="foot">
         <span>
           {sizes.finished} finished of the last {FINISHED} shown
         </span>
       </p>
+      <OperationsBulk picked={shown.filter((one) => picked.has(one.id))} now={now} onClear={() => setPicked(new Set())} />
     </>
   );
 }
 
 function countBy(items: readonly OperationForm[], now: number): Record<Group, number> {
-  const sizes: Record<Group, number> = { stuck: 0, parked: 0, running: 0, finished: 0 };
+  const sizes: Record<Group, number> = { stuck: 0, parked: 0, moving: 0, finished: 0 };
   for (const one of items) sizes[groupOf(one, now)] += 1;
   return sizes;
 }
@@ -118,13 +121,30 @@ function Chip({ on, text, count, onClick, hue, icon, alarm = false }: ChipProps)
   );
 }
 
-function Table({ operations, now }: { operations: readonly OperationForm[]; now: number }) {
+interface TableProps {
+  operations: readonly OperationForm[];
+  now: number;
+  picked: ReadonlySet<string>;
+  onPick: (picked: ReadonlySet<string>) => void;
+}
+
+function Table({ operations, now, picked, onPick }: TableProps) {
+  // What is over cannot be asked for anything.
+  const able = operations.filter((one) => groupOf(one, now) !== "finished");
+  const all = able.length > 0 && able.every((one) => picked.has(one.id));
+  const toggle = (id: string): void => {
+    const next = new Set(picked);
+    if (!next.delete(id)) next.add(id);
+    onPick(next);
+  };
   return (
     <table className="list" id="operations" role="table">
       <caption className="sr">Operations, those that need a person first</caption>
       <thead role="rowgroup">
         <tr role="row">
-          <td role="cell" className="pick" />
+          <td role="cell" className="pick">
+            {able.length > 0 && <input type="checkbox" aria-label="Select all that are not over" checked={all} onChange={() => onPick(new Set(all ? [] : able.map((one) => one.id)))} />}
+          </td>
           <th role="columnheader" scope="col">Operation</th>
           <th role="columnheader" scope="col">Now</th>
           <th role="columnheader" scope="col" className="num">Elapsed</th>
@@ -148,7 +168,7 @@ function Table({ operations, now }: { operations: readonly OperationForm[]; now:
               </th>
             </tr>
             {own.map((operation) => (
-              <OperationRow key={operation.id} operation={operation} group={key} />
+              <OperationRow key={operation.id} operation={operation} group={key} picked={picked.has(operation.id)} onPick={toggle} />
             ))}
           </tbody>
         );

@@ -11,7 +11,7 @@ const operation = (more: Partial<OperationForm>): OperationForm =>
 
 describe("the groups of the operations screen", () => {
   it("are decided by deadline, listening and end", () => {
-    expect(groupOf(operation({}), NOW)).toBe("running");
+    expect(groupOf(operation({}), NOW)).toBe("moving");
     expect(groupOf(operation({ stuck_at: at(-1) }), NOW)).toBe("stuck");
     expect(groupOf(operation({ done: true, needs_you: true, status: "failed", parked_until: at(60) }), NOW)).toBe("parked");
     expect(groupOf(operation({ done: true, needs_you: true, status: "failed", parked_until: at(-60) }), NOW)).toBe("finished");

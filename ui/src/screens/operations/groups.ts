@@ -1,22 +1,23 @@
 /** Stuck first, then parked, then what runs, then what has just ended. Pure. */
 
 import type { OperationForm } from "@/api/client";
+import { isFailure } from "@/lib/look";
 import { isParked } from "@/parts/OperationStatus";
 import { lateness } from "@/parts/Status";
 
-export type Group = "stuck" | "parked" | "running" | "finished";
+export type Group = "stuck" | "parked" | "moving" | "finished";
 
 export const GROUPS: readonly { key: Group; title: string; note: string }[] = [
   { key: "stuck", title: "Stuck", note: "past their deadline, no confirmation" },
   { key: "parked", title: "Parked", note: "failed, waiting for you" },
-  { key: "running", title: "Running", note: "" },
+  { key: "moving", title: "Running", note: "" },
   { key: "finished", title: "Finished", note: "" },
 ];
 
 export function groupOf(operation: OperationForm, now: number): Group {
   if (lateness(operation, now) === "stuck") return "stuck";
   if (isParked(operation, now)) return "parked";
-  return operation.done ? "finished" : "running";
+  return operation.done ? "finished" : "moving";
 }
 
 export interface OperationFilter {
@@ -29,7 +30,7 @@ export function wanted(operation: OperationForm, filter: OperationFilter, now: n
   const text = [operation.kind, operation.deployment_name, operation.actor, operation.id, ...operation.instance_names].join(" ").toLowerCase();
   if (!text.includes(filter.q.toLowerCase())) return false;
   if (filter.group === "open") return true;
-  if (filter.group === "failed") return operation.status === "failed";
+  if (filter.group === "failed") return isFailure(operation.status);
   return group === filter.group;
 }
 
@@ -50,7 +51,7 @@ export function meterOf(operation: OperationForm, now: number): Meter | null {
   const over = !operation.done && deadline !== null && elapsed > deadline;
   const scale = Math.max(usual ? Math.min(usual.p95 * 1.6, deadline ?? Infinity) : (deadline ?? elapsed), operation.done ? elapsed : 0, 0.001);
   const at = (seconds: number): number => Math.min(100, Math.max(0, (seconds / scale) * 100));
-  const failed = operation.done && operation.status === "failed";
+  const failed = operation.done && isFailure(operation.status);
   const limit = usual && !operation.done && elapsed > usual.p95 ? usual.p95 : null;
   const bars: Meter["bars"] = over
     ? [{ kind: "failed", left: 0, width: 100 }]

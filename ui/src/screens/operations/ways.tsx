@@ -6,6 +6,7 @@ import { useState } from "react";
 import { freshKey, type Instance, type OperationForm, operationsAbort, operationsCancel, operationsRetry } from "@/api/client";
 import { tell } from "@/api/problems";
 import { useLifecycle } from "@/lib/lifecycle";
+import { isCancel } from "@/lib/look";
 import { say } from "@/lib/toasts";
 import { act } from "@/live/act";
 import { keys, queryClient, readInstance, readOperation } from "@/live/queries";
@@ -58,16 +59,12 @@ export function useWays(operation: OperationForm, group: Group): { ways: Way[]; 
   const ways: Way[] = [];
   if (group === "parked") ways.push(way("Retry", operationsRetry, true), way("Abort", operationsAbort, false));
   if (!operation.done) ways.push(way("Cancel", operationsCancel, group === "stuck", operation.cancel_requested ? "Cancelling was asked already" : null));
-  for (const action of stuck?.allowed_actions.filter((one) => one.button && one.enabled && !sameAsCancel(one.action)) ?? []) {
+  for (const action of stuck?.allowed_actions.filter((one) => one.button && one.enabled && !isCancel(one.action)) ?? []) {
     const ends = table.ending.has(action.action);
     ways.push({ label: action.label, main: false, ending: ends, reason: null, busy: false, run: () => (ends ? setEnding(action) : stuck && void act(stuck, action.action)) });
   }
   const dialog = ending && stuck && <EndDialog instances={[stuck]} choice={ending} onClose={() => setEnding(null)} onSure={() => void act(stuck, ending.action)} />;
   return { ways, dialog };
-}
-
-function sameAsCancel(action: string): boolean {
-  return action === "cancel";
 }
 
 /** Only a stuck row needs the instance's own buttons. */

@@ -1,0 +1,145 @@
+/** Who did what, and who tried: for administrators. The filters live in the address. */
+
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { useSearchParams } from "wouter";
+
+import { Refusal } from "@/api/problems";
+import { type AuditEntry, isAbsent, readAudit } from "@/api/trust";
+import { lack, useMe } from "@/lib/me";
+import { words } from "@/lib/look";
+import { textOf } from "@/lib/schema";
+import { day } from "@/lib/time";
+import { keys } from "@/live/queries";
+import { Button } from "@/parts/Button";
+import { DataTable, type TableColumn } from "@/parts/DataTable";
+import { Icon } from "@/parts/Icon";
+import { Bones, Empty, Failed } from "@/parts/States";
+import { Clock } from "@/parts/Time";
+
+const SPANS: [hours: number, text: string][] = [
+  [1, "the last hour"],
+  [24, "the last day"],
+  [24 * 7, "the last week"],
+  [0, "all that is kept"],
+];
+const OUTCOMES = ["allowed", "refused"];
+
+export default function AuditScreen() {
+  const me = useMe();
+  const refused = lack(me, "admin");
+  const [params, setParams] = useSearchParams();
+  const filter = { actor: params.get("actor") ?? "", action: params.get("action") ?? "", outcome: params.get("outcome") ?? "", hours: Number(params.get("hours") ?? "24") };
+  const change = (next: Partial<typeof filter>): void => {
+    const all = { ...filter, ...next };
+    const said = Object.entries({ actor: all.actor, action: all.action, outcome: all.outcome, hours: all.hours === 24 ? "" : String(all.hours) });
+    setParams(Object.fromEntries(said.filter(([, value]) => value !== "")), { replace: true });
+  };
+  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch, dataUpdatedAt } = useInfiniteQuery({
+    queryKey: [...keys.audit, filter],
+    queryFn: ({ pageParam }) => readAudit(queryOf(filter, pageParam)),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_page_token ?? null,
+    placeholderData: (before) => before,
+    enabled: refused === null,
+    retry: (count, failure) => !(failure instanceof Refusal) && count < 2,
+  });
+  useEffect(() => {
+    document.title = "Audit · Berth";
+  }, []);
+  const rows = data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <>
+      <div className="head">
+        <h1>Audit</h1>
+        <Search label="Who" value={filter.actor} onChange={(actor) => change({ actor })} first />
+        <Search label="What" value={filter.action} onChange={(action) => change({ action })} />
+        <span className="grow" />
+        <label className="field short">
+          <span className="sr">Since</span>
+          <select value={filter.hours} onChange={(event) => change({ hours: Number(event.target.value) })}>
+            {SPANS.map(([hours, text]) => (
+              <option key={hours} value={hours}>
+                {text}
+              </option>
+            ))}
+          </select>
+          <Icon name="down" />
+        </label>
+      </div>
+      <div className="filters" role="group" aria-label="Filter by outcome">
+        <button type="button" className="chip" aria-pressed={filter.outcome === ""} onClick={() => change({ outcome: "" })}>
+          All
+        </button>
+        {OUTCOMES.map((outcome) => (
+          <button key={outcome} type="button" className="chip" aria-pressed={filter.outcome === outcome} onClick={() => change({ outcome: filter.outcome === outcome ? "" : outcome })}>
+            {words(outcome)}
+          </button>
+        ))}
+        <span className="end">times in UTC</span>
+      </div>
+      {refused !== null && (
+        <Empty title="The audit trail is for administrators">
+          <p className="muted">{refused}.</p>
+        </Empty>
+      )}
+      {error && !isAbsent(error) && <Failed what="The audit trail could not be read" error={error} asOf={dataUpdatedAt || null} onRetry={() => void refetch()} />}
+      {isPending && !error && refused === null && <Bones label="Loading the audit trail" cols="1rem 9rem 9rem 14rem 1fr" />}
+      {((data && rows.length === 0) || (error && isAbsent(error))) && (
+        <Empty title="Nothing was written down here">
+          <p className="muted">Every change, every refusal and every look at a secret is written down with who asked.</p>
+        </Empty>
+      )}
+      {rows.length > 0 && <DataTable label="Audit trail, the latest first" rows={rows} columns={COLUMNS} keyOf={(row) => String(row.id)} stale={Boolean(error)} />}
+      {hasNextPage && (
+        <div className="foot">
+          <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            Earlier
+          </Button>
+        </div>
+      )}
+    </>
+  );
+}
+
+function queryOf(filter: { actor: string; action: string; outcome: string; hours: number }, page: string | null): Record<string, string | number> {
+  const since = filter.hours === 0 ? "" : new Date(Math.floor(Date.now() / 60_000) * 60_000 - filter.hours * 3_600_000).toISOString();
+  const said = Object.entries({ actor: filter.actor, action: filter.action, outcome: filter.outcome, since, page_token: page ?? "" });
+  return { page_size: 100, ...Object.fromEntries(said.filter(([, value]) => value !== "")) };
+}
+
+function Search({ label, value, onChange, first = false }: { label: string; value: string; onChange: (value: string) => void; first?: boolean }) {
+  return (
+    <label className="field short">
+      <Icon name="search" />
+      <span className="sr">{label}, exactly</span>
+      <input {...(first ? { "data-search": "" } : {})} type="search" placeholder={label} value={value} spellCheck={false} autoComplete="off" onChange={(event) => onChange(event.target.value)} />
+    </label>
+  );
+}
+
+const COLUMNS: TableColumn<AuditEntry>[] = [
+  { id: "time", title: "When", width: "9.5rem", by: (row) => row.time, cell: (row) => <><Clock time={row.time} /> <span className="muted">{day(row.time).replace(/ \d{4}$/, "")}</span></> },
+  { id: "actor", title: "Who", width: "10rem", by: (row) => row.actor, cell: (row) => <span title={row.actor}>{row.actor} <span className="muted">{row.role}</span></span> },
+  { id: "action", title: "Did", width: "minmax(10rem, 1fr)", head: true, by: (row) => row.action, cell: (row) => <b title={row.action}>{row.action}</b> },
+  { id: "target", title: "To", width: "minmax(9rem, 1fr)", by: (row) => row.target ?? "", cell: (row) => <code title={row.target ?? undefined}>{row.target ?? ""}</code> },
+  { id: "outcome", title: "Outcome", width: "9rem", by: (row) => row.outcome, cell: (row) => <Outcome row={row} /> },
+  { id: "detail", title: "Detail", width: "minmax(8rem, 1.2fr)", wide: true, cell: (row) => <span title={textOf(row.detail)}>{brief(row.detail)}</span> },
+  { id: "trace", title: "Trace", width: "9rem", wide: true, cell: (row) => <code title={row.trace_id ?? undefined}>{row.trace_id ?? ""}</code> },
+];
+
+function brief(detail: unknown): string {
+  const text = textOf(detail);
+  return text === "{}" ? "" : text;
+}
+
+function Outcome({ row }: { row: AuditEntry }) {
+  const fine = row.status === null ? row.outcome === OUTCOMES[0] : row.status < 400;
+  return (
+    <span className="health" data-health={fine ? "healthy" : "unreachable"}>
+      <Icon name={fine ? "check" : "x"} />
+      {words(row.outcome)}
+      {row.status !== null && <span className="muted font-normal"> {row.status}</span>}
+    </span>
+  );
+}

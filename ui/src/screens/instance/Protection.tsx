@@ -1,0 +1,43 @@
+/** Deletion protection: a switch of the deployment, changed as any part of its specification, under its version. */
+
+import { useState } from "react";
+
+import { deploymentsModify, freshKey, type Instance } from "@/api/client";
+import { tell } from "@/api/problems";
+import { protectionOf } from "@/api/trust";
+import { announce } from "@/lib/announce";
+import { say } from "@/lib/toasts";
+import { readInstance } from "@/live/queries";
+import { Button } from "@/parts/Button";
+import { Icon } from "@/parts/Icon";
+
+export function Protection({ instance }: { instance: Instance }) {
+  const on = protectionOf(instance);
+  const [busy, setBusy] = useState(false);
+  if (on === undefined) return null;
+  const turn = async (): Promise<void> => {
+    setBusy(true);
+    try {
+      const body = { deletion_protection: !on } as Parameters<typeof deploymentsModify>[0]["body"];
+      await deploymentsModify({ path: { key: instance.deployment_id }, headers: { "Idempotency-Key": freshKey(), "If-Match": `"${instance.deployment_version}"` }, body });
+      announce(`Deletion protection of ${instance.deployment_name} turned ${on ? "off" : "on"}`);
+    } catch (error) {
+      const { detail, help } = tell(error);
+      say({ id: `protection-${instance.id}`, tone: "refused", title: "The protection was not changed", detail: [detail, help].filter(Boolean).join(" ") });
+    }
+    await readInstance(instance.id).catch(() => undefined);
+    setBusy(false);
+  };
+  return (
+    <div className="config-group">
+      <h3>Deletion protection</h3>
+      <p className="protection">
+        <Icon name="lock" />
+        <span>{on ? "On: it cannot be terminated before this is turned off." : "Off: whoever may terminate it can."}</span>
+        <Button size="sm" busy={busy} aria-pressed={on} onClick={() => void turn()}>
+          {on ? "Turn off" : "Turn on"}
+        </Button>
+      </p>
+    </div>
+  );
+}
