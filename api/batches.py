@@ -1,30 +1,58 @@
-"""Many instances, one action: each is accepted or refused on its own, in one request."""
+"""Many instances or operations, one action: each is accepted or refused on its own, in one request."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from api.commands import Wish, on_instance
+from api.commands import abort_listener, on_instance, on_operation
 from api.dependencies import now
+from api.doors import Wish
 from api.errors import problem_of
-from api.filters import labels
+from api.filters import labels, words
 from api.parts import Parts
 from api.problems import problem_form
 from db.queries import instances, operations
 from db.queries.instances import InstanceFilter
+from db.queries.operations import OperationFilter
 from domain.errors import BerthError
-from domain.lifecycle import Status
-from domain.specs import Ask
-from services.bodies import BatchBody, BatchFilter
+from domain.lifecycle import Operation, Status
+from domain.operations import OperationStatus
+from domain.specs import Accepted, Ask
+from services.bodies import BatchBody, BatchFilter, OperationBatchBody, OperationBatchFilter
 
 LARGEST = 200
+Door = Callable[[Ask, str], Accepted]
+"""What accepts one row, or refuses it."""
 
 
 def rows_of(parts: Parts, ask: Ask, wanted: BatchBody, wish: Wish) -> list[dict[str, Any]]:
     """A row per instance, in the order asked; the operations are read together at the end."""
     keys = wanted.ids if wanted.ids is not None else _found(parts, ask, wanted.filter or BatchFilter())
-    rows = [_row(parts, _own_key(ask, key), key, wish) for key in dict.fromkeys(keys)]
+    return _done(
+        parts,
+        [
+            _row(_own_key(ask, key), key, lambda a, k: on_instance(parts, a, k, wish)[1])
+            for key in dict.fromkeys(keys)
+        ],
+    )
+
+
+def operation_rows(parts: Parts, ask: Ask, wanted: OperationBatchBody) -> list[dict[str, Any]]:
+    """A row per operation, in the order asked: what was accepted, or what became of it."""
+    keys = (
+        wanted.ids if wanted.ids is not None else _operations(parts, ask, wanted.filter or OperationBatchFilter())
+    )
+    doors: dict[str, Door] = {
+        "cancel": lambda one, key: on_operation(parts, one, key, retry=False),
+        "retry": lambda one, key: on_operation(parts, one, key, retry=True),
+        "abort": lambda one, key: abort_listener(parts, one, key),
+    }
+    return _done(parts, [_row(_own_key(ask, key), key, doors[wanted.action]) for key in dict.fromkeys(keys)])
+
+
+def _done(parts: Parts, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     made = [row["operation_id"] for row in rows if "operation_id" in row]
     with parts.database.read() as session:
         found = list(operations.by_ids(session, made).values())
@@ -42,9 +70,9 @@ def _own_key(ask: Ask, key: str) -> Ask:
     return replace(ask, idempotency=replace(ask.idempotency, scope=f"{ask.idempotency.scope}#{key}"))
 
 
-def _row(parts: Parts, ask: Ask, key: str, wish: Wish) -> dict[str, Any]:
+def _row(ask: Ask, key: str, door: Door) -> dict[str, Any]:
     try:
-        _, accepted = on_instance(parts, ask, key, wish)
+        accepted = door(ask, key)
     except BerthError as error:
         form = problem_of(error)
         return {"id": key, "status": form["status"], "problem": problem_form(**form)}
@@ -63,4 +91,18 @@ def _found(parts: Parts, ask: Ask, wanted: BatchFilter) -> list[str]:
     )
     with parts.database.read() as session:
         rows, _ = instances.page(session, chosen, None, LARGEST)
+    return [row.id for row in rows]
+
+
+def _operations(parts: Parts, ask: Ask, wanted: OperationBatchFilter) -> list[str]:
+    chosen = OperationFilter(
+        ask.caller.project,
+        words(OperationStatus, wanted.status.split(","), "filter/status") if wanted.status else (),
+        words(Operation, [wanted.kind], "filter/kind")[0] if wanted.kind else None,
+        needs_you=wanted.needs_you,
+        text=wanted.q,
+        actor=wanted.actor,
+    )
+    with parts.database.read() as session:
+        rows, _ = operations.page(session, chosen, operations.Place(now()), LARGEST)
     return [row.id for row in rows]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.paging import DEFAULT_SIZE, LARGEST_SIZE
-from db.queries.instances import InstanceFilter
+from db.queries.audit import AuditFilter
+from db.queries.instances import InstanceFilter, Order, Sort
 from db.queries.operations import OperationFilter
 from db.queries.runs import RunFilter
 from domain.errors import FieldError, InvalidInput
 from domain.lifecycle import Health, Operation, Status
 from domain.operations import OperationStatus
+from services.audit import Outcome
 
 Word = TypeVar("Word", bound=StrEnum)
 Text = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -25,6 +27,7 @@ def _split(values: object) -> object:
 
 
 Words = Annotated[list[str], BeforeValidator(_split), Field(max_length=50)]
+Ids = Annotated[list[Text], BeforeValidator(_split), Field(max_length=LARGEST_SIZE)]
 
 
 class Page(BaseModel):
@@ -41,8 +44,23 @@ class Page(BaseModel):
         return min(self.page_size, LARGEST_SIZE)
 
 
+InstanceSort = Literal[
+    "name",
+    "-name",
+    "status",
+    "-status",
+    "created_at",
+    "-created_at",
+    "updated_at",
+    "-updated_at",
+    "health",
+    "-health",
+]
+MOST_ROWS = 1000
+
+
 class InstanceQuery(Page):
-    """Which instances."""
+    """Which instances, in which order."""
 
     status: Words = []
     blueprint: Text | None = None
@@ -50,8 +68,15 @@ class InstanceQuery(Page):
     health: Health | None = None
     deployment: Text | None = Field(None, description="Id or name.")
     label: Words = Field([], description="`key=value` or `key=value,key2=value2`: all of them.")
-    q: Text | None = Field(None, description="Part of the name.")
+    q: Text | None = Field(None, description="Part of the name, a label, the host, the blueprint or the error.")
     needs_you: bool | None = Field(None, description="In error, or busy for longer than its deadline.")
+    ids: Ids = Field([], description="Ids or names: these only.")
+    sort: InstanceSort = Field("-created_at", description="`-` is descending; ties by id.")
+
+    @property
+    def order(self) -> Order:
+        """As an order of the records."""
+        return Order(Sort(self.sort.removeprefix("-")), self.sort.startswith("-"))
 
     def wanted(self, project: str) -> InstanceFilter:
         """As a filter of the records. Raises `InvalidInput`."""
@@ -64,8 +89,20 @@ class InstanceQuery(Page):
             self.q,
             labels(self.label),
             self.needs_you,
-            nothing=self.health not in {None, Health.UNKNOWN},
+            self.health,
+            tuple(self.ids),
         )
+
+
+class RowQuery(InstanceQuery):
+    """Which instances, as rows: pages may be longer."""
+
+    page_size: int = Field(LARGEST_SIZE, ge=1, description=f"At most {MOST_ROWS}; more is taken as that.")
+
+    @property
+    def size(self) -> int:
+        """How many rows."""
+        return min(self.page_size, MOST_ROWS)
 
 
 class OperationQuery(Page):
@@ -78,6 +115,11 @@ class OperationQuery(Page):
     blueprint: Text | None = None
     provider: Text | None = None
     needs_you: bool | None = Field(None, description="Overdue, or failed and listening for a retry.")
+    q: Text | None = Field(
+        None, description="Part of its id, of a name it touches, of who asked, or of its error."
+    )
+    since: AwareDatetime | None = Field(None, description="Asked for at this time or later.")
+    actor: Text | None = Field(None, description="Who asked.")
 
     def wanted(self, project: str, instance_id: str | None) -> OperationFilter:
         """As a filter of the records; `instance` is looked up before. Raises `InvalidInput`."""
@@ -90,6 +132,9 @@ class OperationQuery(Page):
             self.blueprint,
             self.provider,
             self.needs_you,
+            self.q,
+            self.since,
+            self.actor,
         )
 
 
@@ -114,6 +159,20 @@ class RunQuery(Page):
         return RunFilter(
             project, self.name, self.q, self.instance_id, self.deployment_id, self.blueprint, self.provider
         )
+
+
+class AuditQuery(Page):
+    """Which entries of the audit trail."""
+
+    actor: Text | None = None
+    action: Text | None = None
+    outcome: Outcome | None = None
+    project: Text | None = None
+    since: AwareDatetime | None = Field(None, description="RFC 3339, with a zone.")
+
+    def wanted(self) -> AuditFilter:
+        """As a filter of the records."""
+        return AuditFilter(self.actor, self.action, self.outcome, self.project, self.since)
 
 
 LONGEST_CURSOR = 200

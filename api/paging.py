@@ -64,12 +64,17 @@ def opened(vault: Vault, *bound_to: str, token: str) -> str | None:
 
 def as_place(position: Position | None) -> dict[str, Any] | None:
     """A keyset position as a token holds it."""
-    return None if position is None else {"t": position.time.isoformat(), "i": position.id}
+    if position is None:
+        return None
+    value = position.value
+    return {"i": position.id} | ({"t": value.isoformat()} if isinstance(value, datetime) else {"v": value})
 
 
 def as_position(place: dict[str, Any] | None) -> Position | None:
     """And back."""
-    return None if place is None else Position(datetime.fromisoformat(place["t"]), place["i"])
+    if place is None:
+        return None
+    return Position(datetime.fromisoformat(place["t"]) if "t" in place else place["v"], place["i"])
 
 
 def page_form(items: list[dict[str, Any]], next_token: str | None, **more: Any) -> dict[str, Any]:

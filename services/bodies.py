@@ -103,6 +103,7 @@ class PatchBody(Body):
     members: int | None = Field(None, ge=1, le=MAX_MEMBERS)
     labels: dict[str, str | None] | None = None
     restart_policy: Annotated[RestartPolicy, Field(strict=False)] | None = None
+    deletion_protection: bool | None = None
 
 
 class DeploymentPatchBody(PatchBody):
@@ -121,6 +122,7 @@ class SpecBody(Body):
     restart_policy: Annotated[RestartPolicy, Field(strict=False)] = RestartPolicy.NEVER
     timeouts: TimeoutsBody = TimeoutsBody()
     database: DatabaseBody | None = None
+    deletion_protection: bool = Field(False, description="While it is set, nothing of it can be deleted.")
 
 
 class CreateBody(SpecBody):
@@ -140,7 +142,11 @@ class ActionBody(Body):
 
     action: str = Field(description="An operation's name, or a synonym of it.", examples=["stop"])
     reason: AskedReason | None = None
-    params: dict[str, Any] | None = Field(None, description="For `modify`: the merge patch.")
+    params: dict[str, Any] | None = Field(
+        None,
+        description="For `modify`: the merge patch. `stop`, `delete`: `{force}`. `suspend`: `{delete_after_days, "
+        "note}`. `maintenance_on`: `{from, until, note}`.",
+    )
 
 
 class ReasonBody(Body):
@@ -167,6 +173,24 @@ class BatchBody(Body):
     reason: AskedReason | None = None
     ids: list[str] | None = Field(None, min_length=1, max_length=200, description="Ids or names.")
     filter: BatchFilter | None = None
+
+
+class OperationBatchFilter(Body):
+    """Which operations a batch is for."""
+
+    status: str | None = None
+    kind: str | None = None
+    actor: str | None = None
+    needs_you: bool | None = None
+    q: str | None = None
+
+
+class OperationBatchBody(Body):
+    """One answer to many operations, named or found by a filter."""
+
+    action: Literal["cancel", "retry", "abort"] = Field(examples=["retry"])
+    ids: list[str] | None = Field(None, min_length=1, max_length=200, description="Ids.")
+    filter: OperationBatchFilter | None = None
 
 
 class LaunchBody(Body):
@@ -223,3 +247,23 @@ class LoginBody(Body):
     """The code of a login link."""
 
     code: str = Field(min_length=1, max_length=200)
+
+
+class TokenBody(Body):
+    """A token for a program."""
+
+    name: Name
+    role: Literal["viewer", "operator", "admin", "service"]
+    project: Name | None = Field(None, description="Absent: the project of the one who asks.")
+    expires_in_seconds: int = Field(ge=60, le=366 * 86_400)
+
+
+class LimitsBody(Body):
+    """What a project may have at once; null: as the installation says, -1: no limit."""
+
+    instances: int | None = Field(None, ge=-1, le=10**9)
+    cpu: float | None = Field(None, ge=-1, le=10**9)
+    memory_mb: int | None = Field(None, ge=-1, le=2**31 - 1)
+    disk_gb: int | None = Field(None, ge=-1, le=2**31 - 1)
+    unfinished_operations: int | None = Field(None, ge=-1, le=10**9)
+    sockets: int | None = Field(None, ge=-1, le=10**9)

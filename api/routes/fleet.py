@@ -13,12 +13,13 @@ from api.access import needs
 from api.answers import ok
 from api.asks import Place
 from api.dependencies import BodyDep, PartsDep, now
-from api.docs import takes
+from api.docs import VERSION, takes
 from api.parts import Parts
 from db.queries import figures
 from domain.access import Right
 from domain.errors import NotFound, Unavailable
 from domain.lifecycle import MOVES, Operation, Status
+from domain.needs import NEEDS
 from domain.operations import AVAILABLE, OPERATION_DETAILS
 from providers.entry import ProviderEntry
 from providers.registry import PROVIDERS
@@ -30,6 +31,7 @@ from services.placement import is_lost, is_silent
 from services.places import Reports, places, why_not_here
 from services.shapes import without_nulls
 from services.validation import parsed
+from services.views.actions import needs_form
 from services.views.common import iso, lifecycle_state
 
 router = APIRouter(tags=["fleet"])
@@ -45,6 +47,8 @@ async def lifecycle() -> Response:
             "moves": [_move(row) for row in MOVES],
             "statuses": [{"name": s.value, "lifecycle_state": lifecycle_state(s)} for s in Status],
             "operations": [_operation(operation) for operation in Operation],
+            "params": {action: needs.params for action, needs in NEEDS.items() if needs.params is not None},
+            "version": VERSION,
         }
     )
 
@@ -71,6 +75,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "synonyms": list(details.synonyms),
         "durable": details.durable,
         "available": operation in AVAILABLE,
+        "needs": needs_form(operation.value),
     }
 
 

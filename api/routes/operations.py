@@ -11,21 +11,23 @@ from fastapi.concurrency import run_in_threadpool
 from api import schemas
 from api.access import needs
 from api.answers import RETRY_SECONDS, ok
-from api.commands import on_operation
-from api.dependencies import AskDep, CallerDep, PartsDep, WaitQuery, now
+from api.batches import operation_rows
+from api.commands import abort_listener, on_operation
+from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, WaitQuery, now
+from api.docs import takes
 from api.filters import OperationQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
-from api.reading import find_operation, operation_form, printable_key
+from api.reading import operation_form, printable_key
 from api.routes.instances import accepted_instance
-from api.transactions import commit
 from api.wakeups import wait_for
 from db.queries import operations as queries
 from db.queries.operations import OperationFilter, Place
 from domain.access import Right
-from domain.errors import NotFound
+from domain.errors import FieldError, InvalidInput, NotFound
 from domain.specs import Caller
-from services.listening import abort as close_listener
+from services.bodies import OperationBatchBody
+from services.validation import parsed
 
 router = APIRouter(tags=["operations"])
 
@@ -125,7 +127,20 @@ def retry(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
 )
 def abort(parts: PartsDep, ask: AskDep, operation_id: str) -> Response:
     """Stop a failed operation from listening for a retry. It can be retried all the same."""
-    with parts.database.read() as session:
-        find_operation(session, ask.caller, operation_id)
-    commit(parts.database, lambda tx: close_listener(tx, ask, operation_id))
-    return accepted_instance(parts, ask.caller, operation_id)
+    made = abort_listener(parts, ask, operation_id)
+    return accepted_instance(parts, ask.caller, made.operation_id)
+
+
+@router.post(
+    "/operations:batch",
+    operation_id="operations_batch",
+    response_model=schemas.BatchResult,
+    openapi_extra=takes(OperationBatchBody),
+    dependencies=[needs(Right.OPERATE)],
+)
+def batch(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
+    """Cancel, retry or abort many; each row has its own outcome, and the answer is 200 whatever they are."""
+    wanted = parsed(OperationBatchBody, body)
+    if (wanted.ids is None) == (wanted.filter is None):
+        raise InvalidInput(FieldError("/ids", "name either ids or a filter"))
+    return ok({"items": operation_rows(parts, ask, wanted)})

@@ -5,7 +5,17 @@ Fields may be added; clients must tolerate what they do not know. Statuses are o
 
 from __future__ import annotations
 
-from api.schemas.access import AuditEntry, AuditList, Limits, Me, NewToken, Token, TokenList
+from api.schemas.access import (
+    AuditEntry,
+    AuditList,
+    Limits,
+    Me,
+    NewToken,
+    Project,
+    ProjectList,
+    Token,
+    TokenList,
+)
 from api.schemas.base import Change, FieldProblem, Form, Items, Link, Problem
 from api.schemas.deployments import (
     AcceptedDeployment,
@@ -23,11 +33,14 @@ from api.schemas.history import Event, EventList, History, Run, RunList
 from api.schemas.instances import (
     AcceptedInstance,
     Action,
+    ActionNeeds,
     AppliedSpec,
     BatchResult,
     BatchRow,
     Instance,
     InstanceList,
+    InstanceRow,
+    InstanceRowList,
     KeyRotation,
     Logs,
     Resources,
@@ -52,6 +65,7 @@ __all__ = [
     "AcceptedDeployment",
     "AcceptedInstance",
     "Action",
+    "ActionNeeds",
     "AppliedSpec",
     "AuditEntry",
     "AuditList",
@@ -70,6 +84,8 @@ __all__ = [
     "History",
     "Instance",
     "InstanceList",
+    "InstanceRow",
+    "InstanceRowList",
     "Items",
     "KeyRotation",
     "Limits",
@@ -89,6 +105,8 @@ __all__ = [
     "PlannedStep",
     "Problem",
     "Progress",
+    "Project",
+    "ProjectList",
     "Resources",
     "Run",
     "RunList",

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
 
 from api.schemas.base import Change, Form, Problem
 from api.schemas.operations import BriefOperation, OperationForm
+from domain.holds import HoldCause
 from domain.lifecycle import BillingStatus, Health, ProvisioningStatus, Role, Status
+from domain.needs import Confirm
+
+
+class ActionNeeds(Form):
+    """What an action needs from the person. `params`: where their JSON schema is; null: it takes none."""
+
+    confirm: Confirm
+    reason: Literal["none", "optional", "required"]
+    params: str | None
 
 
 class Action(Form):
@@ -17,6 +29,7 @@ class Action(Form):
     label: str
     button: bool
     enabled: bool
+    needs: ActionNeeds
     reason: str | None = None
 
 
@@ -45,6 +58,29 @@ class Spec(AppliedSpec):
     restart_policy: str
     timeouts: dict[str, float]
     database: dict[str, Any] | None
+
+
+class Hold(Form):
+    """A suspension that stands on the deployment."""
+
+    cause: HoldCause
+    by: str
+    since: datetime
+    note: str | None
+    deletes_at: datetime | None
+
+
+class MaintenanceForm(Form):
+    """A maintenance, planned or begun."""
+
+    model_config = ConfigDict(title="Maintenance")
+
+    begins: datetime = Field(alias="from")
+    until: datetime | None
+    by: str
+    since: datetime
+    note: str | None
+    begun: bool
 
 
 class Instance(Form):
@@ -99,6 +135,48 @@ class Instance(Form):
     created_at: datetime
     updated_at: datetime
     temporal_url: str | None
+
+
+class InstanceRow(Form):
+    """An instance in a table of many. `pending_changes`: whether there are some."""
+
+    id: str
+    instance_id: str
+    name: str
+    deployment_id: str
+    deployment_name: str
+    project: str
+    role: Role
+    blueprint: str
+    provider: str
+    host: str | None
+    host_id: str | None
+    labels: dict[str, str]
+    status: Status
+    lifecycle_state: str
+    provisioning_status: ProvisioningStatus
+    billing_status: BillingStatus
+    health: Health
+    health_checked_at: datetime | None
+    provider_state: str | None
+    error_code: str | None
+    error_message: str | None
+    error_origin: str | None
+    endpoint: str | None
+    pending_changes: bool
+    version: int
+    current_operation: BriefOperation | None
+    allowed_actions: list[Action]
+    created_at: datetime
+    updated_at: datetime
+
+
+class InstanceRowList(Form):
+    """A page of rows."""
+
+    items: list[InstanceRow]
+    counts: dict[str, int]
+    next_page_token: str | None = None
 
 
 class InstanceList(Form):

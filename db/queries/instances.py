@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from db.models import Deployment, Host, Instance, InstanceRun, OperationRow
 from db.queries.pages import Keyset, Position, Record, like_pattern
-from domain.lifecycle import Status
+from domain.health import STALE_AFTER
+from domain.lifecycle import IN_PROGRESS, Health, Status
 from domain.operations import OperationStatus
 
-_KEYSET = Keyset(Instance.created_at, Instance.id)
 _COLUMNS = (
     *Instance.__table__.columns,
     Deployment.name.label("deployment_name"),
@@ -24,6 +25,7 @@ _COLUMNS = (
     Deployment.restart_policy.label("restart_policy"),
     Deployment.timeouts.label("timeouts"),
     Deployment.database.label("database"),
+    Deployment.deletion_protection,
     Deployment.generation.label("generation"),
     Deployment.version.label("deployment_version"),
     Host.name.label("host_name"),
@@ -39,25 +41,28 @@ class InstanceFilter:
     blueprint: str | None = None
     provider: str | None = None
     deployment: str | None = None
-    name_part: str | None = None
+    text: str | None = None
+    """Part of the name, a label, the host, the blueprint or the error."""
     labels: Mapping[str, str] = field(default_factory=dict)
     needs_you: bool | None = None
-    nothing: bool = False
-    """The filter asks for what no instance has."""
+    health: Health | None = None
+    ids: tuple[str, ...] = ()
 
     def scope(self) -> list[ColumnElement[bool]]:
         """The conditions without the status part, for the counts."""
         conditions: list[ColumnElement[bool]] = [Instance.project == self.project]
-        if self.nothing:
-            conditions.append(Instance.id.is_(None))
+        if self.health is not None:
+            conditions.append(_health() == self.health.value)
+        if self.ids:
+            conditions.append(or_(Instance.id.in_(self.ids), Instance.name.in_(self.ids)))
         if self.blueprint is not None:
             conditions.append(Instance.blueprint == self.blueprint)
         if self.provider is not None:
             conditions.append(Instance.provider == self.provider)
         if self.deployment is not None:
             conditions.append(_of_deployment(self.project, self.deployment))
-        if self.name_part is not None:
-            conditions.append(Instance.name.like(like_pattern(self.name_part), escape="\\"))
+        if self.text is not None:
+            conditions.append(_mentions(self.text))
         if self.labels:
             conditions.append(Instance.labels.contains(dict(self.labels)))
         return conditions
@@ -81,6 +86,52 @@ def _of_deployment(project: str, key: str) -> ColumnElement[bool]:
     return Instance.deployment_id == (key if key.startswith("dep_") else named)
 
 
+def _mentions(text: str) -> ColumnElement[bool]:
+    pattern = like_pattern(text)
+    hosts = select(Host.id).where(Host.name.ilike(pattern, escape="\\"))
+    texts = (Instance.name, Instance.blueprint, Instance.error_message, cast(Instance.labels, Text))
+    return or_(*(column.ilike(pattern, escape="\\") for column in texts), Instance.host_id.in_(hosts))
+
+
+def _health() -> ColumnElement[str]:
+    """As `domain.health.shown`, in the database: what is too old to be believed is unknown."""
+    stale = or_(
+        Instance.health_checked_at.is_(None),
+        Instance.health_checked_at < func.now() - STALE_AFTER,
+        Instance.status.in_(IN_PROGRESS),
+    )
+    return case((stale, Health.UNKNOWN.value), else_=type_coerce(Instance.health, Text))
+
+
+class Sort(StrEnum):
+    """What a list can be ordered by. `health`: the worst first when ascending."""
+
+    NAME = "name"
+    STATUS = "status"
+    CREATED = "created_at"
+    UPDATED = "updated_at"
+    HEALTH = "health"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of a list."""
+
+    by: Sort = Sort.CREATED
+    descending: bool = True
+
+
+_WORST_FIRST = (Health.UNREACHABLE, Health.DEGRADED, Health.UNKNOWN, Health.HEALTHY)
+_HEALTH_RANK = case({word.value: rank for rank, word in enumerate(_WORST_FIRST)}, value=_health())
+_SORTED = {
+    Sort.NAME: Instance.name,
+    Sort.STATUS: type_coerce(Instance.status, Text),
+    Sort.CREATED: Instance.created_at,
+    Sort.UPDATED: Instance.updated_at,
+    Sort.HEALTH: _HEALTH_RANK,
+}
+
+
 def needs_you() -> ColumnElement[bool]:
     """In error, or its operation is overdue."""
     return or_(Instance.status == Status.ERROR, _overdue())
@@ -88,7 +139,8 @@ def needs_you() -> ColumnElement[bool]:
 
 def _overdue() -> ColumnElement[bool]:
     late = select(OperationRow.deployment_id).where(
-        OperationRow.status == OperationStatus.RUNNING, OperationRow.deadline_at < func.now()
+        OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING]),
+        OperationRow.deadline_at < func.now(),
     )
     return and_(Instance.status != Status.ERROR, Instance.deployment_id.in_(late))
 
@@ -101,11 +153,19 @@ def _records() -> Select[tuple[object, ...]]:
     )
 
 
+NEWEST_FIRST = Order()
+
+
 def page(
-    session: Session, wanted: InstanceFilter, after: Position | None, size: int
+    session: Session, wanted: InstanceFilter, after: Position | None, size: int, order: Order = NEWEST_FIRST
 ) -> tuple[Sequence[Record], Position | None]:
-    """One page, newest first."""
-    return _KEYSET.page(session, _records().where(*wanted.conditions()), after, size)
+    """One page."""
+    ranked = order.by is Sort.HEALTH
+    query = _records().where(*wanted.conditions())
+    if ranked:
+        query = query.add_columns(_HEALTH_RANK.label("health_rank"))
+    keyset = Keyset(_SORTED[order.by], Instance.id, order.descending, "health_rank" if ranked else order.by.value)
+    return keyset.page(session, query, after, size)
 
 
 def find(session: Session, project: str, key: str) -> Record | None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Deployment, Instance, InstanceRun, OperationInstance, OperationRow, OperationStep
-from db.queries.pages import Keyset, Position, Record
+from db.queries.pages import Keyset, Position, Record, like_pattern
 from domain.lifecycle import Operation
 from domain.operations import OperationStatus
 
@@ -32,6 +32,10 @@ class OperationFilter:
     blueprint: str | None = None
     provider: str | None = None
     needs_you: bool | None = None
+    text: str | None = None
+    """Part of its id, a name, who asked, or its error."""
+    since: datetime | None = None
+    actor: str | None = None
 
     def scope(self) -> list[ColumnElement[bool]]:
         """The conditions without the status part, for the counts."""
@@ -48,6 +52,12 @@ class OperationFilter:
             conditions.append(OperationRow.blueprint == self.blueprint)
         if self.provider is not None:
             conditions.append(OperationRow.provider == self.provider)
+        if self.since is not None:
+            conditions.append(OperationRow.created_at >= self.since)
+        if self.actor is not None:
+            conditions.append(OperationRow.actor == self.actor)
+        if self.text is not None:
+            conditions.append(_mentions(self.text))
         return conditions
 
     def scope_key(self) -> str:
@@ -62,6 +72,17 @@ class OperationFilter:
         return conditions
 
 
+def _mentions(text: str) -> ColumnElement[bool]:
+    pattern = like_pattern(text)
+    error = OperationRow.error["message"].astext
+    texts = (OperationRow.deployment_name, OperationRow.id, OperationRow.actor, error)
+    touched = select(OperationInstance.operation_id).where(
+        OperationInstance.operation_id == OperationRow.id,
+        OperationInstance.instance_name.ilike(pattern, escape="\\"),
+    )
+    return or_(*(column.ilike(pattern, escape="\\") for column in texts), touched.exists())
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a list of operations goes on: first through those that need somebody at `at`, then the rest."""
@@ -73,7 +94,7 @@ class Place:
 
 def needs_you(at: datetime) -> ColumnElement[bool]:
     """Overdue, or failed and listening for a retry."""
-    overdue = and_(OperationRow.status == OperationStatus.RUNNING, OperationRow.deadline_at < at)
+    overdue = and_(OperationRow.status.in_(UNFINISHED), OperationRow.deadline_at < at)
     return or_(overdue, and_(OperationRow.parked_until.is_not(None), OperationRow.parked_until > at))
 
 
@@ -148,15 +169,17 @@ def steps(session: Session, operation_ids: Collection[str]) -> dict[str, list[Re
     return found
 
 
+_STATE = tuple(c for c in OperationStep.__table__.columns if c.name not in {"attempts", "name"})
+
+
 def step_states(session: Session, operation_ids: Collection[str]) -> dict[str, list[Record]]:
     """How far the steps of some operations are, in order, without their attempts."""
     found: dict[str, list[Record]] = {}
     if operation_ids:
-        step = OperationStep
         rows = session.execute(
-            select(step.operation_id, step.instance_id, step.status, step.title, step.message)
-            .where(step.operation_id.in_(operation_ids))
-            .order_by(step.operation_id, step.position)
+            select(*_STATE)
+            .where(OperationStep.operation_id.in_(operation_ids))
+            .order_by(OperationStep.operation_id, OperationStep.position)
         )
         for row in rows:
             found.setdefault(row.operation_id, []).append(row)

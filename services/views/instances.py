@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -13,14 +12,17 @@ from sqlalchemy.orm import Session
 
 from db.models import Host
 from db.queries import operations as operation_queries
-from domain.actions import Action, Holder, Situation, actions
+from domain.actions import Holder, Situation
 from domain.changes import differences
 from domain.lifecycle import Health, Status
 from domain.operations import ErrorOrigin, OperationStatus
 from services import catalog
 from services.allocations_checks import DATABASE_BLUEPRINT, needed_by, why_needed
 from services.placement import is_lost, is_silent
+from services.views.actions import action_forms, button_forms
 from services.views.common import JsonObject, iso, lifecycle_state
+from services.views.holds import Holding
+from services.views.holds import read as read_holding
 from services.views.operations import Briefs, OperationForms
 
 
@@ -35,17 +37,19 @@ class Surroundings:
     silent_hosts: frozenset[str]
     needed: Mapping[str, str]
     """Of deployments that hold the database of others: why they must stay."""
+    holding: Holding
 
 
 def surroundings(session: Session, rows: Sequence[Row[Any]], now: datetime) -> Surroundings:
     """Read what the forms of `rows` need beside the rows themselves."""
     holders = operation_queries.holders(session, {row.deployment_id for row in rows})
+    holding = read_holding(session, {row.deployment_id for row in rows}, {row.id for row in rows})
     failed = {row.operation_id for row in rows if row.status is Status.ERROR and row.operation_id}
     lasts = operation_queries.by_ids(session, failed)
     seen = _hosts_seen(session, rows)
     lost = frozenset(host for host, at in seen.items() if at is None or is_lost(at, now))
     silent = frozenset(host for host, at in seen.items() if at is None or is_silent(at, now))
-    return Surroundings(now, holders, lasts, lost, silent, _needed(session, rows))
+    return Surroundings(now, holders, lasts, lost, silent, _needed(session, rows), holding)
 
 
 def _needed(session: Session, rows: Sequence[Row[Any]]) -> dict[str, str]:
@@ -93,9 +97,33 @@ class InstanceForms:
             "deployment_version": row.deployment_version,
             "current_operation": current,
             "last_failed_operation_id": latest.id if latest is not None and _repeatable(row, latest) else None,
-            "allowed_actions": _action_forms(situation(row, around)),
+            "allowed_actions": action_forms(situation(row, around)),
             **_times(row),
+            **around.holding.forms(row),
             "temporal_url": self._temporal_url(row, latest),
+        }
+
+    def rows(self, session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[JsonObject]:
+        """For tables of many rows: without specs and times, and of the actions the buttons alone."""
+        around = surroundings(session, rows, now)
+        briefs = self.operations.briefs_in(session, around.holders.values(), now)
+        return [self._row(row, around, briefs) for row in rows]
+
+    def _row(self, row: Row[Any], around: Surroundings, briefs: Briefs) -> JsonObject:
+        holder = around.holders.get(row.deployment_id)
+        mine = holder is not None and row.id in holder.instance_ids
+        return {
+            **_identity(row),
+            **_dimensions(row),
+            "labels": row.labels,
+            "endpoint": row.endpoint,
+            "pending_changes": _differs(row),
+            "version": row.version,
+            "current_operation": briefs.of(holder, row.id) if holder is not None and mine else None,
+            "allowed_actions": button_forms(situation(row, around)),
+            **around.holding.forms(row),
+            "created_at": iso(row.created_at),
+            "updated_at": iso(row.updated_at),
         }
 
     def _temporal_url(self, row: Row[Any], latest: Row[Any] | None) -> str | None:
@@ -119,6 +147,9 @@ def situation(row: Row[Any], around: Surroundings) -> Situation:
         host_silent=row.host_id in around.silent_hosts,
         host_lost=row.host_id in around.lost_hosts,
         needed=around.needed.get(row.deployment_id),
+        holds=around.holding.standing(row.deployment_id),
+        protected=row.deletion_protection,
+        maintenance_planned=around.holding.planned(row.id),
     )
 
 
@@ -140,17 +171,6 @@ def _repeatable(row: Row[Any], last: Row[Any]) -> bool:
     )
 
 
-@lru_cache(maxsize=4096)
-def _action_forms(now: Situation) -> tuple[JsonObject, ...]:
-    """Shared between records: nobody changes what a form holds."""
-    return tuple(_action(row) for row in actions(now))
-
-
-def _action(row: Action) -> JsonObject:
-    form: JsonObject = {"action": row.action, "label": row.label, "button": row.button, "enabled": row.enabled}
-    return form if row.reason is None else {**form, "reason": row.reason}
-
-
 def _identity(row: Row[Any]) -> JsonObject:
     return {
         "id": row.id,
@@ -167,10 +187,18 @@ def _identity(row: Row[Any]) -> JsonObject:
     }
 
 
-def _specs(row: Row[Any]) -> JsonObject:
+def _desired(row: Row[Any]) -> JsonObject:
     desired = {"params": row.desired_params, "resources": row.desired_resources}
-    if row.desired_secrets:
-        desired["secrets"] = row.desired_secrets
+    return {**desired, "secrets": row.desired_secrets} if row.desired_secrets else desired
+
+
+def _differs(row: Row[Any]) -> bool:
+    """Whether what reached the real object is not what is desired."""
+    return row.applied_spec is not None and bool(row.applied_spec != _desired(row))
+
+
+def _specs(row: Row[Any]) -> JsonObject:
+    desired = _desired(row)
     # Mostly they are equal, and comparing is cheaper than listing.
     applied = row.applied_spec if row.applied_spec is not None else desired
     changes = differences(applied, desired) if applied != desired else []

@@ -1,4 +1,7 @@
-"""Lists of instances in other orders than by age: by status and by the last change, each from an index."""
+"""Lists of instances in other orders than by age: by status and by the last change, each from an index.
+
+`ix_instances_status` stays beside the new one: without the ids it is a third of the size, and counts read all of it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.drop_index("ix_instances_status", table_name="instances_runtime")
-    op.create_index("ix_instances_status", "instances_runtime", ["project", "status", "id"])
+    op.create_index("ix_instances_status_id", "instances_runtime", ["project", "status", "id"])
     op.create_index("ix_instances_updated", "instances_runtime", ["project", "updated_at", "id"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_instances_updated", table_name="instances_runtime")
-    op.drop_index("ix_instances_status", table_name="instances_runtime")
-    op.create_index("ix_instances_status", "instances_runtime", ["project", "status"])
+    op.drop_index("ix_instances_status_id", table_name="instances_runtime")
