@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from temporalio.client import Client
 
 from activities.contracts import OperationInput
 from bench.bare import QUEUE, BareWorkflow
+from embedded import probe
 from workflows.connection import connect
 
 CYCLE = ("create", "stop", "start", "delete")
@@ -34,6 +36,18 @@ class Up:
     temporal_address: str
     pids: dict[str, int]
 
+    @property
+    def sign_in_url(self) -> str:
+        """The link that `berth up` prints, good for one use."""
+        return probe.pages(self.url, self.data_dir / "token")["Open"]
+
+    def exports(self) -> dict[str, str]:
+        """What `berth env` says of this Berth."""
+        done = subprocess.run(
+            _berth("env", "--data-dir", str(self.data_dir), "--json"), capture_output=True, check=True, timeout=30
+        )
+        return dict(json.loads(done.stdout))
+
     def memory_mb(self, *names: str) -> float:
         """Resident memory of the named parts together."""
         total = 0
@@ -48,10 +62,13 @@ def _berth(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def berth_up(data_dir: Path) -> Iterator[Up]:
-    """Start Berth on `data_dir`; everything of it is gone afterwards."""
+def berth_up(data_dir: Path, **settings: str) -> Iterator[Up]:
+    """Start Berth on `data_dir`, with these variables; everything of it is gone afterwards."""
     process = subprocess.Popen(
-        _berth("up", "--data-dir", str(data_dir), "--json"), stdout=subprocess.PIPE, text=True
+        _berth("up", "--data-dir", str(data_dir), "--json"),
+        env=os.environ | settings,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -60,7 +77,7 @@ def berth_up(data_dir: Path) -> Iterator[Up]:
         yield Up(ready["url"], token, data_dir, ready["temporal_address"], ready["pids"])
     finally:
         process.terminate()
-        process.wait(60)
+        process.communicate(timeout=60)
         subprocess.run(_berth("down", "--data-dir", str(data_dir), "--purge", "--yes"), check=True, timeout=60)
 
 

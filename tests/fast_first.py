@@ -11,7 +11,7 @@ from collections.abc import Generator
 
 import pytest
 
-_ORDER = ("unit", "servers", "ec2", "kubernetes", "processes", "docker", "crash")
+_ORDER = ("unit", "servers", "ec2", "kubernetes", "processes", "docker", "browser", "crash")
 EVERYTHING = os.environ.get("BERTH_TEST_EVERYTHING") == "1"
 
 

@@ -17,9 +17,10 @@ from typing import IO
 
 _PYTEST = (sys.executable, "-m", "pytest", "-p", "tests.fast_first")
 LANES = {
-    "core": "not docker and not kubernetes and not ec2",
+    "core": "not docker and not kubernetes and not ec2 and not browser",
     "clusters and clouds": "kubernetes or ec2",
     "containers": "docker and not kubernetes and not ec2",
+    "browser": "browser",
 }
 _REPORT_EVERY = 60.0
 

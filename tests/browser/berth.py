@@ -1,0 +1,97 @@
+"""A whole Berth, as `berth up` starts it, and the words of somebody who asks it beside the browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from bench.berth import Up, berth_up
+from tests.support.workers import wait_for
+
+
+@dataclass(frozen=True)
+class Berth:
+    """The running Berth and an HTTP client that is signed in."""
+
+    up: Up
+    http: httpx2.Client
+
+    @property
+    def url(self) -> str:
+        return self.up.url
+
+    def get(self, path: str) -> Any:
+        """A read that must work."""
+        answer = self.http.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def create(self, name: str, *, wait: str | None = "succeeded", **body: Any) -> Any:
+        """Something simulated unless told otherwise; returns the instance once its create is over."""
+        body = {"name": name, "blueprint": "web", "provider": "simulated", **body}
+        self._accepted(self.http.post("/instances", json=body), wait)
+        return self.get(f"/instances/{name}")
+
+    def act(self, name: str, action: str, wait: str | None = "succeeded", **more: Any) -> None:
+        self._accepted(self.http.post(f"/instances/{name}/actions", json={"action": action, **more}), wait)
+
+    def delete(self, name: str, wait: str | None = "succeeded") -> None:
+        self._accepted(self.http.delete(f"/instances/{name}"), wait)
+
+    def _accepted(self, answer: httpx2.Response, wait: str | None) -> None:
+        assert answer.status_code == 202, answer.text
+        if wait is None:
+            return
+        operation = self.get(f"/operations/{answer.json()['operation']['id']}?wait=30")
+        assert operation["status"] == wait, json.dumps(operation, indent=1)
+
+    def fault(self, name: str, verb: str, fault: str, **more: Any) -> None:
+        """Make the simulated provider misbehave for one instance from now on."""
+        body = {"instance": name, "verb": verb, "fault": fault, **more}
+        answer = self.http.put("/providers/simulated/faults", json=body)
+        assert answer.status_code == 200, answer.text
+
+    def status(self, name: str) -> str:
+        return str(self.get(f"/instances/{name}")["status"])
+
+    def wait_status(self, name: str, status: str, seconds: float = 30) -> None:
+        def reached() -> bool:
+            time.sleep(0.05)
+            return self.status(name) == status
+
+        wait_for(reached, seconds, lambda: f"{name} did not become {status}: {self.get(f'/instances/{name}')}")
+
+    def kill_worker(self) -> None:
+        """SIGKILL; the supervisor starts another one."""
+        command = [sys.executable, "-m", "cli", "status", "--data-dir", str(self.up.data_dir), "--json"]
+        shown = subprocess.run(command, capture_output=True, check=True, timeout=30)
+        os.kill(json.loads(shown.stdout)["pids"]["worker"], signal.SIGKILL)
+
+    def errors_logged(self) -> list[str]:
+        """What API and worker have logged as an error until now."""
+        lines = [
+            line
+            for name in ("api", "worker")
+            for line in (self.up.data_dir / "logs" / f"{name}.log").read_text(errors="replace").splitlines()
+        ]
+        return [line for line in lines if '"level": "error"' in line or "Traceback" in line]
+
+
+@contextmanager
+def whole_berth(data_dir: Path, ui_dir: Path) -> Iterator[Berth]:
+    """Everything on free ports until the block ends; serves the interface that lies in `ui_dir`."""
+    with berth_up(data_dir, BERTH_UI_DIR=str(ui_dir), BERTH_RUN_HOLD_SECONDS="2") as up:
+        headers = {"Authorization": f"Bearer {up.token}"}
+        with httpx2.Client(base_url=f"{up.url}/api/v1", headers=headers, timeout=40, trust_env=False) as http:
+            yield Berth(up, http)

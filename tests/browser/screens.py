@@ -1,0 +1,106 @@
+"""Every screen of the interface, with something on it: its address, how to wait for it, and what is done there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.berth import Berth
+from tests.browser.person import Person
+
+Step = Callable[[Page], object]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """`path` below /ui; `main` is the button or link that a person comes for, by its name."""
+
+    path: str
+    main: str | None = None
+    then: Step | None = None
+
+    def show(self, person: Person) -> None:
+        person.go(self.path)
+        content = person.page.get_by_role("main")
+        expect(content.get_by_role("heading").first).to_be_visible()
+        expect(content.locator("[aria-busy=true]")).to_have_count(0)
+        if self.then is not None:
+            self.then(person.page)
+        # Menus and dialogs come in with a short fade.
+        person.page.wait_for_timeout(250)
+
+    def primary(self, page: Page) -> Locator | None:
+        if self.main is None:
+            return None
+        name = re.compile(self.main)
+        return page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).first
+
+
+def plan_something(page: Page) -> None:
+    greeting = page.get_by_label("greeting", exact=True)
+    if not greeting.is_visible():
+        page.get_by_role("radio", name="Form").check()
+    greeting.fill("Moin")
+    plan = page.get_by_role("radio", name="Plan")
+    if plan.is_visible():
+        plan.check()
+    page.get_by_role("button", name="Plan 1 change").click()
+    expect(page.get_by_role("button", name=re.compile("^Apply"))).to_be_visible()
+
+
+def choose(name: str) -> Step:
+    return lambda page: page.get_by_role("main").get_by_role("button", name=name).first.click()
+
+
+def press(keys: str) -> Step:
+    return lambda page: page.keyboard.press(keys)
+
+
+SCREENS = {
+    "instances": Screen("/instances", "^Create"),
+    "nothing matches": Screen("/instances?q=nobody", "^Clear search"),
+    "row actions": Screen("/instances?q=harbour", None, choose("Actions for harbour")),
+    "create": Screen("/instances", "^Create$", choose("Create")),
+    "palette": Screen("/instances", None, press("Control+k")),
+    "help": Screen("/instances", None, press("?")),
+    "running instance": Screen("/instances/harbour", "^Stop$"),
+    "failed instance": Screen("/instances/wreck", "^Retry"),
+    "moving instance": Screen("/instances/convoy", "^Cancel$"),
+    "terminate": Screen("/instances/harbour", "^Keep it", choose("Terminate…")),
+    "operations of one": Screen("/instances/harbour?tab=operations"),
+    "events": Screen("/instances/harbour?tab=events"),
+    "logs": Screen("/instances/harbour?tab=logs"),
+    "config": Screen("/instances/harbour?tab=config"),
+    "raw": Screen("/instances/harbour?tab=raw"),
+    "missing instance": Screen("/instances/nobody", "^View history"),
+    "operations": Screen("/operations", "^Retry$"),
+    "operation": Screen("/operations/{failed}", "^Retry$"),
+    "deployments": Screen("/deployments", "harbour"),
+    "editor": Screen("/deployments/harbour", "^Plan"),
+    "plan": Screen("/deployments/harbour", "^Apply", plan_something),
+    "history": Screen("/history", "^ashore$"),
+    "finished life": Screen("/history/{run}", None),
+    "hosts": Screen("/hosts", None),
+    "statistics": Screen("/statistics", None),
+    "no such page": Screen("/nowhere", None),
+}
+
+
+def furnish(berth: Berth) -> dict[str, str]:
+    """Something of everything; returns what stands in addresses."""
+    berth.create("harbour")
+    for action in ("stop", "start", "restart"):
+        berth.act("harbour", action)
+    berth.fault("wreck", "create", "invalid")
+    berth.create("wreck", wait="failed")
+    berth.fault("convoy", "create", "hang", seconds=3600, times=-1)
+    berth.create("convoy", wait=None)
+    berth.wait_status("convoy", "creating")
+    berth.create("ashore")
+    berth.delete("ashore")
+    failed = berth.get("/instances/wreck")["last_failed_operation_id"]
+    run = berth.get("/runs?q=ashore")["items"][0]["run_id"]
+    return {"failed": failed, "run": run}

@@ -1,0 +1,79 @@
+"""A click shows at once, and never what has not happened: refused, it is taken back and the refusal is shown."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.browser.person import Person
+
+pytestmark = pytest.mark.browser
+
+
+def problem(status: int, title: str) -> dict[str, object]:
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": "the detail of it",
+        "code": "invalid-transition" if status == 409 else "internal",
+        "help": "what helps",
+        "retryable": status >= 500,
+        "trace_id": None,
+        "errors": [],
+    }
+
+
+def test_a_refused_action_is_taken_back_and_its_title_is_shown(ana: Person) -> None:
+    ana.sight.allow("409")
+    ana.berth.create("mast")
+    ana.open("mast")
+    ana.page.route("**/actions", lambda route: answer(ana, route, 409, "Not while it is away"))
+    ana.sight.forget_badges()
+
+    ana.press("Stop")
+
+    toast = ana.page.get_by_role("alert").filter(has_text="Stop was refused")
+    expect(toast).to_contain_text("the detail of it")
+    expect(toast).to_contain_text("not while it is away")
+    ana.sees_status("running")
+    assert ana.sight.badges("mast") == ["stopping?", "running"]
+
+
+def test_an_action_that_the_server_could_not_take_is_asked_again_under_one_key(ana: Person) -> None:
+    ana.sight.allow("500")
+    ana.berth.create("keel")
+    ana.open("keel")
+    keys: list[str] = []
+
+    def twice_away(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        answer(ana, route, 500, "Berth made a mistake") if len(keys) < 3 else route.continue_()
+
+    ana.page.route("**/actions", twice_away)
+    ana.press("Stop")
+
+    expect(ana.page.get_by_text("No answer yet")).to_be_visible()
+    ana.sees_status("stopped")
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+
+
+def test_an_action_that_the_server_never_takes_is_taken_back(ana: Person) -> None:
+    ana.sight.allow("500")
+    ana.berth.create("helm")
+    ana.open("helm")
+    ana.page.route("**/actions", lambda route: answer(ana, route, 500, "Berth made a mistake"))
+
+    ana.press("Stop")
+
+    toast = ana.page.get_by_role("alert").filter(has_text="Stop was refused")
+    expect(toast).to_contain_text("berth made a mistake", timeout=20_000)
+    ana.sees_status("running")
+    assert "stopped" not in ana.sight.statuses("helm")
+
+
+def answer(ana: Person, route: Route, status: int, title: str) -> None:
+    """Late enough to be seen."""
+    ana.page.wait_for_timeout(150)
+    route.fulfill(status=status, content_type="application/problem+json", json=problem(status, title))
