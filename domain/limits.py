@@ -23,6 +23,9 @@ HANDOVER_SECONDS = 1.0
 """A run that has written its last status gets this long to close before its successor cancels it."""
 PARALLEL_INSTANCES = 10
 """Instances of one phase that are acted on at once."""
+PENDING_SLOW_SECONDS = 15.0
+PENDING_STUCK_SECONDS = 120.0
+"""What is accepted begins within milliseconds where everything runs: nobody carries it out, and that must show."""
 MAX_POLICY_RESTARTS = 5
 MOST_ENDINGS = 6
 """After so many attempts an instance that ends by itself is given up, however much time its step has left."""

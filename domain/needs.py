@@ -31,12 +31,12 @@ class Needs:
     params: dict[str, Any] | None = None
 
 
-def _params(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:
+def _params(**properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
-        "required": sorted(required),
+        "required": [],
     }
 
 
@@ -63,11 +63,20 @@ NEEDS: dict[str, Needs] = {
                 "title": "Delete after days",
                 "description": "Absent: it stays suspended until somebody lifts it.",
             },
+            note=_NOTE,
         ),
     ),
     Operation.MAINTENANCE_ON: Needs(
         Confirm.ASK,
         _params(
+            **{
+                "from": {
+                    "type": "string",
+                    "format": "date-time",
+                    "title": "From",
+                    "description": "When it begins by itself; absent: now.",
+                }
+            },
             until={
                 "type": "string",
                 "format": "date-time",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.access import AccessRole, PrincipalKind, Right, may
+from domain.bounds import Bounds
 from domain.operations import Reason, RestartPolicy, Source
 from domain.work import Secrets
 
@@ -27,6 +28,7 @@ class Spec:
     """The secret parameters that are set, each with the generation at which it was set last."""
     secrets: Secrets = field(default_factory=Secrets)
     """Values that were given for secret parameters just now: they are stored encrypted, never with the spec."""
+    deletion_protection: bool = False
     generation: int = 0
     """Of the deployment when this was read."""
 
@@ -84,6 +86,8 @@ class Ask:
     caller: Caller
     reason: Reason | None = None
     idempotency: Idempotency | None = None
+    bounds: Bounds | None = None
+    """What bounds it; None: Berth asks itself."""
 
 
 @dataclass(frozen=True)

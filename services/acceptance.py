@@ -28,8 +28,11 @@ from domain.changes import Member, Touch
 from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
 from domain.holds import Standing, resumed
 from domain.lifecycle import Operation, Status
+from domain.limits import PENDING_SLOW_SECONDS, PENDING_STUCK_SECONDS
 from domain.operations import OPERATION_DETAILS, ErrorOrigin, OperationStatus, Reason
 from domain.specs import Accepted, Ask, Spec
+from services.audit import Outcome, note
+from services.bounds import admit
 from services.placement import check_host
 from system.tracing import traceparent
 
@@ -187,10 +190,11 @@ def insert_operation(
 ) -> str:
     """Store the operation with its moves, take the fence, and bump what it touches. Returns its id.
 
-    Raises `HostUnavailable` where nobody would carry it out.
+    Raises `HostUnavailable` where nobody would carry it out, and what `services.bounds.admit` raises.
     """
     if touches:
         check_host(tx, deployment.host_id, kind)
+    admit(tx, ask, deployment, kind)
     operation_id: str = values.pop("id", None) or new_id("op")
     key = ask.idempotency
     row: dict[str, Any] = {
@@ -210,6 +214,8 @@ def insert_operation(
         "spec": applied_form(deployment),
         "workflow_id": workflow_id(deployment.id),
         "created_at": tx.now,
+        "slow_at": tx.now + func.make_interval(0, 0, 0, 0, 0, 0, PENDING_SLOW_SECONDS),
+        "deadline_at": tx.now + func.make_interval(0, 0, 0, 0, 0, 0, PENDING_STUCK_SECONDS),
         "idempotency_scope": key.scope if key else None,
         "idempotency_key": key.key if key else None,
         "idempotency_fingerprint": key.fingerprint if key else None,
@@ -222,6 +228,8 @@ def insert_operation(
             [{"operation_id": operation_id, **asdict(t)} for t in touches],
         )
     _bump(tx, deployment, operation_id, kind, touches, ask)
+    target = f"{deployment.name} {deployment.id}"
+    note(tx, ask.caller, kind.value, target, outcome=Outcome.ACCEPTED, status=202, detail=operation_id)
     tx.wake(CHANNEL_OPERATIONS, operation_id)
     return operation_id
 

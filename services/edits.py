@@ -89,6 +89,7 @@ def spec_of(deployment: Deployment) -> Spec:
         timeouts=deployment.timeouts,
         database=deployment.database,
         revisions=deployment.secret_revisions,
+        deletion_protection=deployment.deletion_protection,
         generation=deployment.generation,
     )
 

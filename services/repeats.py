@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from db.models import OperationInstance, OperationRow
 from db.session import Tx
-from domain.changes import Member, Touch
+from domain.changes import Member, Touch, check_not_held
 from domain.errors import NotFound, OperationNotAllowed
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
@@ -87,6 +87,8 @@ def _repeated(tx: Tx, failed: OperationRow, members: dict[str, Member]) -> list[
         again = Operation(row.verb)
         if member.delete_begun and again is not Operation.DELETE:
             continue  # nothing may start what is left of it
+        if again is not Operation.DELETE:
+            check_not_held(member, Operation.RETRY)
         if again is Operation.MODIFY and member.applied is None:
             again = Operation.CREATE
         during = Status(row.during) if row.during else None

@@ -16,6 +16,7 @@ from db.session import Tx
 from domain.changes import (
     Member,
     Touch,
+    check_not_held,
     free_ordinals,
     member_name,
     modify_verb,
@@ -40,6 +41,7 @@ from services.acceptance import (
 )
 from services.allocations_checks import check_wanted
 from services.names import taken_deployment, taken_member
+from services.protection import check_not_protected
 
 
 def create(
@@ -92,6 +94,7 @@ def _row_of(
         timeouts=dict(wanted.spec.timeouts),
         database=dict(wanted.spec.database) if wanted.spec.database else None,
         secret_revisions=dict(wanted.spec.revisions),
+        deletion_protection=wanted.spec.deletion_protection,
         customer_id=wanted.customer_id,
         purpose=purpose,
         generation=1,
@@ -157,6 +160,10 @@ def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version:
     check_free(tx, deployment_id)
     members = with_begun_changes(tx.session, deployment_id, members_of(tx, deployment_id))
     scaling = scale(members, desired.members)
+    if scaling.remove:
+        check_not_protected(deployment, Operation.MODIFY)
+    if scaling.missing and scaling.keep:
+        check_not_held(scaling.keep[0], Operation.CREATE)
     touches = modify_touches(scaling.keep, scaling.remove, desired.applied())
     stored = _store_spec(tx, deployment, desired)
     operation_id = new_id("op")
@@ -193,6 +200,7 @@ def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> bool:
         "restart_policy": desired.restart_policy,
         "timeouts": dict(desired.timeouts),
         "secret_revisions": dict(desired.revisions),
+        "deletion_protection": desired.deletion_protection,
     }
     if all(getattr(deployment, name) == value for name, value in values.items()):
         return False

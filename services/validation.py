@@ -24,7 +24,7 @@ from services import catalog, secret_params
 from services.bodies import CreateBody, SpecBody
 from services.shapes import AnyBody, escape, merged, refuse, shape, unfit, without_nulls
 
-PATCHABLE = ("params", "resources", "members", "labels", "restart_policy")
+PATCHABLE = ("params", "resources", "members", "labels", "restart_policy", "deletion_protection")
 _EXTRA = "Extra inputs are not permitted"
 
 
@@ -95,6 +95,7 @@ def as_document(spec: Spec) -> dict[str, Any]:
         "restart_policy": spec.restart_policy.value,
         "timeouts": dict(spec.timeouts),
         "database": dict(spec.database) if spec.database else None,
+        "deletion_protection": spec.deletion_protection,
     }
 
 
@@ -208,6 +209,7 @@ def _spec(body: SpecBody, blueprint: str) -> Spec:
         restart_policy=body.restart_policy,
         timeouts=body.timeouts.model_dump(exclude_none=True),
         database=_database(known, body),
+        deletion_protection=body.deletion_protection,
         secrets=secrets,
     )
 

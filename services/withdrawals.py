@@ -8,8 +8,10 @@ from sqlalchemy import select, update
 
 from db.models import OperationRow
 from db.session import CHANNEL_OPERATIONS, Tx
+from domain.access import Right
 from domain.changes import Member, Touch, touch
-from domain.errors import NotFound, OperationNotAllowed
+from domain.errors import NotFound, OnHold, OperationNotAllowed
+from domain.holds import HoldCause, why_held
 from domain.lifecycle import Operation, Role, Status, allowed_operations, move_for
 from domain.operations import OperationStatus
 from domain.specs import Accepted, Ask
@@ -21,20 +23,28 @@ from services.acceptance import (
     members_of,
     new_id,
     replayed,
+    standing,
     take_fence,
 )
 from services.allocations_checks import check_not_needed
 from services.outcomes import end_unstarted
+from services.protection import check_may_go
 from services.requests import chosen_members
 
 
 def delete(
-    tx: Tx, ask: Ask, deployment_id: str, instance_id: str | None = None, *, by_berth: bool = False
+    tx: Tx,
+    ask: Ask,
+    deployment_id: str,
+    instance_id: str | None = None,
+    *,
+    by_berth: bool = False,
+    force: bool = False,
 ) -> Accepted:
-    """Accept a delete; it pre-empts what runs. A second delete returns the first.
+    """Accept a delete; it pre-empts what runs. A second one returns the first, unless that is stuck and `force`.
 
     Deleting one of several members lowers `members`; deleting the last deletes the deployment. What holds the
-    database of something that lives goes only `by_berth`, with that.
+    database of something that lives goes only `by_berth`, with that. Raises `Protected` while it must stay.
     """
     if (before := replayed(tx, ask)) is not None:
         return before
@@ -42,24 +52,31 @@ def delete(
     holder = holder_of(tx, deployment_id)
     members = members_of(tx, deployment_id)
     chosen = chosen_members(members, instance_id) if members else []
-    if holder is not None and holder.kind is Operation.DELETE:
+    forced = force and holder is not None and is_stuck(tx, holder)
+    if holder is not None and holder.kind is Operation.DELETE and not forced:
         if {m.id for m in chosen} <= set(holder.instance_ids):
             return Accepted(holder.id, deployment.id)
         check_free(tx, deployment_id)
     _check_primary(members, chosen)
     if not by_berth:
+        check_may_go(tx, deployment)
         check_not_needed(tx, deployment)
     operation_id = new_id("op")
     if holder is not None:
-        _pre_empt(tx, holder, operation_id)
+        pre_empt(tx, holder, operation_id)
     touches = [_delete_touch(m) for m in chosen]
-    insert_operation(tx, ask, deployment, Operation.DELETE, touches, id=operation_id)
+    insert_operation(tx, ask, deployment, Operation.DELETE, touches, id=operation_id, forced=forced)
     if len(chosen) < len(members):
         deployment.members = max(1, deployment.members - len(chosen))
         deployment.generation += 1
     if holder is None or holder.status is OperationStatus.PENDING:
         take_fence(tx, deployment.id, operation_id)
     return Accepted(operation_id, deployment.id)
+
+
+def is_stuck(tx: Tx, holder: OperationRow) -> bool:
+    """Whether it is past its deadline."""
+    return holder.deadline_at is not None and bool(tx.session.scalar(select(tx.now > holder.deadline_at)))
 
 
 def _delete_touch(member: Member) -> Touch:
@@ -86,7 +103,7 @@ def _check_primary(members: Sequence[Member], chosen: Sequence[Member]) -> None:
         )
 
 
-def _pre_empt(tx: Tx, holder: OperationRow, by: str) -> None:
+def pre_empt(tx: Tx, holder: OperationRow, by: str) -> None:
     """Take the hold away from what runs; a pending holder has not begun and ends at once."""
     tx.session.execute(
         update(OperationRow)
@@ -110,6 +127,8 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
     tx.session.refresh(operation, with_for_update=True)
     if operation.status.done:
         raise OperationNotAllowed("cancel", operation.status.value, (), f"the operation is {operation.status}")
+    if operation.kind is Operation.SUSPEND:
+        _check_own_hold(tx, ask, operation)
     if operation.status is OperationStatus.PENDING:
         end_unstarted(tx, operation.id, f"cancelled by {ask.caller.name}")
         if operation.kind is Operation.DELETE:
@@ -124,3 +143,11 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
         tx.session.flush()
     tx.wake(CHANNEL_OPERATIONS, operation.id)
     return operation
+
+
+def _check_own_hold(tx: Tx, ask: Ask, operation: OperationRow) -> None:
+    """To cancel a suspension is to lift its hold: that is its owner's alone."""
+    holds = standing(tx.session, operation.deployment_id)
+    own = any(hold.cause is HoldCause.ADMIN for hold in holds) and ask.caller.may(Right.ADMIN)
+    if holds and not own:
+        raise OnHold("cancel", operation.status.value, (), f"cancel is refused: {why_held(holds)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Response
 
 from api import schemas
@@ -9,9 +11,10 @@ from api.access import needs
 from api.answers import ok
 from api.asks import Place, status_seen
 from api.batches import rows_of
-from api.commands import Wish, on_instance, operation_named, with_reason
+from api.commands import on_instance, wish_for, with_reason
 from api.dependencies import AskDep, BodyDep, PartsDep
 from api.docs import takes
+from api.doors import Wish
 from api.filters import words
 from api.parts import Parts
 from api.reading import find_instance
@@ -41,10 +44,8 @@ router = APIRouter(tags=["instances"])
 def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     """Any operation that the table allows now; otherwise 409 with what is allowed."""
     wanted = parsed(ActionBody, body)
-    operation = operation_named(wanted.action)
-    if wanted.params and operation is not Operation.MODIFY:
-        raise InvalidInput(FieldError("/params", f"{wanted.action} takes no parameters"))
-    wish = Wish(operation, patch=wanted.params, seen=_look(parts, ask.caller, key, operation))
+    wish = wish_for(wanted.action, wanted.params)
+    wish = replace(wish, seen=_look(parts, ask.caller, key, wish.operation))
     instance_id, made = on_instance(parts, with_reason(ask, wanted.reason), key, wish)
     return accepted_instance(parts, ask.caller, made.operation_id, instance_id)
 
@@ -70,12 +71,12 @@ def _look(parts: Parts, caller: Caller, key: str, operation: Operation | None) -
 def batch(parts: PartsDep, ask: AskDep, body: BodyDep) -> Response:
     """One action on many instances; each row has its own outcome, and the answer is 200 whatever they are."""
     wanted = parsed(BatchBody, body)
-    operation = operation_named(wanted.action)
+    wish = wish_for(wanted.action)
     if (wanted.ids is None) == (wanted.filter is None):
         raise InvalidInput(FieldError("/ids", "name either ids or a filter"))
     if wanted.filter is not None and wanted.filter.status is not None:
         words(Status, wanted.filter.status.split(","), "filter/status")
-    return ok({"items": rows_of(parts, with_reason(ask, wanted.reason), wanted, Wish(operation))})
+    return ok({"items": rows_of(parts, with_reason(ask, wanted.reason), wanted, wish)})
 
 
 @router.post(

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from api.access import needs
 from api.answers import ok
-from api.commands import Wish, on_instance
+from api.commands import on_instance
 from api.dependencies import AskDep, CallerDep, PartsDep, now
+from api.doors import Wish
 from api.problems import problem
 from api.reading import find_instance
 from db.models import Instance
-from db.queries import figures, instances, operations
+from db.queries import figures, instances, measuring, operations
 from db.queries.instances import InstanceFilter
 from db.queries.operations import OperationFilter
 from domain.access import Right
 from domain.lifecycle import BillingStatus, Operation, ProvisioningStatus, Status
 from services.acceptance import replayed
 from services.views.operations import href
+from services.views.statistics import statistics_form
 
 router = APIRouter(tags=["admin"])
 retry_router = APIRouter(tags=["admin"])
@@ -30,8 +32,8 @@ retry_router = APIRouter(tags=["admin"])
 @router.get(
     "/admin/stats", operation_id="admin_stats", response_model=dict[str, Any], dependencies=[needs(Right.ADMIN)]
 )
-def stats(parts: PartsDep, caller: CallerDep) -> Response:
-    """Counts for every status, zeros included; durations; failures of the last day."""
+def stats(request: Request, parts: PartsDep, caller: CallerDep) -> Response:
+    """Counts for every status, zeros included; durations; failures; what waits; the last 24 hours by hour."""
     project = caller.project
     with parts.database.read() as session:
         counts = instances.counts(session, InstanceFilter(project))
@@ -51,7 +53,14 @@ def stats(parts: PartsDep, caller: CallerDep) -> Response:
             "operations": operations.counts(session, OperationFilter(project), now()),
             "durations": figures.durations(session, project),
             "failures": figures.failures(session, project),
+            **statistics_form(session, project),
         }
+        waiting, seconds = measuring.unread(session, parts.feed.tail)
+    form["sockets"] = {
+        "open": request.app.state.meters.open_sockets,
+        "feed_lag_events": waiting,
+        "feed_lag_seconds": seconds,
+    }
     return ok(form)
 
 

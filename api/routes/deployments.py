@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from api import schemas
 from api.access import needs
 from api.answers import accepted, ok
-from api.commands import Wish, on_deployment, operation_named, with_reason
+from api.commands import on_deployment, wish_for, with_reason
 from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, VersionsDep, now
 from api.docs import takes
+from api.doors import Wish
 from api.filters import DeploymentQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
@@ -22,7 +23,6 @@ from api.transactions import commit
 from db.models import Deployment
 from db.queries import deployments as queries
 from domain.access import Right
-from domain.errors import FieldError, InvalidInput
 from domain.lifecycle import Operation
 from domain.specs import Caller
 from services.bodies import ActionBody, CreateBody, DeploymentPatchBody, PatchBody
@@ -135,11 +135,9 @@ def modify(parts: PartsDep, ask: AskDep, body: BodyDep, versions: VersionsDep, k
 def act(parts: PartsDep, ask: AskDep, body: BodyDep, key: str) -> Response:
     """start, stop, restart, modify or delete of every member whose status allows it; 409 when none does."""
     wanted = parsed(ActionBody, body)
-    operation = operation_named(wanted.action)
-    if wanted.params and operation is not Operation.MODIFY:
-        raise InvalidInput(FieldError("/params", f"{wanted.action} takes no parameters"))
-    made = on_deployment(parts, with_reason(ask, wanted.reason), key, Wish(operation, patch=wanted.params))
-    return _answer(parts, ask.caller, made.operation_id, skipping=operation)
+    wish = wish_for(wanted.action, wanted.params)
+    made = on_deployment(parts, with_reason(ask, wanted.reason), key, wish)
+    return _answer(parts, ask.caller, made.operation_id, skipping=wish.operation)
 
 
 @router.delete(

@@ -75,7 +75,7 @@ class MaintenanceForm(Form):
 
     model_config = ConfigDict(title="Maintenance")
 
-    begins: datetime = Field(alias="from")
+    from_: datetime = Field(alias="from")
     until: datetime | None
     by: str
     since: datetime
@@ -126,6 +126,11 @@ class Instance(Form):
     current_operation: BriefOperation | None
     last_failed_operation_id: str | None
     allowed_actions: list[Action]
+    hold: Hold | None
+    holds: list[Hold]
+    suspended_from: Status | None
+    maintenance: MaintenanceForm | None
+    deletion_protection: bool
     launch_requested_at: datetime | None
     launch_confirmed_at: datetime | None
     launch_duration_seconds: float | None
@@ -167,6 +172,11 @@ class InstanceRow(Form):
     version: int
     current_operation: BriefOperation | None
     allowed_actions: list[Action]
+    hold: Hold | None
+    holds: list[Hold]
+    suspended_from: Status | None
+    maintenance: MaintenanceForm | None
+    deletion_protection: bool
     created_at: datetime
     updated_at: datetime
 

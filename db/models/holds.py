@@ -25,7 +25,7 @@ class Hold(Base):
     deletes_at: Mapped[datetime | None]
     """When the deployment is deleted unless the hold is lifted before."""
     lifting: Mapped[str | None]
-    """The operation that was asked to lift it. It stands until that one has succeeded, and is not enforced anew."""
+    """The operation that was asked to lift it. It stands until that one has succeeded, and is not enforced."""
 
     __table_args__ = (Index("ix_holds_deadline", "deletes_at", postgresql_where=text("deletes_at is not null")),)
 

@@ -181,6 +181,11 @@ def of_deployments(session: Session, deployment_ids: Collection[str]) -> Sequenc
     ).all()
 
 
+def by_ids(session: Session, instance_ids: Collection[str]) -> Sequence[Record]:
+    """Some instances of any project: for the one reader of a process."""
+    return session.execute(_records().where(Instance.id.in_(instance_ids))).all() if instance_ids else []
+
+
 def ended(session: Session, project: str, instance_id: str) -> str | None:
     """The run of an instance that lived once."""
     return session.scalar(

@@ -143,6 +143,17 @@ def by_ids(session: Session, operation_ids: Collection[str]) -> dict[str, Record
     return {row.id: row for row in rows}
 
 
+def unfinished(session: Session, limit: int) -> dict[str, Record]:
+    """What is under way in every project, the latest first: for the one reader of a process."""
+    rows = session.execute(
+        select(*_COLUMNS)
+        .where(OperationRow.status.in_(UNFINISHED))
+        .order_by(OperationRow.created_at.desc())
+        .limit(limit)
+    )
+    return {row.id: row for row in rows}
+
+
 def holders(session: Session, deployment_ids: Collection[str]) -> dict[str, Record]:
     """The unfinished operation of each deployment: the holder, else one that was pre-empted and still runs."""
     if not deployment_ids:

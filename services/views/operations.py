@@ -128,7 +128,7 @@ def href(operation_id: str) -> str:
 
 
 def _needs_you(row: Row[Any], now: datetime) -> bool:
-    overdue = row.status is OperationStatus.RUNNING and row.deadline_at is not None and row.deadline_at < now
+    overdue = not row.status.done and row.deadline_at is not None and row.deadline_at < now
     return overdue or (row.parked_until is not None and row.parked_until > now)
 
 

@@ -1,0 +1,76 @@
+"""What keeps an instance from running or going, as programs outside see it: holds, maintenance, protection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from db.models import Hold, Maintenance
+from domain.holds import Standing
+from services.views.common import JsonObject, iso
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The holds of some deployments, and the maintenance of some instances, read with one query each."""
+
+    holds: Mapping[str, Sequence[Row[Any]]] = field(default_factory=dict)
+    windows: Mapping[str, Row[Any]] = field(default_factory=dict)
+
+    def standing(self, deployment_id: str) -> tuple[Standing, ...]:
+        """What decides about actions."""
+        return tuple(Standing(row.cause, row.actor) for row in self.holds.get(deployment_id, ()))
+
+    def planned(self, instance_id: str) -> bool:
+        """Whether a maintenance waits for its time."""
+        window = self.windows.get(instance_id)
+        return window is not None and window.began_at is None
+
+    def forms(self, row: Row[Any]) -> JsonObject:
+        """The fields of an instance. `hold` is the one that stands longest; `holds` are all."""
+        holds = [_hold(hold) for hold in self.holds.get(row.deployment_id, ())]
+        window = self.windows.get(row.id)
+        return {
+            "hold": holds[0] if holds else None,
+            "holds": holds,
+            "suspended_from": row.suspended_from,
+            "maintenance": _window(window) if window is not None else None,
+            "deletion_protection": row.deletion_protection,
+        }
+
+
+def read(session: Session, deployment_ids: Collection[str], instance_ids: Collection[str] = ()) -> Holding:
+    """Read both."""
+    holds: dict[str, list[Row[Any]]] = {}
+    query = select(*Hold.__table__.columns).where(Hold.deployment_id.in_(deployment_ids)).order_by(Hold.since)
+    for row in session.execute(query) if deployment_ids else ():
+        holds.setdefault(row.deployment_id, []).append(row)
+    found = select(*Maintenance.__table__.columns).where(Maintenance.instance_id.in_(instance_ids))
+    windows = {row.instance_id: row for row in session.execute(found)} if instance_ids else {}
+    return Holding(holds, windows)
+
+
+def _hold(row: Row[Any]) -> JsonObject:
+    return {
+        "cause": row.cause.value,
+        "by": row.actor,
+        "since": iso(row.since),
+        "note": row.note,
+        "deletes_at": iso(row.deletes_at),
+    }
+
+
+def _window(row: Row[Any]) -> JsonObject:
+    """`since`: when it began, or was asked for while it is planned."""
+    return {
+        "from": iso(row.begins_at),
+        "until": iso(row.until),
+        "by": row.actor,
+        "since": iso(row.began_at or row.requested_at),
+        "note": row.note,
+        "begun": row.began_at is not None,
+    }
