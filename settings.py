@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "berth")
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    public_url: str = ""
+    """Where people reach the API and the web interface: for links back from Temporal. Empty: no such links."""
     ui_dir: Path = Path(__file__).parent / "ui" / "dist"
     """The built web interface; where there is none, the API serves none."""
     allowed_hosts: str = ""
@@ -100,7 +102,7 @@ class Settings(BaseSettings):
     rate_reads: int = Field(default=60_000, ge=1)
     """Reads a minute of one principal, over all API processes."""
     rate_writes: int = Field(default=12_000, ge=1)
-    rate_actions: int = Field(default=120, ge=1)
+    rate_actions: int = Field(default=3_000, ge=1)
     """How often a minute one principal may ask for one kind of operation on one deployment."""
     rate_strangers: int = Field(default=1_200, ge=1)
     """Requests a minute without a valid token, of one address and one API process."""

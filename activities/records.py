@@ -20,6 +20,7 @@ from db.session import Database
 from domain.errors import Refused
 from domain.operations import OperationStatus, Source
 from domain.specs import Ask, Caller, Idempotency
+from services.audit import UNAUTHENTICATED_SIGNAL, note
 from services.confirmations import record_confirmation
 from services.fence import Owner
 from services.outcomes import end_listening, finish
@@ -72,7 +73,7 @@ class RecordActivities:
                 with self._database.begin() as tx:
                     end_listening(tx, owner.operation_id)
                     operation = tx.session.get_one(OperationRow, owner.operation_id)
-                    caller = Caller("temporal signal", operation.project, Source.USER)
+                    caller = Caller(UNAUTHENTICATED_SIGNAL, operation.project, Source.USER)
                     once = Idempotency("retry signal", owner.operation_id, "")
                     return retry(tx, Ask(caller, idempotency=once), owner.operation_id).operation_id
             except Refused as refusal:
@@ -89,14 +90,10 @@ class RecordActivities:
     def record_confirmation(self, given: ConfirmationInput) -> None:
         """Store a confirmation that arrived as a signal; the poll looks at once."""
         with as_temporal_failures(), self._database.begin() as tx:
-            record_confirmation(
-                tx,
-                Caller("temporal signal", source=Source.EXTERNAL),
-                given.owner.operation_id,
-                given.instance_id,
-                given.kind,
-                given.generation,
-            )
+            caller = Caller(UNAUTHENTICATED_SIGNAL, source=Source.EXTERNAL)
+            owner, about = given.owner.operation_id, given.instance_id
+            record_confirmation(tx, caller, owner, about, given.kind, given.generation)
+            note(tx, caller, "signal_confirm", about, detail=f"{given.kind} of {owner}")
 
 
 def _owner(given: OwnerInput) -> Owner:

@@ -14,14 +14,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from domain.access import Right, roles_with
-from domain.errors import Refused
+from domain.errors import Forbidden
 from domain.specs import Caller
-
-
-class Forbidden(Refused):
-    """The principal is known, and its role does not have the right."""
-
-    code = "forbidden"
 
 
 class Needs:

@@ -20,6 +20,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from api import docs, errors, pages
 from api.access import guard
 from api.asks import Asks
+from api.bounds import BoundsNow, limits_in
+from api.connections import Connections
 from api.feed import Feed
 from api.gate import Gate
 from api.oidc import Issuer
@@ -117,6 +119,7 @@ def _life(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]
             parts.draining = True
             restore()
             parts.wakeups.release()
+            parts.connections.close()
             await parts.feed.close()
             await asyncio.to_thread(traces.shutdown)
             await asyncio.to_thread(_close, parts)
@@ -145,6 +148,8 @@ async def _compose(settings: Settings) -> Parts:
         feed=Feed(database, wakeups),
         asks=Asks(client, vault, asyncio.get_running_loop()),
         counts=CountCache(),
+        bounds=BoundsNow(settings),
+        connections=Connections(database, limits_in(settings), asyncio.get_running_loop()),
         rates=Rates(database, settings),
         trail=Trail(database),
     )

@@ -13,6 +13,7 @@ from api.access import caller_of
 from api.errors import BadRequest, NotJson
 from api.parts import Parts
 from domain.errors import FieldError, InvalidInput
+from domain.limits import MAX_JSON_DEPTH
 from domain.specs import Ask, Caller, Idempotency
 
 LONGEST_KEY = 255
@@ -39,7 +40,7 @@ async def _body(request: Request) -> Any:
     if declared not in _JSON:
         raise NotJson(f"The body must be JSON (Content-Type: application/json), not {declared[:60]!r}.")
     try:
-        return json.loads(raw)
+        body = json.loads(raw)
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -48,6 +49,24 @@ async def _body(request: Request) -> Any:
         ) from None
     except (RecursionError, ValueError):
         raise BadRequest("The body is nested too deeply, or a number in it is too long.") from None
+    if not _is_shallow(body):
+        raise BadRequest(f"The body is nested more than {MAX_JSON_DEPTH} deep.")
+    return body
+
+
+def _is_shallow(body: Any) -> bool:
+    """Whether it is nested at most as deep as any of our forms could be."""
+    level = [body]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return True
+    return not any(isinstance(inner, dict | list) for inner in level)
 
 
 PartsDep = Annotated[Parts, Depends(_parts)]
@@ -63,8 +82,9 @@ async def _ask(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
 ) -> Ask:
     """Who asks, and the key that makes a repeat harmless."""
+    bounds = parts.bounds.now()
     if idempotency_key is None:
-        return Ask(caller)
+        return Ask(caller, bounds=bounds)
     key = idempotency_key.strip().removeprefix('"').removesuffix('"')
     if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise InvalidInput(
@@ -74,7 +94,7 @@ async def _ask(
     scope = f"{caller.project}/{caller.name} {request.method} {request.url.path}"
     # Signed, not hashed: a body can hold a secret, and who reads the records could try values on a hash.
     fingerprint = parts.vault.sign("request", canonical, str(request.url.query))
-    return Ask(caller, idempotency=Idempotency(scope, key, fingerprint))
+    return Ask(caller, idempotency=Idempotency(scope, key, fingerprint), bounds=bounds)
 
 
 async def _versions(if_match: Annotated[str | None, Header(alias="If-Match")] = None) -> frozenset[int] | None:

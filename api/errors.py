@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from psycopg2.errors import (
+    ConfigurationLimitExceeded,
+    DiskFull,
+    InsufficientResources,
+    ReadOnlySqlTransaction,
+    TooManyConnections,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.access import Forbidden
 from api.problems import field_errors, problem
 from db.vault import WrongKey
 from domain.errors import (
     BerthError,
+    Forbidden,
     HostUnavailable,
     IdempotencyConflict,
     InvalidInput,
@@ -33,10 +41,13 @@ from domain.errors import (
     Terminated,
     Unavailable,
 )
+from services.bounds import LimitReached, TooManyUnfinished
 from services.codes import CodeRefused
 from services.edits import SeveralMembers
+from services.rates import RateLimited
 
 log = structlog.get_logger("api")
+_FULL = (DiskFull, ReadOnlySqlTransaction, TooManyConnections, ConfigurationLimitExceeded, InsufficientResources)
 
 STATUS: dict[type[BerthError], int] = {
     InvalidInput: 422,
@@ -55,6 +66,10 @@ STATUS: dict[type[BerthError], int] = {
     Unavailable: 503,
     WrongKey: 503,
     CodeRefused: 401,
+    Forbidden: 403,
+    LimitReached: 403,
+    TooManyUnfinished: 429,
+    RateLimited: 429,
     Refused: 409,
 }
 _HTTP_CODES = {
@@ -92,7 +107,7 @@ class Conflict(Refused):
     code = "conflict"
 
 
-STATUS |= {BadRequest: 400, BadPageToken: 400, NotJson: 415, Conflict: 409, Forbidden: 403}
+STATUS |= {BadRequest: 400, BadPageToken: 400, NotJson: 415, Conflict: 409}
 
 
 def status_of(error: BerthError) -> int:
@@ -109,6 +124,10 @@ _DETAILS: dict[type[BerthError], Callable[[Any], dict[str, Any]]] = {
     NameTaken: lambda _: {"errors": field_errors([("/name", "is taken")])},
     PortTaken: lambda _: {"errors": field_errors([("/params/port", "is taken")])},
     PreconditionFailed: lambda e: {"current_version": e.current_version},
+    LimitReached: lambda e: {"limit": asdict(e.broken)},
+    RateLimited: lambda e: {
+        "limit": {"name": "rate_actions", "allowed": e.policy.quota, "used": e.policy.quota, "asked": 1}
+    },
     Terminated: lambda e: {"run_url": f"/api/v1/runs/{e.run_id}", "run_id": e.run_id},
 }
 """What a problem carries beside its text."""
@@ -139,7 +158,15 @@ def _berth(request: Request, error: Exception) -> Response:
     form = problem_of(error)
     if form["status"] == 500:
         raise error
-    return problem(**form, **_trace(request))
+    return problem(**form, headers=_headers(error), **_trace(request))
+
+
+def _headers(error: BerthError) -> dict[str, str]:
+    after = getattr(error, "retry_after", None)
+    headers = {} if after is None else {"Retry-After": str(after)}
+    if isinstance(error, RateLimited):
+        headers |= {"RateLimit-Policy": error.policy.header, "RateLimit": f'"{error.policy.name}";r=0;t={after}'}
+    return headers
 
 
 def _validation(request: Request, error: Exception) -> Response:
@@ -171,9 +198,17 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _database(request: Request, error: Exception) -> Response:
-    """The database is away or too slow: say so, without its words, which may hold values."""
-    if isinstance(error, DBAPIError) and not (isinstance(error, OperationalError) or error.connection_invalidated):
+    """The database is away, too slow, full or read-only: say so, without its words, which may hold values."""
+    if isinstance(error, DBAPIError) and not _passes(error):
         raise error
     cause = getattr(error, "orig", None) or error
+    if isinstance(cause, _FULL):
+        detail = "The database can store nothing now; reading goes on."
+        log.error("database stores nothing", kind=type(cause).__name__, path=request.url.path)
+        return problem(503, "unavailable", detail, headers={"Retry-After": "30"}, **_trace(request))
     log.warning("database does not answer", kind=type(cause).__name__, path=request.url.path)
     return problem(503, "unavailable", "The database does not answer now.", **_trace(request))
+
+
+def _passes(error: DBAPIError) -> bool:
+    return isinstance(error, OperationalError) or error.connection_invalidated or isinstance(error.orig, _FULL)

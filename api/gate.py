@@ -148,8 +148,12 @@ class Gate:
         except (Unavailable, SQLAlchemyError):
             await send({"type": "websocket.close", "code": 1013})
             return
+        remote = (scope.get("client") or [""])[0]
         if caller is not None:
             state["caller"] = caller
+        elif not scope["app"].state.parts.rates.stranger(remote).allowed:
+            await send({"type": "websocket.close", "code": 1013})
+            return
         await self.app(scope, receive, send)
 
     def _stranger(self, scope: Scope) -> str | None:

@@ -12,6 +12,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.asks import Asks
+from api.bounds import BoundsNow
+from api.connections import Connections
 from api.exposition import Records
 from api.feed import Feed
 from api.health import Readiness
@@ -46,6 +48,8 @@ class Parts:
     feed: Feed
     asks: Asks
     counts: CountCache
+    bounds: BoundsNow
+    connections: Connections
     rates: Rates
     trail: Trail
     readiness: Readiness = field(default_factory=Readiness)

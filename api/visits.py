@@ -43,6 +43,7 @@ class Visit:
         self._quiet = quiet
         self._begun = time.monotonic()
         self._status = 0
+        self._flood = False
         self.headers: dict[str, str] = {}
         client = scope.get("client")
         trace_id = scope.setdefault("state", {}).setdefault("trace_id", str(ULID()).lower())
@@ -50,7 +51,7 @@ class Visit:
 
     def unnoted(self) -> None:
         """The trail is told of a flood by its first refusals; the rest would only fill it."""
-        self.about.noted = True
+        self._flood = True
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -89,11 +90,13 @@ class Visit:
 
     def _is_for_the_trail(self) -> bool:
         """Every mutation and every refusal of a person; not what only looked, and found or did not find."""
-        if self.about.noted or self._status == 0:
+        if self._flood or self._status == 0:
             return False
         if self._scope["method"] in _READS:
             return self._status in {401, 403, 429}
-        return self._status >= 400 or not str(self._scope["path"]).endswith(_QUESTIONS)
+        if self._status >= 400:  # what a service had noted was rolled back with its transaction
+            return True
+        return not self.about.noted and not str(self._scope["path"]).endswith(_QUESTIONS)
 
     def _entry(self) -> dict[str, Any]:
         caller, route = self.about.caller, self._scope.get("route")

@@ -3,7 +3,7 @@
 BerthError
 ├── Refused                    the caller can mend it; nothing was written
 │   ├── InvalidInput           fields named by JSON pointer
-│   ├── NotFound
+│   ├── NotFound · Forbidden
 │   ├── Terminated             it lived once; its run is named
 │   ├── OperationNotAllowed    the table of moves says no
 │   │   ├── OnHold             a suspension stands on the deployment
@@ -70,6 +70,12 @@ class NotFound(Refused):
 
     def __init__(self, what: str, name: str) -> None:
         super().__init__(f"There is no {what} {name!r}.")
+
+
+class Forbidden(Refused):
+    """The principal is known, and its role does not have the right."""
+
+    code = "forbidden"
 
 
 class Terminated(Refused):

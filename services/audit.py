@@ -63,7 +63,7 @@ def note(
             time=tx.now,
             **entry(
                 actor=caller.name,
-                role=caller.role.value,
+                role=caller.role.value if about else None,
                 project=caller.project,
                 action=action,
                 target=target,

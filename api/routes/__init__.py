@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api.routes import (
+    access,
     actions,
     admin,
     deployments,
@@ -40,6 +41,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     secrets.router,
     login.router,
     me.router,
+    access.router,
     health.router,
     metrics.router,
 )

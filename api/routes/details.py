@@ -66,7 +66,9 @@ async def logs(
     place = Place(form["provider"], form["host_id"])
     lines = await parts.asks.logs(form["id"], place, tail)
     if follow:
-        return StreamingResponse(_follow(parts, form["id"], place, lines), media_type="text/plain; charset=utf-8")
+        await parts.connections.admit(caller)
+        told = parts.connections.stream(caller, _follow(parts, form["id"], place, lines))
+        return StreamingResponse(told, media_type="text/plain; charset=utf-8")
     return ok({"instance_id": form["id"], "lines": lines})
 
 

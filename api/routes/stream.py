@@ -12,14 +12,16 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
-from api.access import needs
+from api.access import needs, require
 from api.answers import made
+from api.connections import CredentialEnded
 from api.dependencies import CallerDep, PartsDep
 from api.feed import Feed, Place
 from api.filters import LONGEST_CURSOR, EventStreamQuery
 from api.parts import Parts
 from api.sockets import (
     FIRST_MESSAGE_SECONDS,
+    FORBIDDEN,
     UNAUTHORIZED,
     BadMessageError,
     Session,
@@ -30,7 +32,9 @@ from api.transactions import commit
 from api.wakeups import wait_for
 from db.queries.events import EventFilter
 from domain.access import Right
+from domain.errors import Forbidden
 from domain.specs import Caller
+from services.bounds import LimitReached
 from services.codes import LIVES, CodeRefused, Purpose, issue, redeem
 
 router = APIRouter(tags=["history"])
@@ -57,7 +61,9 @@ async def stream_events(
         caller.project, query.instance_id, query.deployment_id, query.operation_id, query.event_type
     )
     place = await parts.feed.open(after or None)
-    return StreamingResponse(_server_sent(parts.feed, place, wanted), media_type="text/event-stream")
+    await parts.connections.admit(caller)
+    told = parts.connections.stream(caller, _server_sent(parts.feed, place, wanted))
+    return StreamingResponse(told, media_type="text/event-stream")
 
 
 async def _server_sent(feed: Feed, place: Place, wanted: EventFilter) -> AsyncIterator[str]:
@@ -104,8 +110,15 @@ async def socket(websocket: WebSocket) -> None:
         known = websocket.scope["state"].get("caller")
         asked = await _first_message(websocket, waits=known is None)
         caller = known or await run_in_threadpool(_ticket_holder, parts, asked)
+        require(caller, Right.READ)
+        await parts.connections.admit(caller)
         session = Session(websocket, parts.feed, caller, asked, await parts.feed.open(asked.after))
-        code = await session.run()
+        code = await parts.connections.run(caller, session.run())
+    except CredentialEnded:
+        code = UNAUTHORIZED
+    except (Forbidden, LimitReached) as error:
+        await websocket.send_text(json.dumps({"type": "error", "detail": error.message}))
+        code = FORBIDDEN
     except (TimeoutError, BadMessageError, CodeRefused) as error:
         await websocket.send_text(json.dumps({"type": "error", "detail": str(error) or "no message came"}))
         code = UNAUTHORIZED

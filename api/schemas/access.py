@@ -79,3 +79,17 @@ class Limits(Form):
     disk_gb: int | None = None
     unfinished_operations: int | None = None
     sockets: int | None = None
+
+
+class Project(Form):
+    """One project."""
+
+    project: str
+    used: dict[str, float]
+    limits: dict[str, float] = Field(description="-1: no limit.")
+
+
+class ProjectList(Form):
+    """Projects by name."""
+
+    items: list[Project]

@@ -61,7 +61,7 @@ def test_a_retry_signal_accepts_a_new_operation_and_the_run_closes(spine: Spine)
     failed = fail_a_create(spine)
     signal(spine, failed, "retry")
     done = spine.succeeded(spine.retry_of(failed.id))
-    assert (done.actor, done.attempt) == ("temporal signal", 2)
+    assert (done.actor, done.attempt) == ("temporal (unauthenticated)", 2)
     stops_listening(spine, failed)
     assert spine.instance(failed.deployment_id).status is Status.RUNNING
 

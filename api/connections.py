@@ -1,0 +1,152 @@
+"""Live streams: they end with the credential that opened them, and a project has only so many at once.
+
+One look at the records every few seconds asks about all tokens with open streams together; a token that is revoked
+here ends its streams at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.session import Database
+from domain.bounds import UNLIMITED, Excess, Limits
+from domain.specs import Caller
+from services import bounds, tokens
+from services.bounds import LimitReached
+
+log = structlog.get_logger("api")
+LOOK_SECONDS = 2.0
+Answer = TypeVar("Answer")
+Part = TypeVar("Part")
+
+
+class CredentialEnded(Exception):
+    """The token that opened the stream has expired or was revoked."""
+
+
+class Connections:
+    """Belongs to the event loop."""
+
+    def __init__(self, database: Database, installation: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        self._database = database
+        self._installation = installation
+        self._loop = loop
+        self._open: Counter[str] = Counter()
+        self._ends: dict[str, set[asyncio.Event]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    def revoked(self, token_id: str) -> None:
+        """End what a token opened. May be called from any thread."""
+        self._loop.call_soon_threadsafe(self._end, token_id)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def admit(self, caller: Caller) -> None:
+        """Raise `LimitReached` when the caller's project has as many streams as it may have."""
+        allowed = await run_in_threadpool(self._allowed, caller.project)
+        now = self._open[caller.project]
+        if allowed != UNLIMITED and now >= allowed:
+            raise LimitReached(caller.project, Excess("sockets", allowed, now, 1))
+
+    def _allowed(self, project: str) -> float:
+        with self._database.read() as session:
+            return bounds.effective(session, project, self._installation)["sockets"]
+
+    async def run(self, caller: Caller, work: Awaitable[Answer]) -> Answer:
+        """`work`, for as long as the caller's credential is good. Raises `CredentialEnded`."""
+        with self._place(caller) as ended:
+            working = asyncio.ensure_future(work)
+            waiting = asyncio.create_task(_until(caller, ended))
+            try:
+                await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    return working.result()
+                raise CredentialEnded
+            finally:
+                for task in (working, waiting):
+                    task.cancel()
+                await asyncio.gather(working, waiting, return_exceptions=True)
+
+    async def stream(self, caller: Caller, parts: AsyncIterator[Part]) -> AsyncIterator[Part]:
+        """`parts`, for as long as the caller's credential is good; then it just ends."""
+        with self._place(caller) as ended:
+            waiting = asyncio.create_task(_until(caller, ended))
+            following: asyncio.Future[Part] | None = None
+            try:
+                while True:
+                    following = asyncio.ensure_future(anext(parts))
+                    await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                    if not following.done():
+                        return
+                    try:
+                        yield following.result()
+                    except StopAsyncIteration:
+                        return
+            finally:
+                tasks = [task for task in (following, waiting) if task is not None]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    @contextmanager
+    def _place(self, caller: Caller) -> Iterator[asyncio.Event]:
+        ended, token = asyncio.Event(), caller.credential
+        self._open[caller.project] += 1
+        if token is not None:
+            self._ends.setdefault(token, set()).add(ended)
+            self._look_on()
+        try:
+            yield ended
+        finally:
+            self._open[caller.project] -= 1
+            if token is not None:
+                self._ends[token].discard(ended)
+                if not self._ends[token]:
+                    del self._ends[token]
+
+    def _end(self, token_id: str) -> None:
+        for ended in self._ends.get(token_id, ()):
+            ended.set()
+
+    def _look_on(self) -> None:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="credentials")
+
+    async def _look(self) -> None:
+        while self._ends:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                over = await run_in_threadpool(self._over, list(self._ends))
+            except SQLAlchemyError as error:
+                log.warning("tokens cannot be looked at", kind=type(error).__name__)
+                continue
+            for token_id in over:
+                self._end(token_id)
+
+    def _over(self, ids: list[str]) -> set[str]:
+        with self._database.read() as session:
+            return tokens.ended(session, ids)
+
+
+async def _until(caller: Caller, ended: asyncio.Event) -> None:
+    """Until the credential has ended, by its time or by somebody's word."""
+    left = None
+    if caller.expires_at is not None:
+        left = max(0.0, (caller.expires_at - datetime.now(UTC)).total_seconds())
+    try:
+        async with asyncio.timeout(left):
+            await ended.wait()
+    except TimeoutError:
+        return
