@@ -53,7 +53,8 @@ def keeper(client: Client, composed: Composition, stopping: asyncio.Event) -> Ke
         settings.cancel_grace_seconds,
     )
     check = NamespaceCheck(database, client, accept_new=settings.temporal_fresh)
-    return Keeper(database, client, limits, check, stopping, chores(settings, database))
+    public_url = settings.public_url.rstrip("/")
+    return Keeper(database, client, limits, check, stopping, chores(settings, database), public_url)
 
 
 def monitor(composed: Composition) -> Monitor:

@@ -76,6 +76,7 @@ class Plan:
             "TEMPORAL_NAMESPACE": self.settings.temporal_namespace,
             "BERTH_DATA_DIR": str(self.installation.data_dir),
             "BERTH_API_HOST": LOOPBACK,
+            "BERTH_PUBLIC_URL": self.settings.public_url or self.url,
             "BERTH_API_PORT": str(self.ports["api"].port),
             "BERTH_TEMPORAL_UI_URL": self.temporal_ui,
             "BERTH_INSTANCE_ROOT": str(self.settings.instance_root or self.installation.instance_root),

@@ -41,21 +41,21 @@ INSTANCE_NAME = SearchAttributeKey.for_keyword("InstanceName")
 SEARCH_ATTRIBUTES = (DEPLOYMENT_ID, OP_KIND, OP_ID, OP_PHASE, PROVIDER, INSTANCE_NAME)
 
 
-async def dispatch(database: Database, client: Client, found: Unfinished) -> bool:
+async def dispatch(database: Database, client: Client, found: Unfinished, public_url: str = "") -> bool:
     """Start `found`, making room for it where an earlier run of the deployment has not closed.
 
     False when it has to wait: a pre-empted holder still cleans up, and its end wakes the keeper.
     """
     with joined(found.traceparent), span("dispatch", operation=found.id, kind=found.kind, provider=found.provider):
-        return await _dispatch(database, client, found)
+        return await _dispatch(database, client, found, public_url)
 
 
-async def _dispatch(database: Database, client: Client, found: Unfinished) -> bool:
+async def _dispatch(database: Database, client: Client, found: Unfinished, public_url: str) -> bool:
     give_up = time.monotonic() + HANDOVER_SECONDS
     asked_to_close: str | None = None
     while True:
         try:
-            await _start(client, found)
+            await _start(client, found, public_url)
         except WorkflowAlreadyStartedError:
             holder = await _holder(client, found.workflow_id)
             if holder is None:
@@ -75,7 +75,7 @@ async def _dispatch(database: Database, client: Client, found: Unfinished) -> bo
             return True
 
 
-async def _start(client: Client, found: Unfinished) -> None:
+async def _start(client: Client, found: Unfinished, public_url: str) -> None:
     attributes = TypedSearchAttributes(
         [
             SearchAttributePair(DEPLOYMENT_ID, found.deployment_id),
@@ -96,9 +96,17 @@ async def _start(client: Client, found: Unfinished) -> None:
         memo={"operation_id": found.id},
         search_attributes=attributes,
         static_summary=f"{found.kind} · {found.deployment_name} · by {found.actor}",
+        static_details=_way_back(found, public_url),
         task_timeout=_TASK_TIMEOUT,
         rpc_timeout=RPC_TIMEOUT,
     )
+
+
+def _way_back(found: Unfinished, public_url: str) -> str | None:
+    """For somebody who looks at the run in Temporal's own interface, which renders Markdown."""
+    if not public_url:
+        return None
+    return f"[{found.kind} {found.deployment_name} in Berth]({public_url}/ui/operations/{found.id})"
 
 
 async def _holder(client: Client, workflow_id: str) -> tuple[str, str] | None:

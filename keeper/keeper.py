@@ -52,6 +52,7 @@ class Keeper:
     namespace: NamespaceCheck
     stopping: asyncio.Event
     chores: Chores | None = None
+    public_url: str = ""
     _started_at: dict[str, float] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
 
@@ -130,11 +131,14 @@ class Keeper:
         with self.database.begin() as tx:
             listener_closed(tx, operation_id)
 
+    async def _dispatch(self, found: Unfinished) -> bool:
+        return await dispatch(self.database, self.client, found, self.public_url)
+
     async def _forward(self, found: Unfinished, stopper: Stopper, reconciler: Reconciler) -> None:
         """Bring one operation one move forward. What fails is tried again by the next round."""
         try:
             if found.status == "pending":
-                if self._may_start(found.id) and not await dispatch(self.database, self.client, found):
+                if self._may_start(found.id) and not await self._dispatch(found):
                     self._started_at.pop(found.id, None)
             elif found.cancel_requested:
                 await stopper.stop(found)
