@@ -1,54 +1,12 @@
 /**
- * Who is asking, who did what, and what keeps an instance as it is: the parts of the contract that screens read
- * through a narrow form, so that a server which does not have them yet shows a page without them.
+ * What keeps an instance as it is, and what billing has told us: the parts of the contract that screens read through a
+ * narrow form, so that a server which does not have them yet shows a page without them.
  */
 
 import { client } from "./generated/client.gen";
 import type { Instance } from "./generated";
 
 import { Refusal } from "./problems";
-
-export interface Me {
-  principal: string;
-  kind: string;
-  role: string;
-  rights?: string[];
-  project: string;
-  projects: string[];
-  expires_at?: string | null;
-}
-
-export interface Token {
-  id: string;
-  name: string;
-  role: string;
-  project: string | null;
-  prefix: string;
-  created_by: string;
-  created_at: string;
-  expires_at: string | null;
-  last_used_at: string | null;
-}
-
-export interface TokenBody {
-  name: string;
-  role: string;
-  project?: string;
-  expires_in_seconds: number;
-}
-
-export interface AuditEntry {
-  id: string;
-  time: string;
-  actor: string;
-  role: string | null;
-  action: string;
-  target: string | null;
-  outcome: string;
-  status: number | null;
-  detail: unknown;
-  trace_id: string | null;
-}
 
 export interface Delivery {
   id: string;
@@ -82,36 +40,23 @@ export interface Maintenance {
   note?: string | null;
 }
 
+/** As every generated call has it. */
+const SIGNED = { security: [{ scheme: "bearer", type: "http" }] } as const;
+
 type Query = Record<string, string | number | undefined>;
 
 async function get<Answer>(url: string, query: Query = {}): Promise<Answer> {
-  return (await client.get<Answer, unknown, true>({ url, query })).data as Answer;
+  return (await client.get<Answer, unknown, true>({ ...SIGNED, url, query })).data as Answer;
 }
 
-export const readMe = (): Promise<Me> => get<Me>("/api/v1/me");
-export const readTokens = (): Promise<Paged<Token>> => get("/api/v1/tokens");
-export const readAudit = (query: Query): Promise<Paged<AuditEntry>> => get("/api/v1/audit", query);
 export const readDeliveries = (query: Query): Promise<Paged<Delivery>> => get("/api/v1/webhooks", query);
 
-export async function createToken(body: TokenBody, key: string): Promise<Token & { token: string }> {
-  const { data } = await client.post<Token & { token: string }, unknown, true>({
-    url: "/api/v1/tokens",
-    body,
-    headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-  });
-  return data as Token & { token: string };
-}
-
-export async function revokeToken(id: string): Promise<void> {
-  await client.delete<unknown, unknown, true>({ url: `/api/v1/tokens/${encodeURIComponent(id)}` });
-}
-
 export async function replayDelivery(id: string, key: string): Promise<void> {
-  await client.post<unknown, unknown, true>({ url: `/api/v1/webhooks/${encodeURIComponent(id)}/replay`, headers: { "Idempotency-Key": key } });
+  await client.post<unknown, unknown, true>({ ...SIGNED, url: `/api/v1/webhooks/${encodeURIComponent(id)}/replay`, headers: { "Idempotency-Key": key } });
 }
 
 export async function cordonHost(id: string, cordoned: boolean, key: string): Promise<void> {
-  await client.post<unknown, unknown, true>({ url: `/api/v1/hosts/${encodeURIComponent(id)}/${cordoned ? "cordon" : "uncordon"}`, headers: { "Idempotency-Key": key } });
+  await client.post<unknown, unknown, true>({ ...SIGNED, url: `/api/v1/hosts/${encodeURIComponent(id)}/${cordoned ? "cordon" : "uncordon"}`, headers: { "Idempotency-Key": key } });
 }
 
 /** A server of an older version does not know the address. */

@@ -2,13 +2,14 @@
 
 import { useQuery } from "@tanstack/react-query";
 
-import { isAbsent, type Me, readMe } from "@/api/trust";
+import { type Me, meGet } from "@/api/client";
+import { isAbsent } from "@/api/trust";
 
 export const meQuery = {
   queryKey: ["me"],
   queryFn: async (): Promise<Me | null> => {
     try {
-      return await readMe();
+      return (await meGet()).data;
     } catch (error) {
       if (isAbsent(error)) return null;
       throw error;
@@ -23,7 +24,7 @@ export function useMe(): Me | null {
 
 /** Why a right is missing, in words for a disabled button; null where it is not. */
 export function lack(me: Me | null, right: string): string | null {
-  if (me?.rights === undefined || me.rights.includes(right)) return null;
+  if (me === null || me.rights.includes(right)) return null;
   return `The role ${me.role} may not do this`;
 }
 

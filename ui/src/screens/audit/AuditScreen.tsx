@@ -4,8 +4,9 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { useSearchParams } from "wouter";
 
+import { type AuditEntry, auditList } from "@/api/client";
 import { Refusal } from "@/api/problems";
-import { type AuditEntry, isAbsent, readAudit } from "@/api/trust";
+import { isAbsent } from "@/api/trust";
 import { lack, useMe } from "@/lib/me";
 import { words } from "@/lib/look";
 import { textOf } from "@/lib/schema";
@@ -37,7 +38,7 @@ export default function AuditScreen() {
   };
   const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch, dataUpdatedAt } = useInfiniteQuery({
     queryKey: [...keys.audit, filter],
-    queryFn: ({ pageParam }) => readAudit(queryOf(filter, pageParam)),
+    queryFn: async ({ pageParam }) => (await auditList({ query: queryOf(filter, pageParam) })).data,
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_page_token ?? null,
     placeholderData: (before) => before,
@@ -134,12 +135,12 @@ function brief(detail: unknown): string {
 }
 
 function Outcome({ row }: { row: AuditEntry }) {
-  const fine = row.status === null ? row.outcome === OUTCOMES[0] : row.status < 400;
+  const fine = row.status ? row.status < 400 : row.outcome === OUTCOMES[0];
   return (
     <span className="health" data-health={fine ? "healthy" : "unreachable"}>
       <Icon name={fine ? "check" : "x"} />
       {words(row.outcome)}
-      {row.status !== null && <span className="muted font-normal"> {row.status}</span>}
+      {row.status && <span className="muted font-normal"> {row.status}</span>}
     </span>
   );
 }

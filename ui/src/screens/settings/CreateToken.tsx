@@ -3,16 +3,15 @@
 import { Dialog, DialogBackdrop, DialogPanel, DialogTitle } from "@headlessui/react";
 import { type FormEvent, useRef, useState } from "react";
 
-import { freshKey } from "@/api/client";
+import { freshKey, type TokenBody, tokensCreate } from "@/api/client";
 import { Refusal, tell } from "@/api/problems";
-import { createToken, type TokenBody } from "@/api/trust";
 import { announce } from "@/lib/announce";
 import { keys, queryClient } from "@/live/queries";
 import { Button } from "@/parts/Button";
 import { FieldRow } from "@/parts/Fields";
 import { CopyButton } from "@/parts/States";
 
-const ROLES: [role: string, says: string][] = [
+const ROLES: [role: TokenBody["role"], says: string][] = [
   ["viewer", "sees everything of its project, changes nothing"],
   ["operator", "creates, changes and ends instances"],
   ["service", "confirms what happened outside"],
@@ -80,7 +79,7 @@ function Form({ projects, onClose, onMade }: FormProps) {
     const text = JSON.stringify(body);
     if (key.current.body !== text) key.current = { body: text, key: freshKey() };
     try {
-      const answer = await createToken(body, key.current.key);
+      const { data: answer } = await tokensCreate({ headers: { "Idempotency-Key": key.current.key }, body });
       announce(`Token ${body.name} made`);
       onMade(answer.token);
       void queryClient.invalidateQueries({ queryKey: keys.tokens });
@@ -99,7 +98,7 @@ function Form({ projects, onClose, onMade }: FormProps) {
           </FieldRow>
           <FieldRow label="Role" hint={ROLES.find(([role]) => role === body.role)?.[1]} error={wrong("/role")} icon="down">
             {({ id, describedBy }) => (
-              <select id={id} aria-describedby={describedBy} value={body.role} onChange={(event) => change({ role: event.target.value })}>
+              <select id={id} aria-describedby={describedBy} value={body.role} onChange={(event) => change({ role: event.target.value as TokenBody["role"] })}>
                 {ROLES.map(([role]) => (
                   <option key={role}>{role}</option>
                 ))}
@@ -109,7 +108,7 @@ function Form({ projects, onClose, onMade }: FormProps) {
           {projects.length > 1 && (
             <FieldRow label="Project" error={wrong("/project")} icon="down">
               {({ id, describedBy }) => (
-                <select id={id} aria-describedby={describedBy} value={body.project} onChange={(event) => change({ project: event.target.value })}>
+                <select id={id} aria-describedby={describedBy} value={body.project ?? ""} onChange={(event) => change({ project: event.target.value })}>
                   {projects.map((project) => (
                     <option key={project}>{project}</option>
                   ))}

@@ -3,8 +3,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
+import { type Token, tokensList, tokensRevoke } from "@/api/client";
 import { tell } from "@/api/problems";
-import { isAbsent, readTokens, revokeToken, type Token } from "@/api/trust";
+import { isAbsent } from "@/api/trust";
 import { announce } from "@/lib/announce";
 import { absolute } from "@/lib/time";
 import { say } from "@/lib/toasts";
@@ -23,7 +24,7 @@ interface TokensPartProps {
 }
 
 export function TokensPart({ refused, projects }: TokensPartProps) {
-  const { data, error, isPending, refetch } = useQuery({ queryKey: keys.tokens, queryFn: readTokens, enabled: refused === null });
+  const { data, error, isPending, refetch } = useQuery({ queryKey: keys.tokens, queryFn: async () => (await tokensList()).data, enabled: refused === null });
   const [making, setMaking] = useState(false);
   if (error && isAbsent(error)) return null;
   return (
@@ -75,7 +76,7 @@ function Revoke({ token }: { token: Token }) {
   const revoke = async (): Promise<void> => {
     setBusy(true);
     try {
-      await revokeToken(token.id);
+      await tokensRevoke({ path: { token_id: token.id } });
       announce(`Token ${token.name} revoked`);
       await queryClient.invalidateQueries({ queryKey: keys.tokens });
     } catch (error) {
