@@ -41,19 +41,18 @@ def configure_logging(level: str, form: str = "auto") -> None:
         _with_trace,
     ]
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    ending: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
-        if console
-        else [structlog.processors.format_exc_info, _without_secrets, structlog.processors.JSONRenderer()]
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if console:
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
                 _without_secrets,
-                *ending,
+                renderer,
             ],
         )
     )

@@ -10,6 +10,9 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.meters import activity_run
 
+log = structlog.get_logger("worker")
+_WORKFLOW = "deployment-"
+
 
 class Watching(Interceptor):
     """Every attempt."""
@@ -22,7 +25,9 @@ class _Watched(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's own name
         info = activity.info()
         given = input.args[0] if input.args else None
+        workflow_id = info.workflow_id or ""
         known = {
+            "deployment": workflow_id.removeprefix(_WORKFLOW) if workflow_id.startswith(_WORKFLOW) else None,
             "workflow": info.workflow_id,
             "run": info.workflow_run_id,
             "activity": info.activity_type,
@@ -32,4 +37,12 @@ class _Watched(ActivityInboundInterceptor):
         }
         named = {key: value for key, value in known.items() if value is not None}
         with structlog.contextvars.bound_contextvars(**named), activity_run(info.activity_type):
-            return await super().execute_activity(input)
+            return await self._attempt(input)
+
+    async def _attempt(self, given: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(given)
+        except Exception as error:
+            # Its message is stored with the step, where it belongs to its project; here its kind must do.
+            log.info("attempt failed", error=getattr(error, "type", None) or type(error).__name__)
+            raise

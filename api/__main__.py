@@ -15,7 +15,7 @@ from settings import Settings
 def main() -> None:
     """Serve until SIGTERM."""
     settings = Settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_form)
     # uvicorn raises the signal again once it has shut down; an orderly end is not a death by signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -25,6 +25,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        ws_per_message_deflate=False,  # for small frames it costs more than it saves
         timeout_graceful_shutdown=5,
     )
 

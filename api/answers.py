@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from starlette.responses import JSONResponse
 
 from services.views.operations import href
 
+log = structlog.get_logger("api")
 RETRY_SECONDS = "2"
 
 
@@ -27,6 +29,7 @@ def made(content: Any) -> JSONResponse:
 
 def accepted(content: Mapping[str, Any], operation_id: str, location: str | None, **headers: str) -> JSONResponse:
     """202: where the thing is, where the operation is, and when to look again."""
+    log.info("operation accepted", operation=operation_id)
     links = {"Operation-Location": href(operation_id), "Retry-After": RETRY_SECONDS, **headers}
     if location is not None:
         links["Location"] = location
