@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -32,15 +30,7 @@ from generate_series(:first, :last) n;
 
 def list_latency(up: Up, sizes: tuple[int, ...]) -> dict[str, Any]:
     """p50 and p99 in seconds of `GET /instances` (a full page, with counts), for growing numbers of rows."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "cli", "env", "--data-dir", str(up.data_dir)],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=20,
-    ).stdout
-    url = next(line for line in shown.splitlines() if "DATABASE_URL=" in line).split("=", 1)[1].strip("'\"")
-    engine = create_engine(psycopg2_url(url))
+    engine = create_engine(psycopg2_url(up.exports()["DATABASE_URL"]))
     found: dict[str, Any] = {}
     filled = 0
     for size in sizes:
