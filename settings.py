@@ -158,6 +158,12 @@ class Settings(BaseSettings):
     purge_batch: int = Field(default=1000, ge=1, le=10_000)
     """Most rows of one table that one look removes."""
 
+    billing_secrets: SecretStr = SecretStr("")
+    """Verify what billing sends: one or more of `whsec_` and base64, separated by commas; the old one stays in the
+    list while a new one is introduced. Empty: every delivery is refused."""
+    billing_delete_after_days: float = Field(default=30, ge=0, le=3650)
+    """A suspension for want of payment is followed by a delete after so long; 0: never."""
+
     notify_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """Where signed notifications go (instance ready, failed, operation stuck). Empty: nowhere."""
     notify_secret: SecretStr = SecretStr("")

@@ -30,10 +30,13 @@ from keeper.attributes import ensure_search_attributes
 from keeper.chores import Chores
 from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
+from keeper.looking import Looker
 from keeper.namespace import NamespaceCheck
 from keeper.notifying import Notifier
+from keeper.upkeep import Look, Upkeep
 from monitor.monitor import Monitor
 from observability import configure_logging, tracing
+from services.billing_duties import BillingRules
 from services.orphans import Spot
 from services.retention import Keeping
 from services.suspension import stop_suspended
@@ -54,7 +57,9 @@ def keeper(client: Client, composed: Composition, stopping: asyncio.Event) -> Ke
     )
     check = NamespaceCheck(database, client, accept_new=settings.temporal_fresh)
     public_url = settings.public_url.rstrip("/")
-    return Keeper(database, client, limits, check, stopping, chores(settings, database), public_url)
+    looker = Looker(client, composed.parts.vault)
+    duties = chores(settings, database, upkeep(settings, database, looker.look))
+    return Keeper(database, client, limits, check, stopping, duties, public_url)
 
 
 def monitor(composed: Composition) -> Monitor:
@@ -67,7 +72,14 @@ def monitor(composed: Composition) -> Monitor:
     return Monitor(composed.parts, composed.reporter.name, spots, stop_suspended)
 
 
-def chores(settings: Settings, database: Database) -> Chores:
+def upkeep(settings: Settings, database: Database, look: Look) -> Upkeep:
+    """What the keeper does of itself about holds, deadlines and maintenance."""
+    days = settings.billing_delete_after_days
+    seconds = timedelta(days=days).total_seconds() if days else None
+    return Upkeep(database, BillingRules(seconds), look)
+
+
+def chores(settings: Settings, database: Database, upkeep: Upkeep) -> Chores:
     """What the keeper does beside operations. Raises `ValueError` for a secret that cannot sign."""
     secret = settings.notify_secret.get_secret_value()
     notifier = Notifier.of(database, settings.notify_url, secret, settings.notify_attempts)
@@ -79,7 +91,8 @@ def chores(settings: Settings, database: Database) -> Chores:
         traces=timedelta(days=settings.keep_traces_days),
         batch=settings.purge_batch,
     )
-    return Chores(database, notifier, keeping, settings.keeper_interval_seconds, settings.purge_seconds)
+    interval, purging = settings.keeper_interval_seconds, settings.purge_seconds
+    return Chores(database, notifier, keeping, interval, purging, upkeep)
 
 
 async def run(settings: Settings, wants: Wants) -> None:

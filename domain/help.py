@@ -274,6 +274,11 @@ HELP: dict[str, Help] = {
         "A provider call went on after its time was over, and stopped before it touched anything more.",
         "Nothing is wrong; the later attempt does the work.",
     ),
+    "abandoned": Help(
+        "Nobody works on it any more",
+        "It showed a change in progress, and there was no operation that carried it out; Berth gave it up.",
+        "Start or restart it; where it was being created or deleted, delete it.",
+    ),
     "fence-lost": Help(
         "Another run took over",
         "A run that no longer owned its deployment stopped before touching anything.",

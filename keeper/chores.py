@@ -1,4 +1,4 @@
-"""What the one keeper that acts does beside operations: count, notify, and clear away what is too old.
+"""What the one keeper that acts does beside operations: count, notify, keep holds and deadlines, and clear away what is too old.
 
 Each on its own, so that a slow receiver or a large purge holds up no operation.
 """
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.session import Database
 from keeper.notifying import Notifier
+from keeper.upkeep import Upkeep
 from services.ledger import MOST_AT_ONCE, fold, pulse
 from services.notices import note_stuck
 from services.retention import Keeping, purge
@@ -30,8 +31,10 @@ class Chores:
     database: Database
     notifier: Notifier | None
     keeping: Keeping
+    upkeep: Upkeep | None = None
     fold_seconds: float = 1.0
     purge_seconds: float = 60.0
+    upkeep: Upkeep | None = None
 
     async def run(self) -> None:
         """All of them side by side."""
@@ -39,6 +42,8 @@ class Chores:
             self._again(self._count, self.fold_seconds),
             self._again(self._purge, self.purge_seconds),
         ]
+        if self.upkeep is not None:
+            every.append(self._again(self.upkeep.round, self.fold_seconds))
         if self.notifier is not None:
             every.append(self._again(self.notifier.send_due, self.fold_seconds))
         await asyncio.gather(*every)

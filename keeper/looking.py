@@ -1,0 +1,45 @@
+"""One look at a real object for the keeper, through the worker that can reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import ActivityFailureError, Client
+from temporalio.service import RPCError
+from ulid import ULID
+
+from db.vault import Vault
+from domain.lifecycle import Status
+from domain.work import Seen
+from services.maintenance import Due
+from services.planning import task_queue
+
+_QUESTION = "observe_instance"
+_LOOK_TIMEOUT = timedelta(seconds=3)
+_ANSWER_SECONDS = 60
+_SHOWN = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED}
+
+
+@dataclass(frozen=True)
+class Looker:
+    """Built by the worker."""
+
+    client: Client
+    vault: Vault
+
+    async def look(self, found: Due) -> Status | None:
+        """Whether it runs or rests; None when nobody answered in time, or it shows neither."""
+        try:
+            sealed = await self.client.execute_activity(
+                _QUESTION,
+                self.vault.seal(_QUESTION, {"instance_id": found.instance_id}),
+                id=f"observe-{found.instance_id}-{ULID()}",
+                task_queue=task_queue(found.provider, found.host_id),
+                schedule_to_close_timeout=_LOOK_TIMEOUT,
+                result_type=str,
+            )
+        except (ActivityFailureError, RPCError):
+            return None
+        answer = self.vault.unseal(_QUESTION, sealed, _ANSWER_SECONDS)
+        return _SHOWN.get(Seen(answer["seen"]))

@@ -1,0 +1,91 @@
+"""What the keeper does of itself, once a second: give up what nobody works on, enforce holds, carry out what
+billing's words and deadlines demand, begin and end maintenance.
+
+Everything is decided by `services` from the records, each deployment in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from db.session import Database
+from domain.errors import OperationInProgress, Refused
+from domain.lifecycle import Status
+from services.abandoned import sweep_abandoned
+from services.billing_duties import BillingRules, candidates, carry_out, refused, take_back
+from services.maintenance import Due, due
+from services.maintenance import carry_out as carry_out_maintenance
+from services.suspension import astray, suspend_again
+
+log = structlog.get_logger("keeper")
+Look = Callable[[Due], Awaitable[Status | None]]
+"""What one look at an instance shows now; None without an answer."""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """Built by the worker."""
+
+    database: Database
+    rules: BillingRules
+    look: Look
+
+    async def round(self) -> bool:
+        """Everything once. Never has more to do at once."""
+        await asyncio.to_thread(self.records)
+        for found in await asyncio.to_thread(self._due):
+            seen = await self.look(found) if found.over and found.status is Status.MAINTENANCE else None
+            await asyncio.to_thread(self._maintain, found, seen)
+        return False
+
+    def records(self) -> None:
+        """What needs no look at anything real."""
+        with self.database.begin() as tx:
+            given_up = sweep_abandoned(tx)
+            taken_back = take_back(tx)
+            strays, wanted = astray(tx), candidates(tx)
+        if given_up:
+            log.warning("given up: nobody worked on it", instances=given_up)
+        if taken_back:
+            log.info("deletes withdrawn: they are no longer wanted", operations=taken_back)
+        for deployment_id in strays:
+            self._enforce(deployment_id)
+        for deployment_id in wanted:
+            self._bill(deployment_id)
+
+    def _enforce(self, deployment_id: str) -> None:
+        with self.database.begin() as tx:
+            made = suspend_again(tx, deployment_id)
+        if made is not None:
+            log.warning("a hold is enforced", deployment=deployment_id, operation=made.operation_id)
+
+    def _bill(self, deployment_id: str) -> None:
+        try:
+            with self.database.begin() as tx:
+                made = carry_out(tx, deployment_id, self.rules)
+        except OperationInProgress:
+            return
+        except Refused as refusal:
+            with self.database.begin() as tx:
+                if refused(tx, deployment_id, refusal):
+                    log.warning("billing was refused", deployment=deployment_id, code=refusal.code)
+            return
+        if made is not None:
+            log.info("billing's wish accepted", deployment=deployment_id, operation=made.operation_id)
+
+    def _due(self) -> list[Due]:
+        with self.database.begin() as tx:
+            return due(tx)
+
+    def _maintain(self, found: Due, seen: Status | None) -> None:
+        try:
+            with self.database.begin() as tx:
+                made = carry_out_maintenance(tx, found, seen)
+        except Refused:
+            return  # somebody works on it: the next round looks again
+        if made is not None:
+            log.info("maintenance", instance=found.instance_id, over=found.over)
