@@ -27,6 +27,7 @@ from api.gate import Gate
 from api.oidc import Issuer
 from api.parts import CountCache, Parts
 from api.rates import Rates
+from api.records import Records
 from api.routes import ALIASES, PREFIX, ROUTERS, methods_of, stream
 from api.trail import Trail
 from api.trust import Trust, check_settings
@@ -145,7 +146,7 @@ async def _compose(settings: Settings) -> Parts:
         deployments=DeploymentForms(instances),
         operations=operations,
         wakeups=wakeups,
-        feed=Feed(database, wakeups),
+        feed=Feed(database, wakeups, Records(database, instances)),
         asks=Asks(client, vault, asyncio.get_running_loop()),
         counts=CountCache(),
         bounds=BoundsNow(settings),

@@ -19,6 +19,7 @@ import structlog
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.records import Records
 from api.wakeups import Wakeups, wait_for
 from db.queries import events
 from db.queries.events import EventFilter
@@ -29,7 +30,10 @@ from services.views.events import cursor, event_form, number, retold_form
 log = structlog.get_logger("api")
 REMEMBERED = 20_000
 MOST_AT_ONCE = 1_000
+BEAT_SECONDS = 2.5
 _LOOK_ANYWAY_SECONDS = 5.0
+_REST_PER_LISTENER = 0.000_1
+_LONGEST_REST = 0.2
 _TRY_AGAIN_SECONDS = 1.0
 
 
@@ -84,9 +88,12 @@ class Place:
 class Feed:
     """Its methods belong to the event loop."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self, database: Database, wakeups: Wakeups, records: Records, remembered: int = REMEMBERED
+    ) -> None:
         self._database = database
         self._wakeups = wakeups
+        self.records = records
         self._remembered_most = remembered
         self._entries: list[Entry] = []
         self._numbers: list[int] = []
@@ -94,18 +101,27 @@ class Feed:
         self._tail = -1
         """The last number that was read; everything up to it is remembered here or stored there."""
         self._listeners: set[asyncio.Event] = set()
+        self._rung_at = 0.0
+        self._ringing: asyncio.TimerHandle | None = None
+        self._batches: dict[tuple[EventFilter, int], tuple[str | None, Place]] = {}
         self._ready = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to follow the records."""
-        self._task = asyncio.create_task(self._follow(), name="feed")
+        self._wakeups.tell_of_records(self.records.changed)
+        self.records.start()
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="feed"),
+            asyncio.create_task(self._beat(), name="feed's beat"),
+        ]
 
     async def close(self) -> None:
         """Let the streams end and stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self.records.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._ring()
 
     @property
@@ -139,6 +155,22 @@ class Feed:
             return [], place
         return await run_in_threadpool(self._stored, place, wanted)
 
+    def batch(self, place: Place, wanted: EventFilter) -> tuple[str | None, Place] | None:
+        """As `take`, put into one frame, once for all who are at this place and want the same.
+
+        None as a text: nothing of it is wanted. None at all: it is not remembered here; `take` it.
+        """
+        if place.epoch != self._epoch or not self._numbers or place.seq < self._numbers[0] - 1:
+            return None
+        key = (wanted, place.seq)
+        found = self._batches.get(key)
+        if found is None:
+            entries, after = self._remembered(place, wanted)
+            texts = [text for entry in entries for text in entry.texts]
+            found = (frame_of(texts) if texts else None, after)
+            self._batches[key] = found
+        return found
+
     def _remembered(self, place: Place, wanted: EventFilter) -> tuple[list[Entry], Place]:
         first = bisect_right(self._numbers, place.seq)
         some = self._entries[first : first + MOST_AT_ONCE]
@@ -155,7 +187,10 @@ class Feed:
 
     @contextmanager
     def listen(self) -> Iterator[asyncio.Event]:
-        """An event of one's own that is set at all news. Clear it before `take`, wait for it afterwards."""
+        """An event of one's own. Clear it before `take`, wait for it afterwards.
+
+        It is set at all news, and every few seconds without any, so that nobody needs a timer of his own.
+        """
         news = asyncio.Event()
         self._listeners.add(news)
         try:
@@ -189,17 +224,38 @@ class Feed:
         if begun:  # the first look, or the records were restored: what was remembered is of another life
             self._entries, self._numbers = [], []
         self._epoch, self._tail = epoch, entries[-1].seq if entries else tail
+        self._batches.clear()
         self._entries += entries
         self._numbers += [entry.seq for entry in entries]
         if len(self._entries) > self._remembered_most * 5 // 4:
             del self._entries[: -self._remembered_most], self._numbers[: -self._remembered_most]
         self._ready.set()
         if entries or begun:
+            self.records.changed(key for entry in entries for key in (entry.operation_id, entry.instance_id))
+            self._ring_soon()
+
+    def _ring_soon(self) -> None:
+        """At once after a rest; in a crowd not too often: a thousand are told ten times a second."""
+        loop = asyncio.get_running_loop()
+        if self._ringing is not None:
+            return
+        rest = min(_LONGEST_REST, len(self._listeners) * _REST_PER_LISTENER)
+        wait = self._rung_at + rest - loop.time()
+        if wait <= 0:
             self._ring()
+        else:
+            self._ringing = loop.call_later(wait, self._ring)
 
     def _ring(self) -> None:
+        self._ringing = None
+        self._rung_at = asyncio.get_running_loop().time()
         for news in self._listeners:
             news.set()
+
+    async def _beat(self) -> None:
+        while not self.closing:
+            await asyncio.sleep(BEAT_SECONDS)
+            self._ring()
 
     def _lowest(self) -> int:
         with self._database.read() as session:
@@ -220,6 +276,11 @@ def _entry(row: Any, epoch: str) -> Entry:
         _json(form),
         None if retold is None else _json(retold),
     )
+
+
+def frame_of(texts: Sequence[str]) -> str:
+    """Several events in one frame of a socket."""
+    return f'{{"type":"events","items":[{",".join(texts)}]}}'
 
 
 def _json(form: JsonObject) -> str:

@@ -190,6 +190,14 @@ class EventStreamQuery(BaseModel):
     event_type: Text | None = None
 
 
+class LiveQuery(EventStreamQuery):
+    """A stream of them."""
+
+    records: bool = Field(
+        False, description="Also operations and instances themselves, whenever they show something new."
+    )
+
+
 class EventQuery(EventStreamQuery):
     """A page of them."""
 

@@ -2,23 +2,25 @@
 
 Frames are JSON. Events are the objects of `GET /events`; S2's names for the turns of a life
 (`INSTANCE_LAUNCHING` …) follow the event that they retell, under its cursor. All else has a `type`: `hello`,
-`snapshot_required`, `heartbeat`, `error`, and `events` for clients that asked for several at once.
+`snapshot_required`, `heartbeat`, `error`, `events` for clients that asked for several at once, and `records` for
+those that asked for what operations and instances look like now.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.feed import Entry, Feed, Place
+from api.feed import Entry, Feed, Place, frame_of
 from api.filters import LONGEST_CURSOR
-from api.wakeups import wait_for
 from db.queries.events import EventFilter
 from domain.specs import Caller
 from services.bodies import Body
@@ -42,6 +44,9 @@ class Subscribe(Body):
     deployment_id: str | None = Field(None, max_length=64)
     operation_id: str | None = Field(None, max_length=64)
     batch: bool = Field(False, description="Several events in one frame where they come close together.")
+    records: bool = Field(
+        False, description="Also the operations and instances themselves, whenever they show something new."
+    )
 
     def wanted(self, caller: Caller) -> EventFilter:
         """As a filter of the feed."""
@@ -62,6 +67,9 @@ class Session:
     subscription: Subscribe
     place: Place
     changed: bool = True
+    serial: int = 0
+    """Of the last record that was told."""
+    said_at: float = field(default_factory=time.monotonic)
 
     async def run(self) -> int:
         """Until the client leaves; returns the code to close with."""
@@ -96,26 +104,63 @@ class Session:
 
     async def _talk(self, news: asyncio.Event) -> int:
         try:
-            while not self.feed.closing:
-                news.clear()
-                if self.changed:
-                    self.changed = False
-                    await self._send(self._hello())
-                place = self.place
-                entries, after = await self.feed.take(place, self.subscription.wanted(self.caller))
-                if after.gap or place.gap:
-                    await self._send({"type": "snapshot_required", "cursor": after.cursor})
-                    after = Place(after.epoch, after.seq)
-                await self._tell(entries)
-                if self.place is place:  # a new subscription may have moved it meanwhile
-                    self.place = after
-                if after.seq == place.seq and not await wait_for(news, HEARTBEAT_SECONDS):
-                    await self._send({"type": "heartbeat", "cursor": after.cursor})
+            with ExitStack() as recording:
+                while not self.feed.closing:
+                    news.clear()
+                    if self.changed:
+                        await self._begin(news, recording)
+                    moved = await self._tell_events()
+                    moved = await self._tell_records() or moved
+                    if not moved and not await self._beat():
+                        await news.wait()
         except TimeoutError:
             return SLOW
         except WebSocketDisconnect as left:
             return left.code
         return GOING_AWAY
+
+    async def _begin(self, news: asyncio.Event, recording: ExitStack) -> None:
+        self.changed = False
+        await self._send(self._hello())
+        recording.close()
+        self.serial = self.feed.records.serial
+        if self.subscription.records:
+            recording.enter_context(self.feed.records.listen(news))
+
+    async def _tell_events(self) -> bool:
+        """Whether there was anything, wanted or not: then there may be more."""
+        place, wanted = self.place, self.subscription.wanted(self.caller)
+        batch = self.feed.batch(place, wanted) if self.subscription.batch and not place.gap else None
+        if batch is not None:
+            text, after = batch
+            if text is not None:
+                await self._send_text(text)
+        else:
+            entries, after = await self.feed.take(place, wanted)
+            if after.gap or place.gap:
+                await self._send({"type": "snapshot_required", "cursor": after.cursor})
+                after = Place(after.epoch, after.seq)
+            await self._tell(entries)
+        if self.place is place:  # a new subscription may have moved it meanwhile
+            self.place = after
+        return after.seq != place.seq or place.gap
+
+    async def _tell_records(self) -> bool:
+        if not self.subscription.records:
+            return False
+        shown = self.feed.records.since(self.serial, self.subscription.wanted(self.caller))
+        if not shown:
+            return False
+        self.serial = shown[-1].serial
+        await self._send_text(f'{{"type":"records","items":[{",".join(one.text for one in shown)}]}}')
+        return True
+
+    async def _beat(self) -> bool:
+        """A sign of life after a silence. Whether it was time for one."""
+        if time.monotonic() - self.said_at < HEARTBEAT_SECONDS:
+            return False
+        await self._send({"type": "heartbeat", "cursor": self.place.cursor})
+        return True
 
     def _hello(self) -> dict[str, Any]:
         return {
@@ -128,7 +173,7 @@ class Session:
     async def _tell(self, entries: Sequence[Entry]) -> None:
         texts = [text for entry in entries for text in entry.texts]
         if self.subscription.batch and texts:
-            await self._send_text(f'{{"type":"events","items":[{",".join(texts)}]}}')
+            await self._send_text(frame_of(texts))
             return
         for text in texts:
             await self._send_text(text)
@@ -139,6 +184,7 @@ class Session:
     async def _send_text(self, text: str) -> None:
         async with asyncio.timeout(SEND_SECONDS):
             await self.socket.send_text(text)
+        self.said_at = time.monotonic()
 
 
 def subscription_in(text: str) -> Subscribe:

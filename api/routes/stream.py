@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response, WebSocket
@@ -16,9 +18,10 @@ from api.access import needs, require
 from api.answers import made
 from api.connections import CredentialEnded
 from api.dependencies import CallerDep, PartsDep
-from api.feed import Feed, Place
-from api.filters import LONGEST_CURSOR, EventStreamQuery
+from api.feed import Entry, Feed, Place
+from api.filters import LONGEST_CURSOR, LiveQuery
 from api.parts import Parts
+from api.records import Shown
 from api.sockets import (
     FIRST_MESSAGE_SECONDS,
     FORBIDDEN,
@@ -29,7 +32,6 @@ from api.sockets import (
     subscription_in,
 )
 from api.transactions import commit
-from api.wakeups import wait_for
 from db.queries.events import EventFilter
 from domain.access import Right
 from domain.errors import Forbidden
@@ -52,7 +54,7 @@ KEEP_ALIVE_SECONDS = 15.0
 async def stream_events(
     parts: PartsDep,
     caller: CallerDep,
-    query: Annotated[EventStreamQuery, Query()],
+    query: Annotated[LiveQuery, Query()],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The feed as server-sent events, resumed at `after` or `Last-Event-ID`; without either, from now on."""
@@ -62,30 +64,44 @@ async def stream_events(
     )
     place = await parts.feed.open(after or None)
     await parts.connections.admit(caller)
-    told = parts.connections.stream(caller, _server_sent(parts.feed, place, wanted))
+    told = parts.connections.stream(caller, _server_sent(parts.feed, place, wanted, records=query.records))
     return StreamingResponse(told, media_type="text/event-stream")
 
 
-async def _server_sent(feed: Feed, place: Place, wanted: EventFilter) -> AsyncIterator[str]:
-    with feed.listen() as news:
-        async for text in _told(feed, place, wanted, news):
-            yield text
+async def _server_sent(feed: Feed, place: Place, wanted: EventFilter, *, records: bool) -> AsyncIterator[str]:
+    with feed.listen() as news, feed.records.listen(news) if records else nullcontext():
+        yield "retry: 1000\n\n"
+        serial, said_at = feed.records.serial, time.monotonic()
+        while not feed.closing:
+            news.clear()
+            entries, after = await feed.take(place, wanted)
+            shown = feed.records.since(serial, wanted) if records else []
+            text = "".join((_gap(place, after), *map(_event, entries), *map(_record, shown)))
+            moved, serial = after.seq != place.seq or place.gap, shown[-1].serial if shown else serial
+            place = Place(after.epoch, after.seq)
+            if not text and time.monotonic() - said_at >= KEEP_ALIVE_SECONDS:
+                text = ": still here\n\n"
+            if text:
+                yield text
+                said_at = time.monotonic()
+            elif not moved:
+                await news.wait()
 
 
-async def _told(feed: Feed, place: Place, wanted: EventFilter, news: asyncio.Event) -> AsyncIterator[str]:
-    yield "retry: 1000\n\n"
-    while not feed.closing:
-        news.clear()
-        entries, after = await feed.take(place, wanted)
-        if place.gap or after.gap:
-            gap = json.dumps({"snapshot_required": True, "cursor": after.cursor})
-            yield f"id: {after.cursor}\nevent: snapshot_required\ndata: {gap}\n\n"
-            after = Place(after.epoch, after.seq)
-        if entries:
-            yield "".join(f"id: {entry.cursor}\ndata: {entry.text}\n\n" for entry in entries)
-        moved, place = after.seq != place.seq, after
-        if not moved and not await wait_for(news, KEEP_ALIVE_SECONDS):
-            yield ": still here\n\n"
+def _gap(place: Place, after: Place) -> str:
+    if not place.gap and not after.gap:
+        return ""
+    gap = json.dumps({"snapshot_required": True, "cursor": after.cursor})
+    return f"id: {after.cursor}\nevent: snapshot_required\ndata: {gap}\n\n"
+
+
+def _event(entry: Entry) -> str:
+    return f"id: {entry.cursor}\ndata: {entry.text}\n\n"
+
+
+def _record(shown: Shown) -> str:
+    """Without an id: it is not in the log, and nobody resumes behind it."""
+    return f"event: {shown.kind}\ndata: {shown.text}\n\n"
 
 
 @router.post(

@@ -242,7 +242,12 @@ def _asking(listening: socket.socket, settings: Settings, database: Database, ke
 @contextmanager
 def _served(settings: Settings, listening: socket.socket) -> Iterator[None]:
     config = uvicorn.Config(
-        create_app(settings), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="api")
