@@ -1,4 +1,4 @@
-"""What the one keeper that acts does beside operations: count, notify, keep holds and deadlines, and clear away what is too old.
+"""What the one keeper that acts does beside operations: count, notify, keep holds and deadlines, clear away.
 
 Each on its own, so that a slow receiver or a large purge holds up no operation.
 """
@@ -31,7 +31,6 @@ class Chores:
     database: Database
     notifier: Notifier | None
     keeping: Keeping
-    upkeep: Upkeep | None = None
     fold_seconds: float = 1.0
     purge_seconds: float = 60.0
     upkeep: Upkeep | None = None
