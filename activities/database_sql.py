@@ -1,23 +1,21 @@
 """Databases and roles on a PostgreSQL server, made and dropped over TCP by its administrator.
 
-Called by `activities.databases`. Every exchange has a deadline: a paused server would hold a blocking connection,
-so it is psycopg2's asynchronous mode. No statement holds a password, only what the server stores of it.
+Called by `activities.databases`. Every exchange has a deadline. No statement holds a password, only what the
+server stores of it.
 """
 
 from __future__ import annotations
 
-import select
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg2
-import psycopg2.extensions
 from psycopg2 import sql
 
 from domain.errors import ProviderError, ProviderErrorKind
+from system import postgres_client
+from system.postgres_client import Login, Session
 
 _SECONDS = 20.0
 _LOCK = 7305806
@@ -74,13 +72,13 @@ def set_password(admin: Administrator, wanted: Wanted, guard: Callable[[], None]
     """Give a role that exists this password. Sessions that are open go on."""
     with _session(admin) as session:
         guard()
-        verifier = sql.Literal(session.verifier(wanted))
+        verifier = sql.Literal(session.verifier(wanted.name, wanted.password))
         session.run(sql.SQL("alter role {} password {}").format(sql.Identifier(wanted.name), verifier))
 
 
-def _ensure_role(session: _Session, wanted: Wanted) -> None:
+def _ensure_role(session: Session, wanted: Wanted) -> None:
     name = sql.Identifier(wanted.name)
-    verifier = sql.Literal(session.verifier(wanted))
+    verifier = sql.Literal(session.verifier(wanted.name, wanted.password))
     mark = _mark(session, wanted.name)
     if mark is None:
         if _owner(session, wanted.name) is not None:
@@ -110,7 +108,7 @@ def drop_database(admin: Administrator, name: str, mark: str, guard: Callable[[]
         session.run(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
-def _mark(session: _Session, name: str) -> str | None:
+def _mark(session: Session, name: str) -> str | None:
     """The comment of a role; empty for one without, None when there is no such role."""
     found = session.rows(
         "select coalesce(shobj_description(oid, 'pg_authid'), '') from pg_roles where rolname = %s", name
@@ -118,78 +116,28 @@ def _mark(session: _Session, name: str) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def _owner(session: _Session, name: str) -> str | None:
+def _owner(session: Session, name: str) -> str | None:
     """Who owns the database of that name."""
     found = session.rows("select pg_get_userbyid(datdba) from pg_database where datname = %s", name)
     return str(found[0][0]) if found else None
 
 
-@dataclass(frozen=True)
-class _Session:
-    """One connection and the moment until which everything on it must be done."""
-
-    connection: Any
-    deadline: float
-
-    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            self.wait()
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found
-
-    def run(self, statement: sql.Composed) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement)
-            self.wait()
-
-    def verifier(self, wanted: Wanted) -> str:
-        return psycopg2.extensions.encrypt_password(
-            wanted.password, wanted.name, scope=self.connection, algorithm="scram-sha-256"
-        )
-
-    def wait(self) -> None:
-        while (state := self.connection.poll()) != psycopg2.extensions.POLL_OK:
-            handle, left = self.connection.fileno(), self.deadline - time.monotonic()
-            reading = state == psycopg2.extensions.POLL_READ
-            ready = left > 0 and any(
-                select.select([handle] if reading else [], [] if reading else [handle], [], left)
-            )
-            if not ready:
-                raise ProviderError(ProviderErrorKind.NOT_READY, "the database server does not answer in time")
-
-
 @contextmanager
-def _session(admin: Administrator) -> Iterator[_Session]:
+def _session(admin: Administrator) -> Iterator[Session]:
     """A session in autocommit. Errors come out classified, without what was sent."""
-    connection = None
-    words: dict[str, Any] = dict(admin.options)
+    login = Login(admin.host, admin.port, admin.user, admin.password, admin.database, dict(admin.options))
     try:
-        connection = psycopg2.connect(
-            async_=1,
-            host=admin.host,
-            port=admin.port,
-            user=admin.user,
-            password=admin.password,
-            dbname=admin.database,
-            application_name="berth",
-            options=f"-c statement_timeout={int(_SECONDS * 1000)} -c lock_timeout={int(_SECONDS * 1000)}",
-            gssencmode="disable",
-            **words,
-            passfile="/dev/null",  # no password file of the caller's may answer for us
-        )
-        session = _Session(connection, time.monotonic() + _SECONDS)
-        session.wait()
-        yield session
+        with postgres_client.session(login, _SECONDS, lock_seconds=_SECONDS) as opened:
+            yield opened
+    except postgres_client.NoAnswerInTime:
+        late = "the database server does not answer in time"
+        raise ProviderError(ProviderErrorKind.NOT_READY, late) from None
     except psycopg2.Error as error:
         raise _classified(error, admin) from None
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def _classified(error: psycopg2.Error, admin: Administrator) -> ProviderError:
-    message = str(error).strip().partition("\n")[0][:300]
+    message = postgres_client.first_line(error)
     where = f"the database server at {admin.host}:{admin.port}"
     if any(words in message for words in _REFUSED):
         return ProviderError(ProviderErrorKind.AUTH, f"{where} refused Berth's login or right: {message}")

@@ -1,7 +1,6 @@
 """What the postgres blueprint asks of a running server, over real connections with deadlines.
 
 `app` is the role people get; `berth_admin` is used here alone. Messages name the cause and never a password.
-psycopg2's asynchronous mode is what gives every exchange a deadline: a paused server would hold a blocking one.
 """
 
 from __future__ import annotations
@@ -10,19 +9,16 @@ import base64
 import hashlib
 import hmac
 import re
-import select
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
-import psycopg2.extensions
 from psycopg2 import sql
 
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Form, Work
+from system import postgres_client
+from system.postgres_client import Login, Session
 
 ADMIN, APP = "berth_admin", "app"
 _ANSWER_SECONDS = 5.0
@@ -61,7 +57,9 @@ def prepare(work: Work) -> None:
         if not found or not is_verifier_of(found[0][0] or "", work.secrets["password"]):
             role = _AS_IT_IS if work.form is Form.CONTAINER else _PLAIN
             verb = sql.SQL("alter" if found else "create")
-            session.run(role.format(verb, sql.Identifier(APP), sql.Literal(session.verifier(APP, work))))
+            session.run(
+                role.format(verb, sql.Identifier(APP), sql.Literal(session.verifier(APP, _password(APP, work))))
+            )
         if not session.rows("select 1 from pg_database where datname = %s", APP):
             session.run(sql.SQL("create database {0} owner {0}").format(sql.Identifier(APP)))
 
@@ -88,7 +86,9 @@ def _add_admin(work: Work) -> None:
         session.rows("select pg_advisory_lock(%s)", _PREPARE_LOCK)
         if not session.rows("select 1 from pg_roles where rolname = %s", ADMIN):
             role = sql.SQL("create role {} login superuser password {}")
-            session.run(role.format(sql.Identifier(ADMIN), sql.Literal(session.verifier(ADMIN, work))))
+            session.run(
+                role.format(sql.Identifier(ADMIN), sql.Literal(session.verifier(ADMIN, _password(ADMIN, work))))
+            )
 
 
 def is_verifier_of(stored: str, password: str) -> bool:
@@ -111,76 +111,22 @@ def settings(work: Work, names: Sequence[str]) -> dict[str, tuple[str, str | Non
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-@dataclass(frozen=True)
-class _Session:
-    """One connection and the moment until which everything on it must be done."""
-
-    connection: Any
-    deadline: float
-
-    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            self.wait()
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found
-
-    def run(self, statement: sql.Composed) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement)
-            self.wait()
-
-    def verifier(self, role: str, work: Work) -> str:
-        """What the server stores of the password: no statement, and no log of one, ever holds the password."""
-        return psycopg2.extensions.encrypt_password(
-            _password(role, work), role, scope=self.connection, algorithm="scram-sha-256"
-        )
-
-    def wait(self) -> None:
-        while (state := self.connection.poll()) != psycopg2.extensions.POLL_OK:
-            handle, left = self.connection.fileno(), self.deadline - time.monotonic()
-            reading = state == psycopg2.extensions.POLL_READ
-            ready = left > 0 and any(
-                select.select([handle] if reading else [], [] if reading else [handle], [], left)
-            )
-            if not ready:
-                raise ProviderError(ProviderErrorKind.NOT_READY, "the server does not answer in time")
-
-
 OWN_SETTINGS = frozenset({"statement_timeout", "lock_timeout"})
 """What our sessions set for themselves: the user's choice must not fail our questions."""
 
 
 @contextmanager
-def _session(work: Work, role: str, seconds: float) -> Iterator[_Session]:
+def _session(work: Work, role: str, seconds: float) -> Iterator[Session]:
     """A session of `role` in autocommit. Errors come out classified."""
-    connection = None
+    database = APP if role == APP else "postgres"
+    login = Login("127.0.0.1", work.own_port, role, _password(role, work), database, {"sslmode": "disable"})
     try:
-        connection = _open(work, role, seconds)
-        session = _Session(connection, time.monotonic() + seconds)
-        session.wait()
-        yield session
+        with postgres_client.session(login, seconds) as opened:
+            yield opened
+    except postgres_client.NoAnswerInTime:
+        raise ProviderError(ProviderErrorKind.NOT_READY, "the server does not answer in time") from None
     except psycopg2.Error as error:
         raise _classified(error, role) from None
-    finally:
-        if connection is not None:
-            connection.close()
-
-
-def _open(work: Work, role: str, seconds: float) -> Any:
-    return psycopg2.connect(
-        async_=1,
-        host="127.0.0.1",
-        port=work.own_port,
-        user=role,
-        password=_password(role, work),
-        dbname=APP if role == APP else "postgres",
-        application_name="berth",
-        options=f"-c statement_timeout={int(seconds * 1000)} -c lock_timeout=0",
-        sslmode="disable",
-        gssencmode="disable",
-        passfile="/dev/null",  # no password file of the caller's may answer for us
-    )
 
 
 def _password(role: str, work: Work) -> str:
@@ -188,7 +134,7 @@ def _password(role: str, work: Work) -> str:
 
 
 def _classified(error: psycopg2.Error, role: str) -> Exception:
-    message = str(error).strip().partition("\n")[0][:300]
+    message = postgres_client.first_line(error)
     if any(words in message for words in _FULL) and role == APP:
         return _ServerFullError()
     if any(words in message for words in _REFUSED):

@@ -24,9 +24,10 @@ from embedded.installation import abandoned_installations, find_installation
 from embedded.plan import API_PORT, TEMPORAL_PORT, UI_PORT
 from embedded.ports import is_free
 from embedded.state import running_state
-from embedded.temporal_cli import find, go_program
+from embedded.temporal_cli import find
 from settings import Settings
 from system import processes
+from system.go_build import go_program
 from system.postgres_runtime import RuntimeMissingError, available_majors
 from system.users import is_root
 

@@ -6,33 +6,23 @@ Called by the supervisor and by `make run`; `python -m embedded.temporal_cli` pr
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from embedded.errors import TemporalMissingError
+from system import go_build
+from system.go_build import Build, BuildFailed, Say
 
 VERSION = "1.8.2"
 _OLDEST = (1, 5)
 _MODULE = Path(__file__).resolve().parent.parent / "deploy" / "temporal"
 _PACKAGE = "github.com/temporalio/cli/cmd/temporal"
 _DOWNLOAD_SECONDS = 180.0
-_BUILD_SECONDS = 1500.0
-_REPORT_EVERY = 15.0
-# What the go command may take from its user: where modules come from and how the network is reached.
-_GO_ENV = ("HOME", "GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOFLAGS")
-_NET_ENV = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-_TLS_ENV = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-
-Say = Callable[[str], None]
 
 
 def find(chosen: str, cache: Path) -> Path | None:
@@ -55,7 +45,8 @@ def obtain(chosen: str, cache: Path, say: Say) -> Path:
     if found is not None:
         return found
     cache.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(cache, say):
+    waiting = "temporal: another start is getting the Temporal CLI; waiting for it"
+    with go_build.one_at_a_time(cache / ".temporal.lock", say, waiting):
         found = find(chosen, cache)
         if found is not None:
             return found
@@ -77,16 +68,16 @@ def cached_program(cache: Path) -> Path:
     return cache / f"temporal-{VERSION}"
 
 
-def go_program() -> Path | None:
-    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    return Path(found) if found else None
-
-
 def _is_recent(program: Path) -> bool:
     """Whether it knows the options that we pass. A build without a version is somebody's own: trusted."""
     try:
         said = subprocess.run(
-            [program, "--version"], env=_environment(), capture_output=True, text=True, timeout=20, check=False
+            [program, "--version"],
+            env=go_build.environment(),
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -104,7 +95,7 @@ def _download(target: Path, say: Say) -> str | None:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "embedded.temporal_download", VERSION, folder],
-                env=_environment(),
+                env=go_build.environment(),
                 cwd=folder,
                 capture_output=True,
                 text=True,
@@ -121,69 +112,21 @@ def _download(target: Path, say: Say) -> str | None:
 
 def _build(target: Path, say: Say) -> str | None:
     """With the go command, from the versions pinned in deploy/temporal. Returns why it failed."""
-    go = go_program()
+    go = go_build.go_program()
     if go is None:
         return "there is no go command to build it with"
     say(f"temporal: no download here; building the Temporal CLI {VERSION} with go (about 3 minutes, once)")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as folder:
         unfinished = Path(folder) / "temporal"
-        log = Path(folder) / "log"
-        code = _run_build(go, unfinished, log, say)
-        if code != 0:
-            last = log.read_text(errors="replace").strip().splitlines()[-3:]
-            return "its build failed: " + " | ".join(last or [f"exit code {code}"])
+        arguments = ("-ldflags", "-s -w", "-o", str(unfinished), _PACKAGE)
+        try:
+            go_build.run(go, Build(_MODULE, arguments, Path(folder) / "log", "temporal"), say)
+        except BuildFailed as failed:
+            return f"its build failed: {failed}"
         unfinished.chmod(0o755)
         unfinished.replace(target)
     say("temporal: built")
     return None
-
-
-def _run_build(go: Path, output: Path, log: Path, say: Say) -> int:
-    command = [str(go), "build", "-ldflags", "-s -w", "-o", str(output), _PACKAGE]
-    started = reported = time.monotonic()
-    with (
-        log.open("wb") as sink,
-        subprocess.Popen(
-            command,
-            cwd=_MODULE,
-            env=_environment(CGO_ENABLED="0"),
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-        ) as build,
-    ):
-        try:
-            while True:
-                try:
-                    return build.wait(1.0)
-                except subprocess.TimeoutExpired:
-                    now = time.monotonic()
-                if now - started > _BUILD_SECONDS:
-                    return 124
-                if now - reported >= _REPORT_EVERY:
-                    reported = now
-                    say(f"temporal: building, {now - started:.0f} s so far")
-        finally:
-            build.kill()
-
-
-def _environment(**more: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in (*_GO_ENV, *_NET_ENV, *_TLS_ENV) if name in os.environ}
-    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(Path.home()), **kept, **more}
-
-
-@contextmanager
-def _one_at_a_time(cache: Path, say: Say) -> Iterator[None]:
-    handle = os.open(cache / ".temporal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("temporal: another start is getting the Temporal CLI; waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def main() -> int:
