@@ -13,6 +13,7 @@ from domain.help import HELP
 from domain.lifecycle import IN_PROGRESS, MOVES, Ending, Move, Operation, Role, Status, edges
 from domain.operations import AVAILABLE, OPERATION_DETAILS
 from scripts.generated import ROOT, settle
+from scripts.observation_matrix import matrix
 
 _ENDINGS = {
     Ending.AS_BEFORE: "as before",
@@ -55,6 +56,14 @@ def lifecycle() -> str:
             "",
             *_table(("status", "buttons"), (_buttons(s) for s in Status if s not in IN_PROGRESS)),
             "",
+            "## What a look may write",
+            "",
+            "A monitor never writes what it was told, only what this table makes of a direct look "
+            "([monitor](monitor.md)). `=` keeps the status; D says once that reality differs; whatever is in "
+            "progress keeps what its operation wrote, whatever is seen.",
+            "",
+            *_table(*_head_and_rows(matrix(whole=False))),
+            "",
         ]
     )
 
@@ -62,6 +71,10 @@ def lifecycle() -> str:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [head, tuple("---" for _ in head), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _head_and_rows(lines: list[tuple[str, ...]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    return lines[0], lines[1:]
 
 
 def _move(move: Move) -> tuple[str, ...]:

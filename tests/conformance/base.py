@@ -124,6 +124,8 @@ class Harness(ABC):
     lacks: ClassVar[Mapping[Can, str]] = {}
     raw_states: ClassVar[Sequence[RawState]]
     """At least one for each `seen` that the provider can say; UP, ABSENT and FOREIGN have tests of their own."""
+    unlisted: ClassVar[Mapping[str, str]] = {}
+    """Raw states that a listing cannot tell from up, and why."""
     bad_works: ClassVar[Sequence[BadWork]]
     twins_are_settled: ClassVar[bool] = False
     """True: `create` keeps one of two twins and removes the other (ec2). False: nobody touches either."""

@@ -205,6 +205,9 @@ class Ec2Harness(Harness):
         """A look is a question to three servers; the machine has other things to do as well."""
         time.sleep(0.2)
 
+    unlisted: ClassVar[Mapping[str, str]] = {
+        "impaired": "status checks are another question, for a hundred machines at most: only a look asks it"
+    }
     raw_states: ClassVar[Sequence[RawState]] = (
         RawState("pending", Seen.TRANSIENT, start_slowly, "pending"),
         RawState("stopping", Seen.TRANSIENT, stop_slowly, "stopping"),
