@@ -29,6 +29,7 @@ from api.parts import CountCache, Parts
 from api.rates import Rates
 from api.records import Records
 from api.routes import ALIASES, PREFIX, ROUTERS, methods_of, stream
+from api.routes.billing import signatures
 from api.trail import Trail
 from api.trust import Trust, check_settings
 from api.wakeups import Wakeups
@@ -132,6 +133,7 @@ async def _compose(settings: Settings) -> Parts:
     """Build the parts. Neither the database nor Temporal has to answer yet."""
     database = open_database(settings.database_url, pool_size=_POOL)
     vault = Vault.open(settings.data_dir / "keys")
+    signatures(settings.billing_secrets)  # one that cannot verify anything is a reason not to start
     client = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
     links = TemporalLinks(settings.temporal_ui_url, settings.temporal_namespace)
     operations = OperationForms(links, UsualTimes())

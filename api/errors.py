@@ -45,6 +45,7 @@ from services.bounds import LimitReached, TooManyUnfinished
 from services.codes import CodeRefused
 from services.edits import SeveralMembers
 from services.rates import RateLimited
+from services.signatures import NotSigned
 
 log = structlog.get_logger("api")
 _FULL = (DiskFull, ReadOnlySqlTransaction, TooManyConnections, ConfigurationLimitExceeded, InsufficientResources)
@@ -66,6 +67,7 @@ STATUS: dict[type[BerthError], int] = {
     Unavailable: 503,
     WrongKey: 503,
     CodeRefused: 401,
+    NotSigned: 401,
     Forbidden: 403,
     LimitReached: 403,
     TooManyUnfinished: 429,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
-from db.models import Deployment, Instance, OperationInstance
+from db.models import Deployment, Instance, OperationInstance, OperationRow
 from db.session import Tx
 from domain.changes import Touch
 from domain.lifecycle import Operation, Status
-from domain.operations import OperationStatus
+from domain.operations import OperationStatus, Source
 from domain.specs import Ask
 from services.acceptance import insert_operation
+from services.events import instance_event
 
 
 def record(tx: Tx, ask: Ask, deployment: Deployment, row: Instance, operation: Operation, after: Status) -> str:
@@ -31,4 +32,6 @@ def record(tx: Tx, ask: Ask, deployment: Deployment, row: Instance, operation: O
         update(OperationInstance).where(OperationInstance.operation_id == operation_id).values(outcome="confirmed")
     )
     tx.session.refresh(row)
+    done = tx.session.get_one(OperationRow, operation_id)
+    instance_event(tx, done, None, "SUCCEEDED", event="OPERATION", source=Source.BERTH, data={"error": None})
     return operation_id

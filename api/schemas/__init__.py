@@ -17,6 +17,7 @@ from api.schemas.access import (
     TokenList,
 )
 from api.schemas.base import Change, FieldProblem, Form, Items, Link, Problem
+from api.schemas.billing import Delivery, DeliveryAnswer, DeliveryList
 from api.schemas.deployments import (
     AcceptedDeployment,
     DeploymentForm,
@@ -73,6 +74,9 @@ __all__ = [
     "BatchRow",
     "BriefOperation",
     "Change",
+    "Delivery",
+    "DeliveryAnswer",
+    "DeliveryList",
     "DeploymentForm",
     "DeploymentList",
     "DeploymentMember",
