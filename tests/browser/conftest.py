@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, expect
 
 from scripts import chromium
 from tests.browser.berth import Berth, whole_berth
@@ -46,27 +46,25 @@ def berth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Berth]:
 
 
 @contextmanager
-def _context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
-    context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-    context.set_default_timeout(_PATIENCE_MS)
-    try:
-        yield context
-    finally:
-        context.close()
+def signed_in(browser: Browser, berth: Berth, **options: Any) -> Iterator[Person]:
+    """Somebody with a browser profile of their own."""
+    with browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options}) as context:
+        context.set_default_timeout(_PATIENCE_MS)
+        page = context.new_page()
+        person = Person(page, berth, Sight(page))
+        person.sign_in()
+        yield person
 
 
 @pytest.fixture
 def visit(browser: Browser, berth: Berth) -> Iterator[Visit]:
-    """Somebody new, with a browser profile of their own; complaints of their pages fail the test at its end."""
-    people: list[Person] = []
+    """Lets somebody new in; complaints of their pages fail the test at its end."""
     with ExitStack() as stack:
+        people: list[Person] = []
 
         def come(**options: Any) -> Person:
-            page = stack.enter_context(_context(browser, **options)).new_page()
-            person = Person(page, berth, Sight(page))
-            person.sign_in()
-            people.append(person)
-            return person
+            people.append(stack.enter_context(signed_in(browser, berth, **options)))
+            return people[-1]
 
         yield come
         complaints = [text for person in people for text in person.sight.complaints()]

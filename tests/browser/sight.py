@@ -53,6 +53,10 @@ class Sight:
         """Regular expressions of what must not count from now on."""
         self.allowed += [re.compile(pattern) for pattern in patterns]
 
+    def forget(self) -> None:
+        """Nothing until now counts."""
+        self.unexpected.clear()
+
     def complaints(self) -> list[str]:
         """What remains."""
         return [text for text in self.unexpected if not any(pattern.search(text) for pattern in self.allowed)]
