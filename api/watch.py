@@ -20,6 +20,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.docs import VERSION
+from api.gate import OPEN_PATHS
 from domain.metrics import BUILD, HTTP, SOCKETS
 from system.tracing import PROPAGATOR, failed
 
@@ -101,6 +102,8 @@ def route_of(scope: Scope) -> str:
     if found:
         below = scope["path"].startswith(f"{_PREFIX}/") and not found.startswith(_PREFIX)
         return f"{_PREFIX}{found}" if below else str(found)
+    if scope["path"] in OPEN_PATHS:
+        return str(scope["path"])
     return "/ui" if scope["path"].startswith("/ui") else NO_ROUTE
 
 
