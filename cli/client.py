@@ -27,15 +27,20 @@ _BUSY = frozenset({429, 502, 503, 504})
 class Client:
     """The API of one Berth. `on_silence` hears once per call that we are retrying."""
 
-    def __init__(self, target: Target, on_silence: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        on_silence: Callable[[str], None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.target = target
         self._on_silence = on_silence
-        headers = {"Accept": "application/json", "User-Agent": "berth-cli"}
+        said = {"Accept": "application/json", "User-Agent": "berth-cli", **(headers or {})}
         if target.token:
-            headers["Authorization"] = f"Bearer {target.token}"
+            said["Authorization"] = f"Bearer {target.token}"
         self._http = httpx2.Client(
             base_url=target.url,
-            headers=headers,
+            headers=said,
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             # A proxy is for other machines: through one, 127.0.0.1 would be the proxy's own.
             trust_env=not target.is_loopback,

@@ -68,10 +68,10 @@ def follow(session: Session, after: str | None = None, instance_id: str | None =
 
 def _opened(session: Session) -> Connection:
     target = session.target
-    headers = {"Authorization": f"Bearer {target.token}"} if target.token else None
+    proof = {"Authorization": f"Bearer {target.token}"} if target.token else {}
     return connect(
         target.url.replace("http", "ws", 1) + PREFIX + "/ws",
-        additional_headers=headers,
+        additional_headers={**session.headers, **proof},
         user_agent_header="berth-cli",
         proxy=None if target.is_loopback else True,
         compression=None,

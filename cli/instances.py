@@ -31,8 +31,12 @@ def _hold(item: Any) -> str:
 
 
 def _maintenance(item: Any) -> str:
-    ends = text.moment((item.get("maintenance") or {}).get("until"))
-    return f"until {ends.astimezone():%d %b %H:%M}" if ends and item.get("status") == "maintenance" else ""
+    """Until when it is, or from when it will be."""
+    care = item.get("maintenance") or {}
+    begins, ends = (text.moment(care.get(key)) for key in ("from", "until"))
+    if item.get("status") == "maintenance":
+        return f"until {ends.astimezone():%d %b %H:%M}" if ends else ""
+    return f"maintenance from {begins.astimezone():%d %b %H:%M}" if begins and care.get("begun") is False else ""
 
 
 def health(item: Any) -> str:

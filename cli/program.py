@@ -23,7 +23,9 @@ from cli.commands import (
     making,
     operations,
     orphans,
+    projects,
     secrets,
+    tracing,
     webhooks,
 )
 from cli.version import print_version
@@ -65,6 +67,7 @@ def berth(
 
 
 app.add_typer(local.local_app)
+
 GROUPS = (
     making,
     looking,
@@ -72,6 +75,7 @@ GROUPS = (
     holds,
     changing,
     operations,
+    tracing,
     webhooks,
     feeds,
     connecting,
@@ -81,6 +85,7 @@ GROUPS = (
     orphans,
     catalog,
     access,
+    projects,
 )
 for group in GROUPS:
     app.add_typer(group.app)

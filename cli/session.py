@@ -42,6 +42,13 @@ _COMMON: Options = {
     "as_json": (Annotated[bool, typer.Option("--json", help="Short for -o json.")], False),
     "quiet": (Annotated[bool, typer.Option("-q", "--quiet", help="Names or ids only, no progress.")], False),
     "no_input": (Annotated[bool, typer.Option("--no-input", help="Never ask; fail instead.")], False),
+    "project": (
+        Annotated[
+            str | None,
+            typer.Option("--project", envvar="BERTH_PROJECT", help="One of yours, where you have several."),
+        ],
+        None,
+    ),
     "no_color": (Annotated[bool, typer.Option("--no-color", help="As NO_COLOR=1.")], False),
 }
 _WAITING: Options = {
@@ -69,9 +76,11 @@ class Session:
         screen: Screen | None = None,
         wait: bool | None = None,
         timeout: float = 1800.0,
+        project: str | None = None,
     ) -> None:
         self.screen = screen or Screen()
         self.data_dir = data_dir
+        self.project = project
         self.wait = self.screen.is_terminal if wait is None else wait
         self.timeout = timeout
 
@@ -85,7 +94,12 @@ class Session:
         """The connection, opened by the first call."""
         from cli.client import Client
 
-        return Client(self.target, on_silence=self._on_silence)
+        return Client(self.target, on_silence=self._on_silence, headers=self.headers)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request says beside who asks: for whom."""
+        return {"Berth-Project": self.project} if self.project else {}
 
     def look_again(self) -> None:
         """Forget where Berth was: one that was started anew may answer elsewhere, to another token."""
@@ -95,8 +109,10 @@ class Session:
         self.__dict__.pop("target", None)
 
     def berth(self, command: str) -> str:
-        """A command line to show: names the data directory again where the caller had to."""
-        return f"berth {command} --data-dir {self.data_dir}" if self.data_dir else f"berth {command}"
+        """A command line to show: names directory and project again where the caller had to."""
+        where = f" --data-dir {self.data_dir}" if self.data_dir else ""
+        chosen = f" --project {self.project}" if self.project and not os.environ.get("BERTH_PROJECT") else ""
+        return f"berth {command}{chosen}{where}"
 
     def _on_silence(self, what: str) -> None:
         if self.screen.is_live:
@@ -179,7 +195,13 @@ def _run(chosen: dict[str, Any], command: Callable[[Session], int | None]) -> in
     except CliError as error:
         screen.error(error)
         return error.code
-    session = Session(data_dir=chosen["data_dir"], screen=screen, wait=chosen.get("wait"), timeout=timeout)
+    session = Session(
+        data_dir=chosen["data_dir"],
+        screen=screen,
+        wait=chosen.get("wait"),
+        timeout=timeout,
+        project=chosen["project"],
+    )
     return session.run(lambda: command(session))
 
 

@@ -17,7 +17,7 @@ from scripts.generated import ROOT, settle
 BEGIN, END = "<!-- commands: written by `make docs` -->", "<!-- /commands -->"
 PAGE = ROOT / "docs" / "cli.md"
 _OF_EVERY_COMMAND = frozenset(
-    ["data_dir", "output", "as_json", "quiet", "no_input", "no_color", "wait", "timeout", "help"]
+    ["data_dir", "output", "as_json", "quiet", "no_input", "no_color", "project", "wait", "timeout", "help"]
 )
 _PANELS = ("This machine", "Change", "Look", "Operations", "Connect", "Fleet", "Access")
 

@@ -30,8 +30,6 @@ class AccessRole(StrEnum):
 
 
 def _expiry(token: Any) -> str:
-    if token.get("revoked_at"):
-        return "revoked"
     ends = text.moment(token.get("expires_at"))
     return text.until(ends) if ends else "never"
 
@@ -84,17 +82,11 @@ def create_token(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for; you will find it again by this.")],
     role: Annotated[AccessRole, typer.Option("--role", help="What it may do.")] = AccessRole.OPERATOR,
-    project: Annotated[str | None, typer.Option("--project", help="Where; by default your own.")] = None,
     expires: Annotated[str, typer.Option("--expires", metavar="TIME", help="After 12h, 30d …")] = "30d",
 ) -> None:
-    """Make a token. It is printed once, alone on standard output, and cannot be shown again."""
-    body = {
-        "name": name,
-        "role": role.value,
-        "project": project,
-        "expires_in_seconds": int(values.seconds(expires)),
-    }
-    made = session.client.post("/tokens", values.without_empty(body)).body
+    """Make a token for the project. It is printed once, alone on standard output, and cannot be shown again."""
+    body = {"name": name, "role": role.value, "expires_in_seconds": int(values.seconds(expires))}
+    made = session.client.post("/tokens", body).body
     screen = session.screen
     if screen.format in (Format.JSON, Format.YAML):
         screen.document(made)
@@ -110,7 +102,7 @@ def create_token(
 @reads
 def list_tokens(session: Session) -> None:
     """List tokens: what they may do, when they end, when they were used last."""
-    show(session, session.client.everything("/tokens"), _TOKENS)
+    show(session, session.client.get("/tokens").body, _TOKENS)
     session.screen.next(session.berth("tokens create NAME --role viewer"), session.berth("tokens revoke NAME"))
 
 
@@ -141,8 +133,9 @@ def revoke_token(
 
 def _token(session: Session, name: str) -> dict[str, Any]:
     """The one living token of that id or name."""
-    living = [t for t in session.client.everything("/tokens")["items"] if not t.get("revoked_at")]
-    found = [token for token in living if name in (token["id"], token.get("name"))]
+    found = [
+        token for token in session.client.get("/tokens").body["items"] if name in (token["id"], token.get("name"))
+    ]
     if len(found) == 1:
         return dict(found[0])
     if not found:
@@ -172,6 +165,6 @@ def audit(
 ) -> None:
     """Show who did what, and what was refused; newest first. For administrators."""
     begun = values.moment(since).isoformat() if since else None
-    query = {"actor": actor, "action": action, "outcome": outcome, "since": begun}
+    query = {"actor": actor, "action": action, "outcome": outcome, "since": begun, "project": session.project}
     show(session, session.client.everything("/audit", query, limit), _AUDIT, name="id")
     session.screen.next(session.berth("audit --outcome refused --since 1d"))

@@ -8,7 +8,7 @@ import typer
 
 from cli import names, text, values
 from cli.calls import Answer, at
-from cli.commands.acting import PANEL, REASONS, act
+from cli.commands.acting import PANEL, REASONS, Reason, act
 from cli.commands.changing import current, send
 from cli.following import finish
 from cli.screen import Format
@@ -48,10 +48,9 @@ def suspend(
 
 @app.command("unsuspend", rich_help_panel=PANEL)
 @changes
-def unsuspend(session: Session, name: names.Name, reason: Why = None) -> int:
+def unsuspend(session: Session, name: names.Name, reason: Reason = None) -> int:
     """Lift the hold; what ran before runs again. What billing holds, billing lifts."""
-    word, params = _told(reason)
-    return act(session, name, "unsuspend", word, params)
+    return act(session, name, "unsuspend", reason)
 
 
 @maintenance_app.command("on")
@@ -62,21 +61,23 @@ def maintenance_on(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="2h from now, or 2026-11-21T18:00:00Z.")
     ] = None,
+    begins: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Begin then instead of now: 8h, or a time.")
+    ] = None,
     reason: Why = None,
 ) -> int:
     """Begin maintenance: monitors and restart policies leave the instance alone."""
     word, params = _told(reason)
-    if until:
-        params["until"] = values.later(until).isoformat()
+    times = {"from": begins, "until": until}
+    params |= {key: values.later(time).isoformat() for key, time in times.items() if time}
     return act(session, name, "maintenance_on", word, params)
 
 
 @maintenance_app.command("off")
 @changes
-def maintenance_off(session: Session, name: names.Name, reason: Why = None) -> int:
-    """End maintenance; the status is what the provider shows now."""
-    word, params = _told(reason)
-    return act(session, name, "maintenance_off", word, params)
+def maintenance_off(session: Session, name: names.Name, reason: Reason = None) -> int:
+    """End maintenance, or call off what is planned; the status is what the provider shows now."""
+    return act(session, name, "maintenance_off", reason)
 
 
 app.add_typer(maintenance_app, name="maintenance", rich_help_panel=PANEL)
