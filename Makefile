@@ -43,6 +43,7 @@ check: $(READY) ## Lint, format, types, import directions, generated files: exac
 	$(PY) -m scripts.readme_lifecycle --check
 	$(PY) -m scripts.cli_docs --check
 	$(PY) -m scripts.openapi --check
+	$(PY) -m scripts.asyncapi --check
 
 .PHONY: fmt
 fmt: $(READY) ## Format the code and mend what the linter can mend
@@ -59,6 +60,7 @@ docs: $(READY) ## Write the generated documents again: lifecycle, errors, README
 	$(PY) -m scripts.readme_lifecycle
 	$(PY) -m scripts.cli_docs
 	$(PY) -m scripts.openapi
+	$(PY) -m scripts.asyncapi
 
 .PHONY: bench
 bench: $(READY) temporal ## Measure operations against the bare engine (ARGS are passed on)
@@ -67,6 +69,14 @@ bench: $(READY) temporal ## Measure operations against the bare engine (ARGS are
 .PHONY: bench-feed
 bench-feed: $(READY) temporal ## Measure the live feed: commit to client, many sockets, an API process killed (ARGS are passed on)
 	$(PY) -m bench.feed $(ARGS)
+
+.PHONY: bench-ui
+bench-ui: $(READY) $(UI) temporal ## Measure the web interface in a Chromium: load, click to badge, commit to screen, scrolling
+	$(PY) -m bench.ui $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(READY) $(UI) temporal ## Take the pictures of docs/pictures again, from a furnished Berth of its own
+	$(PY) -m scripts.screenshots $(ARGS)
 
 .PHONY: histories
 histories: $(READY) temporal ## Save the workflow histories that the replay tests read again; read the diff

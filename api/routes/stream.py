@@ -91,7 +91,7 @@ async def _server_sent(feed: Feed, place: Place, wanted: EventFilter, *, records
 def _gap(place: Place, after: Place) -> str:
     if not place.gap and not after.gap:
         return ""
-    gap = json.dumps({"snapshot_required": True, "cursor": after.cursor})
+    gap = json.dumps({"type": "snapshot_required", "snapshot_required": True, "cursor": after.cursor})
     return f"id: {after.cursor}\nevent: snapshot_required\ndata: {gap}\n\n"
 
 
