@@ -13,7 +13,7 @@ from settings import psycopg2_url
 
 _REQUESTS = 400
 _WARM_UP = 30
-_FILL = """
+FILL = """
 insert into deployments (id, project, name, blueprint, provider, params, resources, members, labels,
                          restart_policy, timeouts, created_at, updated_at)
 select 'dep_bench' || n, 'default', 'bench-' || n, 'web', 'simulated', '{}', '{}', 1, '{}', 'never', '{}',
@@ -35,7 +35,7 @@ def list_latency(up: Up, sizes: tuple[int, ...]) -> dict[str, Any]:
     filled = 0
     for size in sizes:
         with engine.begin() as connection:
-            for statement in _FILL.strip().split(";\n"):
+            for statement in FILL.strip().split(";\n"):
                 if statement:
                     connection.execute(text(statement), {"first": filled + 1, "last": size})
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,0 +1,304 @@
+"""`make bench-ui`: the web interface in a real Chromium: first load, click to badge, commit to screen, scrolling.
+
+Pages time themselves: what is measured is when the document changed, by the clock of this machine, by which the
+writer of the events goes too. The interface has to be built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import itertools
+import os
+import platform
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from playwright.sync_api import Browser, CDPSession, Page, Response, expect
+from sqlalchemy import text, update
+
+from bench.berth import Up, berth_up
+from bench.listing import FILL
+from bench.ui_report import Figures, write_report
+from db.models import Instance
+from db.session import Database, open_database
+from domain.lifecycle import Status
+from scripts import chromium
+from settings import psycopg2_url
+
+_ROWS = 10_000
+_PER_SECOND = 100.0
+_SETTLED = (Status.STOPPED, Status.RUNNING)
+
+# Notes when the badge of each instance changed, and when a button was pressed; `painted` is the frame after.
+_WATCH = """
+(() => {
+  window.changes = [];
+  window.clicks = [];
+  const last = new Map();
+  const now = (stamp) => performance.timeOrigin + stamp;
+  const look = () => {
+    const at = performance.now();
+    for (const badge of document.querySelectorAll("[data-status]")) {
+      const id = badge.closest("tr[data-id]")?.dataset.id ?? "page";
+      const status = badge.dataset.status;
+      if (last.get(id) === status) continue;
+      last.set(id, status);
+      const change = { id, status, at: now(at), painted: null };
+      window.changes.push(change);
+      requestAnimationFrame(() => setTimeout(() => (change.painted = now(performance.now())), 0));
+    }
+    const shown = document.querySelector("main h1") && document.querySelector("tr[data-id]");
+    if (shown && window.interactive === undefined) window.interactive = at;
+  };
+  const attributeFilter = ["data-status", "data-id"];
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributeFilter });
+  addEventListener("click", (event) => window.clicks.push(now(event.timeStamp)), { capture: true });
+})();
+"""
+
+_SHOWN = """
+([id, status]) => window.changes.findLast((one) => one.id === id && one.status === status && one.painted)
+"""
+
+# Scrolls as fast as a hand on a wheel and gives back how long each frame took.
+_SCROLL = """
+async ([step, most]) => {
+  const frames = [];
+  let before = await new Promise(requestAnimationFrame);
+  const end = () => scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+  for (let count = 0; count < most && !(end() && count > 30); count += 1) {
+    scrollBy(0, step);
+    const now = await new Promise(requestAnimationFrame);
+    frames.push(now - before);
+    before = now;
+  }
+  return frames;
+}
+"""
+
+
+def say(words: str) -> None:
+    """Progress, for people."""
+    print(words, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def visitor(browser: Browser, up: Up) -> Iterator[Page]:
+    """Somebody signed in, with a cold cache."""
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        page.add_init_script(_WATCH)
+        page.goto(up.sign_in_url)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Instances")
+        expect(page.get_by_role("banner").locator("[data-link=live]")).to_be_attached()
+        yield page
+
+
+def first_load(browser: Browser, up: Up, times: int) -> dict[str, Any]:
+    """Bytes of JavaScript that a cold cache has to get, and milliseconds until the list can be used."""
+    interactive, sent, packed = [], 0.0, 0
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(up.sign_in_url)
+        expect(page.locator("tr[data-id]").first).to_be_visible()
+        signed_in = context.storage_state()
+    for _ in range(times):
+        with browser.new_context(storage_state=signed_in) as context:
+            page = context.new_page()
+            page.add_init_script(_WATCH)
+            sizes = _scripts(context.new_cdp_session(page))
+            answers: list[Response] = []
+            page.on("response", answers.append)
+            page.goto(f"{up.url}/ui/instances")
+            page.wait_for_function("window.interactive !== undefined")
+            page.wait_for_timeout(300)
+            interactive.append(page.evaluate("window.interactive"))
+            sent = sum(sizes.values())
+            packed = sum(len(gzip.compress(one.body(), 9)) for one in answers if _is_script(one.url))
+    return {"javascript_sent_bytes": sent, "javascript_gzip_bytes": packed, "interactive_ms": interactive}
+
+
+def _is_script(url: str) -> bool:
+    return url.split("?", maxsplit=1)[0].endswith(".js")
+
+
+def _scripts(session: CDPSession) -> dict[str, float]:
+    """Bytes on the wire of each script, as they come."""
+    names: dict[str, str] = {}
+    sizes: dict[str, float] = {}
+    session.send("Network.enable")
+    session.on("Network.responseReceived", lambda told: names.update({told["requestId"]: told["response"]["url"]}))
+
+    def finished(told: dict[str, Any]) -> None:
+        if _is_script(names.get(told["requestId"], "")):
+            sizes[told["requestId"]] = told["encodedDataLength"]
+
+    session.on("Network.loadingFinished", finished)
+    return sizes
+
+
+def clicks(browser: Browser, up: Up, count: int) -> dict[str, Any]:
+    """Milliseconds from a click on Stop or Start to the badge that says so: in the document, and painted."""
+    http = httpx2.Client(base_url=f"{up.url}/api/v1", headers={"Authorization": f"Bearer {up.token}"}, timeout=60)
+    http.post(
+        "/instances", json={"name": "clicked", "blueprint": "web", "provider": "simulated"}
+    ).raise_for_status()
+    seen, painted = [], []
+    with visitor(browser, up) as page:
+        page.goto(f"{up.url}/ui/instances/clicked")
+        badge = page.locator(".title [data-status]")
+        expect(badge).to_have_attribute("data-status", "running", timeout=30_000)
+        turns = itertools.cycle((("Stop", "stopping", "stopped"), ("Start", "starting", "running")))
+        for label, during, after in itertools.islice(turns, count):
+            page.evaluate("window.changes.length = window.clicks.length = 0")
+            page.get_by_role("main").get_by_role("button", name=label, exact=True).click()
+            expect(badge).to_have_attribute("data-status", after, timeout=30_000)
+            pressed, changes = page.evaluate("[window.clicks[0], window.changes]")
+            change = next(one for one in changes if one["status"] == during)
+            seen.append(change["at"] - pressed)
+            painted.append(change["painted"] - pressed)
+            page.wait_for_timeout(60)
+    return {"badge_ms": seen, "painted_ms": painted}
+
+
+class Writer:
+    """Turns of life of instances that only the records know, each in a transaction of its own."""
+
+    def __init__(self, database: Database, ids: list[str]) -> None:
+        self.database, self.ids = database, ids
+        self.versions = dict.fromkeys(ids, 0)
+        with database.begin() as tx:
+            for row in tx.session.execute(text("select id, version from instances_runtime")):
+                self.versions[row.id] = row.version
+
+    def turn(self, instance_id: str) -> tuple[str, float]:
+        """To the other settled status; returns it with the time just before the commit."""
+        self.versions[instance_id] += 1
+        version = self.versions[instance_id]
+        status = _SETTLED[version % 2]
+        with self.database.begin() as tx:
+            changed = update(Instance).where(Instance.id == instance_id)
+            tx.session.execute(changed.values(status=status, version=version, updated_at=tx.now))
+            tx.emit(**_event(instance_id, version, status))
+            before = time.time()
+        return status.value, before
+
+    def keep_turning(self, per_second: float, stop: threading.Event) -> None:
+        began, number = time.monotonic(), 0
+        chance = random.Random(7)
+        while not stop.wait(max(0.0, began + number / per_second - time.monotonic())):
+            self.turn(chance.choice(self.ids))
+            number += 1
+
+
+def _event(instance_id: str, version: int, status: Status) -> dict[str, Any]:
+    return {
+        "project": "default",
+        "event_type": "OBSERVED",
+        "instance_id": instance_id,
+        "deployment_id": instance_id.replace("ins_", "dep_"),
+        "operation_id": None,
+        "version": version,
+        "status": status.value,
+        "from_status": None,
+        "to_status": status.value,
+        "source": "monitor",
+        "reason": None,
+        "confirmation_method": None,
+        "actor": "bench",
+        "cloud_instance_id": None,
+        "data": {},
+    }
+
+
+def commits(browser: Browser, up: Up, writer: Writer, count: int) -> dict[str, Any]:
+    """Milliseconds from a commit to the changed badge in the list of one open page."""
+    seen, painted = [], []
+    with visitor(browser, up) as page:
+        page.wait_for_timeout(1000)
+        visible = page.evaluate("[...document.querySelectorAll('tr[data-id]')].map((row) => row.dataset.id)")
+        ours = [one for one in visible if one in writer.ids][:20]
+        for number in range(count):
+            instance_id = ours[number % len(ours)]
+            status, before = writer.turn(instance_id)
+            found = page.wait_for_function(_SHOWN, arg=[instance_id, status], polling=10).json_value()
+            seen.append(found["at"] - 1000 * before)
+            painted.append(found["painted"] - 1000 * before)
+            page.wait_for_timeout(20)
+    return {"screen_ms": seen, "painted_ms": painted}
+
+
+def scrolling(browser: Browser, up: Up, writer: Writer) -> dict[str, Any]:
+    """How long frames take on the way down through all rows, and again with events arriving."""
+    with visitor(browser, up) as page:
+        page.wait_for_timeout(1500)
+        loading: list[float] = []
+        while page.evaluate("document.documentElement.scrollHeight") < _ROWS * 30 and len(loading) < 20_000:
+            loading += page.evaluate(_SCROLL, [900, 200])
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(1000)
+        stop = threading.Event()
+        thread = threading.Thread(target=writer.keep_turning, args=(_PER_SECOND, stop))
+        thread.start()
+        page.wait_for_timeout(500)
+        frames = page.evaluate(_SCROLL, [450, 1200])
+        stop.set()
+        thread.join()
+        rows = page.evaluate("document.querySelector('table')?.getAttribute('aria-rowcount')")
+    return {"rows": rows, "events_per_second": _PER_SECOND, "loading_frames_ms": loading, "frames_ms": frames}
+
+
+def fill(database: Database) -> list[str]:
+    """Rows that nobody works on."""
+    with database.begin() as tx:
+        for statement in FILL.strip().split(";\n"):
+            if statement:
+                tx.session.execute(text(statement), {"first": 1, "last": _ROWS})
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("vacuum analyze instances_runtime, deployments"))
+    return [f"ins_bench{number}" for number in range(1, _ROWS + 1)]
+
+
+def measure(up: Up, browser: Browser, given: argparse.Namespace) -> Figures:
+    database = open_database(psycopg2_url(up.exports()["DATABASE_URL"]), pool_size=3)
+    found: Figures = {"machine": f"{os.cpu_count()} cores, {platform.system()}, Chromium {browser.version}"}
+    say("click to badge")
+    found["clicks"] = clicks(browser, up, given.clicks)
+    say("first load")
+    found["first_load"] = first_load(browser, up, given.loads)
+    say("commit to screen")
+    writer = Writer(database, fill(database))
+    found["commits"] = commits(browser, up, writer, given.commits)
+    say("scrolling")
+    found["scrolling"] = scrolling(browser, up, writer)
+    database.engine.dispose()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clicks", type=int, default=60)
+    parser.add_argument("--commits", type=int, default=200)
+    parser.add_argument("--loads", type=int, default=5)
+    given = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="berth-bench-") as scratch,
+        berth_up(Path(scratch) / "data") as up,
+        chromium.playwright() as running,
+        chromium.chromium(running) as browser,
+    ):
+        found = measure(up, browser, given)
+    print(write_report(found, Path(__file__).parents[1] / "docs" / "performance"))
+
+
+if __name__ == "__main__":
+    main()
