@@ -1,0 +1,52 @@
+"""Words of tests about suspension, maintenance and billing on a `Spine`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from db.models import Hold, Maintenance
+from domain.holds import HoldCause
+from domain.operations import Source
+from domain.specs import Accepted, Ask, Caller
+from services import maintenance
+from services.holds import Suspension
+from services.maintenance import Window
+from services.suspension import suspend, unsuspend
+from tests.support.spine import ME, Spine
+
+BILLING = Ask(Caller("billing", source=Source.BILLING))
+
+
+def asker(cause: HoldCause) -> Ask:
+    return BILLING if cause is HoldCause.BILLING else ME
+
+
+def suspended(spine: Spine, deployment_id: str, cause: HoldCause = HoldCause.ADMIN, **terms: Any) -> Accepted:
+    wanted = Suspension(cause, **terms)
+    return spine.write(lambda tx: suspend(tx, asker(cause), deployment_id, wanted))
+
+
+def unsuspended(spine: Spine, deployment_id: str, cause: HoldCause = HoldCause.ADMIN) -> Accepted:
+    return spine.write(lambda tx: unsuspend(tx, asker(cause), deployment_id, cause))
+
+
+def begin_maintenance(
+    spine: Spine, instance_id: str, begins: datetime | None = None, until: datetime | None = None
+) -> Accepted:
+    window = Window(begins, until, "new disk")
+    return spine.write(lambda tx: maintenance.begin(tx, ME, instance_id, window))
+
+
+def end_maintenance(spine: Spine, instance_id: str) -> Accepted:
+    return spine.write(lambda tx: maintenance.end(tx, ME, instance_id))
+
+
+def holds(spine: Spine, deployment_id: str) -> list[Hold]:
+    return spine.rows(select(Hold).where(Hold.deployment_id == deployment_id).order_by(Hold.since))
+
+
+def windows(spine: Spine, instance_id: str) -> list[Maintenance]:
+    return spine.rows(select(Maintenance).where(Maintenance.instance_id == instance_id))
