@@ -110,7 +110,7 @@ class Asks:
             return None
 
     async def _ask(self, activity: str, given: Answer, place: Place, seconds: float) -> Answer:
-        silent = f"The worker of {place.queue} does not answer; is it running?"
+        silent = f"The worker of {place.host_id or place.provider} does not answer; is it running?"
         if time.monotonic() < self._quiet_until.get(place.queue, 0):
             raise Unavailable(silent)
         limit = timedelta(seconds=seconds)

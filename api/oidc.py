@@ -72,7 +72,7 @@ class Claims:
             role=role,
             kind=PrincipalKind.OIDC,
             projects=projects,
-            expires_at=datetime.fromtimestamp(claims["exp"] + LEEWAY_SECONDS, UTC),
+            expires_at=_end(claims),
         )
 
     def _projects(self, claims: Mapping[str, Any], role: AccessRole) -> tuple[str, ...]:
@@ -82,6 +82,14 @@ class Claims:
         if not named and role is not AccessRole.ADMIN:
             raise NothingHere(f"The token's claim {self.project!r} names no project.")
         return named or ("default",)
+
+
+def _end(claims: Mapping[str, Any]) -> datetime:
+    """When the token ends. Raises `NotBelieved` for a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(int(claims["exp"]) + LEEWAY_SECONDS, UTC)
+    except (ValueError, TypeError, OverflowError, OSError) as error:
+        raise NotBelieved("The token's end is not a time.") from error
 
 
 def _at(claims: Mapping[str, Any], path: str) -> Any:

@@ -16,6 +16,7 @@ from ulid import ULID
 
 from db.models import AuditEntry
 from db.session import Tx
+from domain.access import AccessRole
 from domain.specs import Caller
 
 LONGEST_TEXT = 300
@@ -44,6 +45,12 @@ class Circumstances:
 
 
 REQUEST: ContextVar[Circumstances | None] = ContextVar("berth_request", default=None)
+
+
+def asking_role() -> AccessRole | None:
+    """The role of whoever is being answered; None outside of a request."""
+    about = REQUEST.get()
+    return about.caller.role if about is not None and about.caller is not None else None
 
 
 def note(

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
+from domain.access import AccessRole, Right, may, roles_with
 from domain.actions import Action, Situation, actions
 from domain.needs import needs_of
+from services.audit import asking_role
+from services.bounds import ADMINS_ALONE
 from services.views.common import JsonObject
 
 LIFECYCLE = "/api/v1/lifecycle"
 
 
-@lru_cache(maxsize=4096)
 def action_forms(now: Situation) -> tuple[JsonObject, ...]:
     """Every action. Shared between records: nobody changes what a form holds."""
-    return tuple(_action(row) for row in actions(now))
+    return _forms(now, asking_role())
 
 
-@lru_cache(maxsize=4096)
 def button_forms(now: Situation) -> tuple[JsonObject, ...]:
     """Those that are shown as buttons."""
-    return tuple(_action(row) for row in actions(now) if row.button)
+    return tuple(form for form in action_forms(now) if form["button"])
+
+
+@lru_cache(maxsize=8192)
+def _forms(now: Situation, role: AccessRole | None) -> tuple[JsonObject, ...]:
+    return tuple(_action(_for_role(row, role)) for row in actions(now))
+
+
+def _for_role(row: Action, role: AccessRole | None) -> Action:
+    """Disabled, with the reason, where the one who asks may not do it."""
+    needed = Right.ADMIN if row.action in ADMINS_ALONE else Right.OPERATE
+    if role is None or may(role, needed):
+        return row
+    able = " or ".join(found.value for found in roles_with(needed))
+    return replace(row, enabled=False, reason=f"needs the role {able}; yours is {role.value}")
 
 
 def _action(row: Action) -> JsonObject:

@@ -1,0 +1,167 @@
+"""The trail has every mutation, refusal, reveal and change of a token, and nobody can change it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from db.models import AuditEntry
+from db.session import Tx
+from domain.specs import Caller
+from services.audit import note
+from tests.support.access import bearing, in_role, new_token
+from tests.support.api import Api
+
+pytestmark = pytest.mark.servers
+
+
+def entries(api: Api, **wanted: str) -> list[dict[str, Any]]:
+    query = "&".join(f"{name}={quote(value)}" for name, value in wanted.items())
+    found: list[dict[str, Any]] = api.get(f"/audit?{query}")["items"]
+    return found
+
+
+def soon(api: Api, **wanted: str) -> dict[str, Any]:
+    """The newest entry; those of refusals are written a moment after the answer."""
+    deadline = time.monotonic() + 5
+    while not (found := entries(api, **wanted)):
+        assert time.monotonic() < deadline, wanted
+        time.sleep(0.05)
+    return found[0]
+
+
+def test_a_change_is_in_the_trail_before_its_answer_is(api: Api) -> None:
+    made = api.create()
+    found = entries(api, action="create")[0]
+    assert found["target"] == f"{made['instance']['name']} {made['operation']['deployment_id']}"
+    assert (found["actor"], found["role"], found["outcome"], found["status"]) == (
+        "admin",
+        "admin",
+        "accepted",
+        202,
+    )
+    assert found["detail"] == made["operation"]["id"]
+    assert found["remote"] == "127.0.0.1"
+    assert found["trace_id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "action", "status"),
+    [
+        ("POST", "/instances", {}, "instances_create", 422),
+        ("POST", "/instances/nothing/actions", {"action": "stop"}, "instances_act", 404),
+        ("DELETE", "/instances/nothing", None, "instances_delete", 404),
+        ("POST", "/secrets:rotate", None, "secrets_rotate", 403),
+        ("GET", "/audit", None, "audit_list", 403),
+        ("GET", "/hosts", None, "hosts_list", 403),
+        ("POST", "/no/such/thing", {}, "POST (no route)", 404),
+    ],
+)
+def test_a_refusal_is_in_the_trail(api: Api, method: str, path: str, body: Any, action: str, status: int) -> None:
+    with in_role(api, "operator") as operator:
+        me = operator.get("/me")["principal"]
+        assert operator.ask(method, path, body).status_code == status
+    found = soon(api, actor=me)
+    assert (found["action"], found["status"], found["outcome"]) == (action, status, "refused")
+    assert found["role"] == "operator"
+
+
+def test_a_conflict_is_in_the_trail_though_its_transaction_was_rolled_back(api: Api) -> None:
+    with in_role(api, "operator") as operator:
+        me = operator.get("/me")["principal"]
+        name = operator.create()["instance"]["name"]
+        assert operator.act(name, "restart").status_code == 409
+        statuses = {
+            soon(api, actor=me, outcome="refused")["status"],
+            soon(api, actor=me, outcome="accepted")["status"],
+        }
+    assert statuses == {409, 202}
+
+
+def test_who_has_no_token_is_nobody_in_the_trail(api: Api) -> None:
+    with bearing(api, "berth_forged") as nobody:
+        answer = nobody.get("/api/v1/instances")
+    found = soon(api, actor="nobody")
+    assert (found["status"], found["trace_id"]) == (401, answer.headers["X-Request-ID"])
+
+
+def test_what_only_looks_is_not_in_the_trail(api: Api) -> None:
+    with in_role(api, "operator") as operator:
+        me = operator.get("/me")["principal"]
+        operator.get("/instances")
+        operator.ask("GET", "/instances/nothing")
+        operator.ask("POST", "/ws-tickets")
+        time.sleep(0.6)
+    assert entries(api, actor=me) == []
+
+
+def test_a_look_at_secrets_is_in_the_trail_without_them(api: Api) -> None:
+    name = api.an_instance(applied_spec={"params": {}, "resources": {}})
+    assert api.ask("POST", f"/instances/{name}/secrets:reveal").status_code == 200
+    found = soon(api, action="instances_reveal")
+    assert found["target"] == f"/api/v1/instances/{name}/secrets:reveal"
+
+
+def test_tokens_made_and_revoked_are_in_the_trail(api: Api) -> None:
+    made = new_token(api, "viewer")
+    api.ask("DELETE", f"/tokens/{made['id']}")
+    kinds = [entry["action"] for entry in entries(api) if entry["target"] == made["id"]]
+    assert kinds == ["tokens_revoke", "tokens_create"]
+
+
+def test_pages_and_times_narrow_the_trail(api: Api) -> None:
+    for _ in range(3):
+        new_token(api, "viewer")
+    first = api.get("/audit?page_size=2&action=tokens_create")
+    second = api.get(f"/audit?page_size=2&action=tokens_create&page_token={first['next_page_token']}")
+    assert not {e["id"] for e in first["items"]} & {e["id"] for e in second["items"]}
+    later = quote((datetime.now(UTC) + timedelta(minutes=1)).isoformat())
+    assert api.get(f"/audit?since={later}")["items"] == []
+    assert api.ask("GET", "/audit?outcome=perhaps").status_code == 422
+    assert api.ask("GET", "/audit?since=yesterday").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["update audit set actor = 'nobody'", "delete from audit", "truncate audit"],
+)
+def test_not_even_the_owner_of_the_records_changes_the_trail(api: Api, statement: str) -> None:
+    new_token(api, "viewer")
+    with pytest.raises(DBAPIError, match="append-only"), api.database.begin() as tx:
+        tx.session.execute(text(statement))
+
+
+def test_only_what_is_old_is_purged_and_only_through_its_function(api: Api) -> None:
+    def old_and_new(tx: Tx) -> None:
+        for days in (400, 1):
+            tx.session.add(
+                AuditEntry(
+                    id=f"aud_{days}",
+                    time=datetime.now(UTC) - timedelta(days=days),
+                    actor="history",
+                    action="x",
+                    outcome="done",
+                )
+            )
+
+    with api.database.begin() as tx:
+        old_and_new(tx)
+    with api.database.begin() as tx:
+        purge = select(func.purge_audit(func.now() - timedelta(days=365), 100))
+        assert tx.session.execute(purge).scalar_one() == 1
+    assert [entry["id"] for entry in entries(api, actor="history")] == ["aud_1"]
+    with pytest.raises(DBAPIError, match="30 days"), api.database.begin() as tx:
+        tx.session.execute(select(func.purge_audit(func.now(), 100)))
+
+
+def test_what_comes_from_inside_has_no_role(api: Api) -> None:
+    with api.database.begin() as tx:
+        note(tx, Caller("temporal (unauthenticated)"), "signal_confirm", "ins_x")
+    found = entries(api, action="signal_confirm")[0]
+    assert (found["actor"], found["role"], found["remote"]) == ("temporal (unauthenticated)", None, None)
