@@ -20,8 +20,8 @@ interface OperationWord {
   name: string;
   label: string;
   available: boolean;
-  /** What it may be told; absent where nothing, or by an older server. */
-  params_schema?: ParamsSchema | null;
+  /** What it needs from a person before it is asked for; absent in an older server. */
+  needs?: { confirm: string } | null;
 }
 
 export interface Lifecycle {
@@ -51,7 +51,7 @@ const NOTHING: Lifecycle = {
 
 let current: Lifecycle = NOTHING;
 
-export function lifecycleOf(answer: { statuses: { name: string }[]; moves: Move[]; operations: OperationWord[] }): Lifecycle {
+export function lifecycleOf(answer: { statuses: { name: string }[]; moves: Move[]; operations: OperationWord[]; params?: Record<string, ParamsSchema> }): Lifecycle {
   const { moves } = answer;
   const statuses = answer.statuses.map((status) => status.name);
   const inProgress = new Set(moves.flatMap((move) => (move.during === null ? [] : [move.during])));
@@ -64,7 +64,7 @@ export function lifecycleOf(answer: { statuses: { name: string }[]; moves: Move[
     inProgress,
     final,
     up: new Set(moves.filter((move) => move.legal_from.length === 0).map((move) => move.done)),
-    asked: new Map(answer.operations.flatMap(({ name, params_schema }) => (params_schema?.properties ? [[name, params_schema] as const] : []))),
+    asked: new Map(Object.entries(answer.params ?? {}).filter(([, schema]) => schema.properties !== undefined)),
     ending: new Set(moves.filter((move) => final.has(move.done)).map((move) => move.operation)),
   };
 }

@@ -5,8 +5,6 @@
 
 import type { Health, Operation, OperationStatus, StepStatus, Status } from "@/api/client";
 
-import type { ParamsSchema } from "./schema";
-
 export type Hue = "sky" | "emerald" | "slate" | "amber" | "violet" | "indigo" | "red" | "zinc";
 /** plain: settled and fine; moving: in progress; held: waits for somebody; alarm: needs somebody; gone: over. */
 export type Voice = "plain" | "moving" | "held" | "alarm" | "gone";
@@ -92,22 +90,6 @@ const DISRUPTIONS: Record<string, DisruptionLook> = {
   replace: { text: "Replace", hue: "amber", icon: "swap", says: "Each touched member is made anew in place of the old one.", hint: "a change replaces it" },
 };
 
-/** Where the server sends no schema for what an operation may be told: the fields asked for before it is sent. */
-const ASKED: Partial<Record<Operation, ParamsSchema>> = {
-  suspend: {
-    properties: {
-      delete_after_days: { type: "integer", minimum: 1, maximum: 3650, title: "Delete after", description: "days from now; kept until somebody decides when empty" },
-    },
-  },
-  maintenance_on: {
-    required: ["until"],
-    properties: {
-      until: { type: "string", format: "date-time", title: "Until", description: "when it should be over, in your time zone" },
-      note: { type: "string", maxLength: 200, title: "Note", description: "what for, for those who see it" },
-    },
-  },
-};
-
 /** Operations whose parameters are a whole specification: they lead to the editor. */
 const EDITED: ReadonlySet<string> = new Set<Operation>(["modify", "update"]);
 
@@ -157,10 +139,6 @@ export function disruptionLook(name: string): DisruptionLook | undefined {
 /** Whether the health wants a person's eyes. */
 export function ailing(health: string): boolean {
   return health === "unreachable" || health === "degraded";
-}
-
-export function askedFor(action: string): ParamsSchema | undefined {
-  return own<ParamsSchema>(ASKED, action);
 }
 
 /** What is asked of many operations at once. */

@@ -85,10 +85,16 @@ export async function readOpenOperations(): Promise<OpenOperations> {
   return { items, counts: open.data.counts as Record<string, number> };
 }
 
+/** How often an operation under way is looked at: never, where the line shows it. */
+export function useStepInterval(moving: boolean, else_: number | false): number | false {
+  const told = useLink((state) => state.told);
+  return moving && !told ? 700 : else_;
+}
+
 export const openOperationsQuery = {
   queryKey: keys.openOperations,
   queryFn: readOpenOperations,
-  // Steps move without an event of their own, so what is under way is looked at every second.
+  // Where the line does not show steps as they move, what is under way is looked at every second.
   refetchInterval: (query: { state: { data?: OpenOperations | undefined } }): number =>
-    query.state.data?.items.some((one) => !one.done) ? 1_000 : 15_000,
+    query.state.data?.items.some((one) => !one.done) && !useLink.getState().told ? 1_000 : 15_000,
 };

@@ -37,7 +37,7 @@ describe("the socket", () => {
   it("shows a ticket in its first message and the token nowhere but in the header that asks for it", async () => {
     const { socket, fetcher } = await dial("c0");
     socket.onopen?.();
-    expect(JSON.parse(socket.sent[0] ?? "")).toEqual({ type: "subscribe", ticket: "once", batch: true, after: "c0" });
+    expect(JSON.parse(socket.sent[0] ?? "")).toEqual({ type: "subscribe", ticket: "once", batch: true, records: true, after: "c0" });
     expect(fetcher).toHaveBeenCalledWith("/api/v1/ws-tickets", expect.objectContaining({ headers: { Authorization: "Bearer secret" } }));
     expect(socket.sent.join()).not.toContain("secret");
   });
@@ -47,7 +47,7 @@ describe("the socket", () => {
     socket.onmessage?.({ data: JSON.stringify({ type: "events", items: [event] }) });
     socket.close(1001);
     await line;
-    expect(heard).toEqual([{ kind: "heartbeat", cursor: "c0" }, { kind: "event", cursor: "c1", event }]);
+    expect(heard).toEqual([{ kind: "heartbeat", cursor: "c0" }, { kind: "records", instances: [], operations: [] }, { kind: "event", cursor: "c1", event }]);
   });
   it("fails when it closes before a word, and for good when it is not allowed", async () => {
     const first = await dial();
@@ -69,6 +69,9 @@ describe("a frame", () => {
     expect(incomingOfFrame(JSON.stringify({ type: "events", items: [event, event] }))).toHaveLength(2);
     expect(incomingOfFrame(JSON.stringify({ type: "snapshot_required", cursor: "c9" }))).toEqual([{ kind: "snapshot_required", cursor: "c9" }]);
     expect(incomingOfFrame(JSON.stringify({ type: "heartbeat", cursor: "c9" }))).toEqual([{ kind: "heartbeat", cursor: "c9" }]);
+    expect(incomingOfFrame(JSON.stringify({ type: "records", items: [{ type: "instance", instance: { id: "ins_1" } }, { type: "operation", operation: { id: "op_1" } }] }))).toEqual([
+      { kind: "records", instances: [{ id: "ins_1" }], operations: [{ id: "op_1" }] },
+    ]);
     expect(incomingOfFrame("{")).toEqual([{ kind: "heartbeat" }]);
   });
   it("that retells an event under its older name says nothing new", () => {

@@ -3,7 +3,7 @@
  * message shows a ticket that is good once and for half a minute.
  */
 
-import type { Event } from "@/api/client";
+import type { Event, Instance, OperationForm } from "@/api/client";
 
 import { type Incoming, type Wire, WireError } from "./transport";
 
@@ -23,6 +23,7 @@ export function incomingOfFrame(text: string): Incoming[] {
   const cursor = typeof frame["cursor"] === "string" ? frame["cursor"] : null;
   if (frame["type"] === "events" && Array.isArray(frame["items"])) return frame["items"].flatMap(eventOf);
   if (frame["type"] === "snapshot_required" && cursor !== null) return [{ kind: "snapshot_required", cursor }];
+  if (frame["type"] === "records" && Array.isArray(frame["items"])) return [recordsOf(frame["items"])];
   if (typeof frame["type"] === "string") return [cursor === null ? { kind: "heartbeat" } : { kind: "heartbeat", cursor }];
   return eventOf(frame);
 }
@@ -31,6 +32,12 @@ export function incomingOfFrame(text: string): Incoming[] {
 function eventOf(item: unknown): Incoming[] {
   if (typeof item !== "object" || item === null || !("time" in item) || !("cursor" in item) || typeof item.cursor !== "string") return [];
   return [{ kind: "event", cursor: item.cursor, event: item as unknown as Event }];
+}
+
+/** Each item says what it is, and holds it under that name. */
+function recordsOf(items: readonly unknown[]): Incoming {
+  const under = <Form>(name: string): Form[] => items.flatMap((item) => (typeof item === "object" && item !== null && name in item ? [(item as Record<string, Form>)[name] as Form] : []));
+  return { kind: "records", instances: under<Instance>("instance"), operations: under<OperationForm>("operation") };
 }
 
 interface Means {
@@ -55,7 +62,7 @@ export class SocketWire implements Wire {
     const ticket = await this.#ticket(signal);
     const address = new URL("/api/v1/ws", location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    await converse(this.#means.open(address.href), { type: "subscribe", ticket, batch: true, ...(after === null ? {} : { after }) }, onIncoming, signal);
+    await converse(this.#means.open(address.href), { type: "subscribe", ticket, batch: true, records: true, ...(after === null ? {} : { after }) }, onIncoming, signal);
   }
 
   async #ticket(signal: AbortSignal): Promise<string> {
@@ -84,9 +91,14 @@ function converse(socket: WebSocket, subscribe: object, onIncoming: (incoming: I
     signal.addEventListener("abort", leave, { once: true });
     socket.onopen = () => socket.send(JSON.stringify(subscribe));
     socket.onmessage = ({ data }) => {
+      const said = incomingOfFrame(String(data));
+      // The greeting has a cursor; what has none comes before it and says why there will be no greeting.
+      if (!heard && !said.some((incoming) => incoming.cursor !== undefined)) return;
+      // From now on what changes is shown on this line.
+      if (!heard) said.push({ kind: "records", instances: [], operations: [] });
       heard = true;
       clearTimeout(late);
-      if (!signal.aborted) for (const incoming of incomingOfFrame(String(data))) onIncoming(incoming);
+      if (!signal.aborted) for (const incoming of said) onIncoming(incoming);
     };
     socket.onclose = ({ code }) => {
       clearTimeout(late);

@@ -8,7 +8,7 @@ import { lifecycleNow } from "@/lib/lifecycle";
 import type { Link } from "./feed";
 import { type Held, mergeEvent, mergeRecord } from "./merge";
 import { accepted, type Ask, settleByOperation, settleByRecord, settleByStatus, unconfirmed } from "./optimism";
-import { Rows, useRow } from "./rows";
+import { Rows, useRevision, useRow } from "./rows";
 
 /** How long a finished life stays in its list, grey, with its way to History. */
 export const GONE_STAYS_MS = 10_000;
@@ -25,9 +25,19 @@ export interface Flash {
   actor: string;
 }
 
-export const useLink = create<{ link: Link; setLink: (link: Link) => void }>((set) => ({
+interface LinkState {
+  link: Link;
+  /** The server shows records and operations on the line whenever they look different: nothing need be polled. */
+  told: boolean;
+  setLink: (link: Link) => void;
+  setTold: (told: boolean) => void;
+}
+
+export const useLink = create<LinkState>((set) => ({
   link: { state: "connecting", heardAt: null, nextTryAt: null },
+  told: false,
   setLink: (link) => set({ link }),
+  setTold: (told) => set((state) => (state.told === told ? state : { told })),
 }));
 
 /** Instances by id. */
@@ -176,6 +186,12 @@ export function useBehind(id: string): boolean {
 
 export function useOperation(id: string | null | undefined): OperationForm | undefined {
   return useRow(operations, id ?? "");
+}
+
+/** Operations of a list as they are known by now: steps move on the line, not in the list. */
+export function useLatest(listed: readonly OperationForm[]): OperationForm[] {
+  useRevision(operations);
+  return listed.map((one) => operations.get(one.id) ?? one);
 }
 
 /** The operation as last read, with its steps; the record carries only a brief form of it. */

@@ -2,7 +2,7 @@
 
 import { useEffect } from "react";
 
-import { type Event, eventsList, type Instance } from "@/api/client";
+import { type Event, eventsList, type Instance, type OperationForm } from "@/api/client";
 import { useSession } from "@/api/session";
 import { lifecycleQuery } from "@/lib/lifecycle";
 
@@ -12,13 +12,15 @@ import { isNews } from "./merge";
 import { fetchInstance, keys, queryClient, readOperation } from "./queries";
 import { SocketWire } from "./socket";
 import { SseWire } from "./sse";
-import { held, operations, startEmpty, takeEvents, takeRecords, useLink } from "./store";
+import { held, operations, startEmpty, takeEvents, takeOperations, takeRecords, useLink } from "./store";
 import type { Incoming } from "./transport";
 
 const GATHER_MS = 40;
 /** The first news is shown in the lists soon; while more comes, they are read again at most this often. */
 const LISTS_SOON_MS = 250;
 const LISTS_EVERY_MS = 2_000;
+/** Where the server shows what changed it does so within this time; what is left then is read. */
+const SHOWN_WITHIN_MS = 600;
 const MOST_READS_AT_ONCE = 6;
 /** What came while the page was hidden is still on its way for so long. */
 const ON_ITS_WAY_MS = 700;
@@ -41,17 +43,27 @@ export function reconnectNow(): void {
 function onLink(link: Link): void {
   const { link: before, setLink } = useLink.getState();
   setLink(link);
+  if (link.state !== "live") useLink.getState().setTold(false);
   if (link.state !== "live" || before.state === "live") return;
   void queryClient.refetchQueries({ predicate: (query) => query.state.error !== null || query.state.fetchFailureCount > 0 });
 }
 
 function onIncoming(incoming: Incoming): void {
   if (incoming.kind === "snapshot_required") void startOver();
+  if (incoming.kind === "records") takeShown(incoming.instances, incoming.operations);
   if (incoming.kind !== "event") return;
   arrived.push(incoming.event);
   // The first of a burst is shown at once, what follows within a frame or two comes together.
   if (arrived.length === 1) show();
   gathering ??= setTimeout(gather, GATHER_MS);
+}
+
+/** The server shows what changed: what would have been read need not be. */
+function takeShown(instances: readonly Instance[], shownNow: readonly OperationForm[]): void {
+  useLink.getState().setTold(true);
+  for (const record of instances) wanted.delete(record.id);
+  takeRecords(instances);
+  takeOperations(shownNow);
 }
 
 let shown = 0;
@@ -73,11 +85,13 @@ function gather(): void {
   const events = arrived.splice(0);
   shown = 0;
   for (const id of unique(events.map((event) => event.operation_id))) {
+    if (useLink.getState().told) break;
     if (operations.get(id) !== undefined || queryClient.getQueryState(keys.operation(id)) !== undefined) readOperation(id).catch(() => undefined);
   }
   for (const id of unique(events.map((event) => event.instance_id))) void queryClient.invalidateQueries({ queryKey: keys.history(id) });
   for (const id of unique(events.map((event) => event.deployment_id))) void queryClient.invalidateQueries({ queryKey: keys.deployment(id) });
-  readWanted();
+  if (useLink.getState().told) setTimeout(readWanted, SHOWN_WITHIN_MS);
+  else readWanted();
   listsLater ??= setTimeout(readLists, Math.max(LISTS_SOON_MS, listsReadAt + LISTS_EVERY_MS - Date.now()));
 }
 

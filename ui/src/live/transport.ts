@@ -1,9 +1,11 @@
 /** What the feed needs of a wire, so that a socket and server-sent events can stand behind the same few words. */
 
-import type { Event } from "@/api/client";
+import type { Event, Instance, OperationForm } from "@/api/client";
 
 export type Incoming =
   | { kind: "event"; cursor: string; event: Event }
+  /** What they look like now: nobody has to read them. Steps and health move without an event. */
+  | { kind: "records"; cursor?: string; instances: Instance[]; operations: OperationForm[] }
   /** The cursor is of another life of the records, or too old: read the lists again, then go on from here. */
   | { kind: "snapshot_required"; cursor: string }
   /** The server lives and has nothing to say; it may say how far it has looked. */

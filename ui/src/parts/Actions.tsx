@@ -6,7 +6,7 @@ import { useLocation } from "wouter";
 
 import type { Action, Instance } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
-import { askedFor, leadsToEditor } from "@/lib/look";
+import { leadsToEditor } from "@/lib/look";
 import type { ParamsSchema } from "@/lib/schema";
 import { act } from "@/live/act";
 import { useAsk, useBehind } from "@/live/store";
@@ -29,7 +29,7 @@ export function useChoices(instance: Instance): Choice[] {
   const table = useLifecycle();
   return instance.allowed_actions.map((action) => {
     const ending = table.ending.has(action.action);
-    const asked = table.asked.get(action.action) ?? askedFor(action.action);
+    const asked = table.asked.get(action.action);
     return { ...action, ending, asked, more: ending || asked !== undefined || leadsToEditor(action.action) };
   });
 }

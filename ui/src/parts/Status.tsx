@@ -102,11 +102,17 @@ export function stepsOf(operation: OperationForm | undefined): Steps | null {
   return { done: Math.min(done, operation.steps.length - 1), total: operation.steps.length };
 }
 
+/** The record's own word of it, until the operation with its steps is known. */
+function stepsOfBrief(brief: Instance["current_operation"]): Steps | null {
+  if (!brief || brief.done || !brief.progress || brief.progress.total === 0) return null;
+  return { done: Math.min(Math.max(0, brief.progress.step - 1), brief.progress.total - 1), total: brief.progress.total };
+}
+
 export function InstanceStatus({ instance, operation }: { instance: Instance; operation?: OperationForm | undefined }) {
   const shown = useShown(instance);
   const hold = useHold(instance.id, shown.inProgress);
   if (hold !== null) return <Badge status={hold} inProgress />;
-  return <Badge {...shown} steps={shown.inProgress ? stepsOf(operation) : null} />;
+  return <Badge {...shown} steps={shown.inProgress ? (stepsOf(operation) ?? stepsOfBrief(instance.current_operation)) : null} />;
 }
 
 /** Past its deadline: the only filled alarm. */

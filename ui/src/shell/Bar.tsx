@@ -9,7 +9,7 @@ import { useNow } from "@/lib/clock";
 import { initials, useMe } from "@/lib/me";
 import { shownTheme, useUi } from "@/lib/ui";
 import { openOperationsQuery } from "@/live/queries";
-import { useLink } from "@/live/store";
+import { useLatest, useLink } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { Icon, Spinner } from "@/parts/Icon";
 import { lateness } from "@/parts/Status";
@@ -94,7 +94,7 @@ function Navigation() {
 function UnderWay() {
   const { data } = useQuery(openOperationsQuery);
   const now = useNow();
-  const items = data?.items ?? [];
+  const items = useLatest(data?.items ?? []);
   const stuck = items.filter((one) => lateness(one, now) === "stuck").length;
   const parked = items.filter((one) => one.done && one.needs_you).length;
   const running = items.filter((one) => !one.done).length - stuck;

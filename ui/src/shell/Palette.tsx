@@ -7,7 +7,7 @@ import { useLocation } from "wouter";
 
 import { type Instance, instancesList } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
-import { askedFor, leadsToEditor, operationIcon, statusWord } from "@/lib/look";
+import { leadsToEditor, operationIcon, statusWord } from "@/lib/look";
 import { shownTheme, useUi } from "@/lib/ui";
 import { act } from "@/live/act";
 import { useRevision } from "@/live/rows";
@@ -77,11 +77,11 @@ function useCommands(text: string): Command[] {
         .map((action): Command => ({
           id: `${instance.id}-${action.action}`,
           text: `${action.label} ${instance.name}`,
-          note: table.ending.has(action.action) || table.asked.has(action.action) || askedFor(action.action) ? "opens its page, where it is asked again" : leadsToEditor(action.action) ? "opens the editor" : "asks at once",
+          note: table.ending.has(action.action) || table.asked.has(action.action) ? "opens its page, where it is asked again" : leadsToEditor(action.action) ? "opens the editor" : "asks at once",
           icon: operationIcon(action.action),
           run: () => {
             if (leadsToEditor(action.action)) navigate(`/deployments/${instance.deployment_name}`);
-            else if (table.ending.has(action.action) || table.asked.has(action.action) || askedFor(action.action)) navigate(`/instances/${instance.name}`);
+            else if (table.ending.has(action.action) || table.asked.has(action.action)) navigate(`/instances/${instance.name}`);
             else {
               navigate(`/instances/${instance.name}`);
               void act(instance, action.action);

@@ -4,7 +4,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { useSearchParams } from "wouter";
 
-import { type AuditEntry, auditList } from "@/api/client";
+import { type AuditEntry, auditList, type Outcome } from "@/api/client";
 import { Refusal } from "@/api/problems";
 import { isAbsent } from "@/api/trust";
 import { lack, useMe } from "@/lib/me";
@@ -24,13 +24,13 @@ const SPANS: [hours: number, text: string][] = [
   [24 * 7, "the last week"],
   [0, "all that is kept"],
 ];
-const OUTCOMES = ["allowed", "refused"];
+const OUTCOMES: readonly Outcome[] = ["done", "accepted", "refused", "failed"];
 
 export default function AuditScreen() {
   const me = useMe();
   const refused = lack(me, "admin");
   const [params, setParams] = useSearchParams();
-  const filter = { actor: params.get("actor") ?? "", action: params.get("action") ?? "", outcome: params.get("outcome") ?? "", hours: Number(params.get("hours") ?? "24") };
+  const filter = { actor: params.get("actor") ?? "", action: params.get("action") ?? "", outcome: OUTCOMES.find((one) => one === params.get("outcome")) ?? "", hours: Number(params.get("hours") ?? "24") };
   const change = (next: Partial<typeof filter>): void => {
     const all = { ...filter, ...next };
     const said = Object.entries({ actor: all.actor, action: all.action, outcome: all.outcome, hours: all.hours === 24 ? "" : String(all.hours) });
@@ -135,7 +135,7 @@ function brief(detail: unknown): string {
 }
 
 function Outcome({ row }: { row: AuditEntry }) {
-  const fine = row.status ? row.status < 400 : row.outcome === OUTCOMES[0];
+  const fine = row.outcome === "done" || row.outcome === "accepted";
   return (
     <span className="health" data-health={fine ? "healthy" : "unreachable"}>
       <Icon name={fine ? "check" : "x"} />

@@ -133,6 +133,7 @@ function Footer({ instance, operation }: { instance: Instance; operation: Operat
   const now = useNow();
   const choice = wayOutOf(choices);
   const listens = operation?.parked_until && new Date(operation.parked_until).getTime() > now ? secondsBetween(now, operation.parked_until) : null;
+  const failing = operation?.error?.temporal_url ?? operation?.temporal_url;
   const keeps = (operation?.error?.kept.length ?? 0) > 0;
   return (
     <footer>
@@ -151,7 +152,7 @@ function Footer({ instance, operation }: { instance: Instance; operation: Operat
             Workflow listens <Figures of={age(listens)} /> more, {choice.label} works later too.{" "}
           </>
         )}
-        {operation?.temporal_url && <Out href={operation.temporal_url}>Failing activity in Temporal</Out>}
+        {failing && <Out href={failing}>Failing activity in Temporal</Out>}
       </p>
       {dialog}
     </footer>

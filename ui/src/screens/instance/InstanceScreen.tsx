@@ -7,7 +7,7 @@ import { Link, useParams, useSearchParams } from "wouter";
 
 import { type Instance, type OperationForm, operationsList } from "@/api/client";
 import { Refusal } from "@/api/problems";
-import { keys, readInstance, readOperation, useInterval } from "@/live/queries";
+import { keys, readInstance, readOperation, useInterval, useStepInterval } from "@/live/queries";
 import { held as rows, takeOperations, useHeld, useOperation } from "@/live/store";
 import type { Held } from "@/live/merge";
 import { useNow } from "@/lib/clock";
@@ -91,12 +91,12 @@ function useSubject(instance: Instance): OperationForm | undefined {
   });
   const wanted = named ?? last;
   const known = useOperation(wanted);
-  const moving = known !== undefined && !known.done;
+  const steps = useStepInterval(known !== undefined && !known.done, false);
   useQuery({
     queryKey: keys.operation(wanted ?? ""),
     queryFn: () => readOperation(wanted ?? ""),
     enabled: wanted !== null,
-    refetchInterval: moving ? 700 : false,
+    refetchInterval: steps,
   });
   return known;
 }

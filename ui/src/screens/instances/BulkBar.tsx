@@ -4,7 +4,7 @@ import { useCallback, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Instance } from "@/api/client";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
-import { askedFor, leadsToEditor } from "@/lib/look";
+import { leadsToEditor } from "@/lib/look";
 import { actOnMany, type RowResult } from "@/live/act";
 import { held } from "@/live/store";
 import { BatchResults } from "@/parts/BatchResults";
@@ -17,15 +17,17 @@ interface BulkChoice {
   action: string;
   label: string;
   ending: boolean;
+  /** It interrupts somebody, says the server. */
+  interrupts: boolean;
   applies: Instance[];
 }
 
 function choicesOf(instances: readonly Instance[], table: Lifecycle): BulkChoice[] {
   const choices = new Map<string, BulkChoice>();
   for (const instance of instances) {
-    for (const { action, label, button, enabled } of instance.allowed_actions) {
-      if (!button || leadsToEditor(action) || table.asked.has(action) || askedFor(action)) continue;
-      const choice = choices.get(action) ?? { action, label, ending: table.ending.has(action), applies: [] };
+    for (const { action, label, button, enabled, needs } of instance.allowed_actions) {
+      if (!button || leadsToEditor(action) || table.asked.has(action)) continue;
+      const choice = choices.get(action) ?? { action, label, ending: table.ending.has(action), interrupts: needs?.confirm === "ask", applies: [] };
       if (enabled) choice.applies.push(instance);
       choices.set(action, choice);
     }
@@ -83,12 +85,16 @@ export function BulkBar() {
 }
 
 function BulkButton({ choice, busy, onRun }: { choice: BulkChoice; busy: boolean; onRun: () => void }) {
+  const [sure, setSure] = useState(false);
+  const many = choice.applies.length > 1;
+  // What interrupts many is asked twice, in place.
+  const asks = choice.interrupts && many && !sure;
   return (
     <>
       {choice.ending && <span className="cut" />}
-      <Button size="sm" busy={busy} {...(choice.ending ? { kind: "danger" as const } : {})} onClick={onRun}>
-        {choice.label} <span className="n">{choice.applies.length}</span>
-        {choice.ending && "…"}
+      <Button size="sm" busy={busy} {...(choice.ending ? { kind: "danger" as const } : {})} onBlur={() => setSure(false)} onClick={() => (asks ? setSure(true) : (setSure(false), onRun()))}>
+        {sure ? `Really ${choice.label.toLowerCase()}` : choice.label} <span className="n">{choice.applies.length}</span>
+        {choice.ending ? "…" : sure && "?"}
       </Button>
     </>
   );

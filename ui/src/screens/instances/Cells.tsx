@@ -24,7 +24,7 @@ export function StateCell({ held, operation }: { held: Held; operation: Operatio
       {late === "stuck" && brief?.stuck_at && <Stuck since={brief.stuck_at} />}
       <Detail held={held} operation={operation} now={now} />
       {brief && !brief.done && brief.started_at && late !== "stuck" && (
-        <Took from={brief.started_at} usual={operation?.usual?.p50 ?? null} late={late === "slow"} />
+        <Took from={brief.started_at} usual={brief.usual?.p50 ?? null} late={late === "slow"} />
       )}
     </div>
   );
@@ -67,7 +67,7 @@ function Detail({ held, operation, now }: { held: Held; operation: OperationForm
   }
   const current = record.current_operation;
   if (current && !current.done) {
-    const message = operation?.progress.message ?? (isWaiting(current.status) ? "asked, not started yet" : null);
+    const message = (operation ?? current).progress?.message ?? (isWaiting(current.status) ? "asked, not started yet" : null);
     return message === null ? null : <span className="detail">{lower(message)}</span>;
   }
   if (flash && now - flash.at < FLASH_WORDS_MS) return <span className="detail">{`changed by ${flash.actor} just now`}</span>;

@@ -6,7 +6,7 @@ import { Link, useParams } from "wouter";
 
 import type { OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
-import { keys, readOperation, useInterval } from "@/live/queries";
+import { keys, readOperation, useInterval, useStepInterval } from "@/live/queries";
 import { useOperation } from "@/live/store";
 import { Button, LinkButton } from "@/parts/Button";
 import { OperationPart, useOperationLabel } from "@/parts/OperationPart";
@@ -24,7 +24,7 @@ export default function OperationScreen() {
   const { error, refetch, dataUpdatedAt } = useQuery({
     queryKey: keys.operation(id),
     queryFn: () => readOperation(id),
-    refetchInterval: known && !known.done ? 700 : every,
+    refetchInterval: useStepInterval(known !== undefined && !known.done, every),
   });
   if (known) {
     return (

@@ -8,7 +8,7 @@ import { type OperationForm, operationsList } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { isFailure, OVER_RESULTS } from "@/lib/look";
 import { keys, openOperationsQuery, useInterval } from "@/live/queries";
-import { takeOperations } from "@/live/store";
+import { takeOperations, useLatest } from "@/live/store";
 import { Icon, Spinner } from "@/parts/Icon";
 import { Bones, Command, Empty, Failed } from "@/parts/States";
 
@@ -30,10 +30,11 @@ function useOperations() {
     },
     refetchInterval: every,
   });
-  const items = useMemo(() => {
+  const listed = useMemo(() => {
     const all = [...(open.data?.items ?? []), ...(recent.data?.items ?? [])];
     return [...new Map(all.map((one) => [one.id, one])).values()];
   }, [open.data, recent.data]);
+  const items = useLatest(listed);
   return { items, open, recent };
 }
 
