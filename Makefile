@@ -66,6 +66,10 @@ docs: $(READY) ## Write the generated documents again: lifecycle, errors, README
 bench: $(READY) temporal ## Measure operations against the bare engine (ARGS are passed on)
 	$(PY) -m bench.run $(ARGS)
 
+.PHONY: bench-monitor
+bench-monitor: $(READY) ## Measure the monitor: 10,000 instances listed, real processes killed; CPU, memory, time to notice (ARGS are passed on)
+	$(PY) -m bench.monitor $(ARGS)
+
 .PHONY: bench-feed
 bench-feed: $(READY) temporal ## Measure the live feed: commit to client, many sockets, an API process killed (ARGS are passed on)
 	$(PY) -m bench.feed $(ARGS)
