@@ -92,6 +92,9 @@ SCREENS = {
     "finished life": Screen("/history/{run}", None),
     "hosts": Screen("/hosts", None),
     "statistics": Screen("/statistics", None),
+    "billing": Screen("/billing"),
+    "audit": Screen("/audit"),
+    "settings": Screen("/settings"),
     "no such page": Screen("/nowhere", None),
 }
 
