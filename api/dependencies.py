@@ -18,7 +18,7 @@ from domain.specs import Ask, Caller, Idempotency
 
 LONGEST_KEY = 255
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
-_VERSION = re.compile(r'"(\d{1,15})"\Z')
+_VERSION = re.compile(r'"(\d{1,15})(?:-[0-9a-f]{12})?"\Z')
 
 
 async def _parts(request: Request) -> Parts:
@@ -109,6 +109,9 @@ async def _versions(if_match: Annotated[str | None, Header(alias="If-Match")] = 
 
 AskDep = Annotated[Ask, Depends(_ask)]
 VersionsDep = Annotated[frozenset[int] | None, Depends(_versions)]
+KnownHeader = Annotated[
+    str | None, Header(alias="If-None-Match", description="The ETag that you have: 304 when nothing differs.")
+]
 WaitQuery = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end at most.")]
 
 

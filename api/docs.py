@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.described import describe
 from api.problems import MEDIA_TYPE
 from api.schemas import Problem
 
@@ -31,6 +32,7 @@ _TEXT = {
     "415": "The body is not JSON.",
     "422": "Fields are wrong; nothing was written.",
     "428": "If-Match is missing.",
+    "429": "Too many requests, or a limit of the project is reached.",
     "503": "A part that is needed does not answer now.",
 }
 
@@ -90,7 +92,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if "health" in operation.get("tags", []):
         return
     operation["security"] = [{"token": []}]
-    codes = ["401", "403", "503"]
+    codes = ["401", "403", "429", "503"]
     if "{" in path:
         codes.append("404")
     if operation.get("parameters") or "requestBody" in operation:
@@ -102,3 +104,4 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     schema = {"$ref": _REF.format(model="Problem")}
     for code in sorted(set(codes)):
         responses[code] = {"description": _TEXT[code], "content": {MEDIA_TYPE: {"schema": schema}}}
+    describe(operation)

@@ -40,7 +40,14 @@ def _params(**properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_NOTE = {"type": "string", "maxLength": 500, "title": "Note", "description": "Shown to whoever looks at it."}
+_NOTE = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 500,
+    "title": "Note",
+    "description": "Shown to whoever looks at it.",
+}
+_MOMENT = {"type": "string", "format": "date-time"}
 _PATCH = {
     "type": "object",
     "title": "Change",
@@ -57,8 +64,8 @@ NEEDS: dict[str, Needs] = {
         Confirm.ASK,
         _params(
             delete_after_days={
-                "type": "integer",
-                "minimum": 1,
+                "type": "number",
+                "exclusiveMinimum": 0,
                 "maximum": 3650,
                 "title": "Delete after days",
                 "description": "Absent: it stays suspended until somebody lifts it.",
@@ -69,20 +76,8 @@ NEEDS: dict[str, Needs] = {
     Operation.MAINTENANCE_ON: Needs(
         Confirm.ASK,
         _params(
-            **{
-                "from": {
-                    "type": "string",
-                    "format": "date-time",
-                    "title": "From",
-                    "description": "When it begins by itself; absent: now.",
-                }
-            },
-            until={
-                "type": "string",
-                "format": "date-time",
-                "title": "Until",
-                "description": "When it ends by itself; absent: when somebody ends it.",
-            },
+            **{"from": _MOMENT | {"title": "From", "description": "When it begins by itself; absent: now."}},
+            until=_MOMENT | {"title": "Until", "description": "When it ends by itself; absent: when it is ended."},
             note=_NOTE,
         ),
     ),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
+from api import schemas
 from api.access import needs
 from api.answers import ok
 from api.commands import on_instance
@@ -30,7 +29,10 @@ retry_router = APIRouter(tags=["admin"])
 
 
 @router.get(
-    "/admin/stats", operation_id="admin_stats", response_model=dict[str, Any], dependencies=[needs(Right.ADMIN)]
+    "/admin/stats",
+    operation_id="admin_stats",
+    response_model=schemas.Statistics,
+    dependencies=[needs(Right.ADMIN)],
 )
 def stats(request: Request, parts: PartsDep, caller: CallerDep) -> Response:
     """Counts for every status, zeros included; durations; failures; what waits; the last 24 hours by hour."""
@@ -67,7 +69,7 @@ def stats(request: Request, parts: PartsDep, caller: CallerDep) -> Response:
 @router.post(
     "/admin/retry-instance/{key}",
     operation_id="admin_retry_instance",
-    response_model=dict[str, Any],
+    response_model=schemas.OlderRetry,
     dependencies=[needs(Right.OPERATE)],
 )
 def retry_instance(parts: PartsDep, ask: AskDep, key: str) -> Response:

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Response
 
 from api import schemas
 from api.access import needs
-from api.answers import accepted, ok
+from api.answers import accepted, ok, unless_known
 from api.commands import on_deployment, wish_for, with_reason
-from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, VersionsDep, now
+from api.dependencies import AskDep, BodyDep, CallerDep, KnownHeader, PartsDep, VersionsDep, now
 from api.docs import takes
 from api.doors import Wish
 from api.filters import DeploymentQuery
@@ -82,11 +82,11 @@ def list_(parts: PartsDep, caller: CallerDep, query: Annotated[DeploymentQuery, 
     response_model=schemas.DeploymentForm,
     dependencies=[needs(Right.READ)],
 )
-def get(parts: PartsDep, caller: CallerDep, key: str) -> Response:
+def get(parts: PartsDep, caller: CallerDep, key: str, known: KnownHeader = None) -> Response:
     """One deployment by id or name, with its members' whole records."""
     with parts.database.read() as session:
         form = parts.deployments.one(session, find_deployment(session, caller, key), now())
-    return ok(form, version=form["version"])
+    return unless_known(form, known, version=form["version"])
 
 
 @router.post(

@@ -103,6 +103,7 @@ def after_overlap(before: list[str], now: list[str]) -> list[str]:
     "/instances/{key}/confirmations",
     operation_id="instances_confirm",
     status_code=202,
+    response_model=schemas.Recorded,
     openapi_extra=takes(ConfirmationBody),
     dependencies=[needs(Right.CONFIRM)],
 )

@@ -10,9 +10,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from api import schemas
 from api.access import needs
-from api.answers import ok
+from api.answers import ok, unless_known
 from api.asks import Place
-from api.dependencies import BodyDep, PartsDep, now
+from api.dependencies import BodyDep, KnownHeader, PartsDep, now
 from api.docs import VERSION, takes
 from api.parts import Parts
 from db.queries import figures
@@ -38,7 +38,7 @@ router = APIRouter(tags=["fleet"])
 
 
 @router.get(
-    "/lifecycle", operation_id="lifecycle_get", response_model=dict[str, Any], dependencies=[needs(Right.READ)]
+    "/lifecycle", operation_id="lifecycle_get", response_model=schemas.Lifecycle, dependencies=[needs(Right.READ)]
 )
 async def lifecycle() -> Response:
     """The table of moves, statuses and operations: what decides everywhere."""
@@ -63,6 +63,8 @@ def _move(row: Any) -> dict[str, Any]:
         "cancelled": row.cancelled.value,
         "actor": row.actor.value,
         "buttons_in": sorted(s.value for s in row.buttons_in),
+        "with_hold": sorted(s.value for s in row.with_hold),
+        "refused_on_hold": row.refused_on_hold,
     }
 
 
@@ -80,7 +82,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 @router.get(
-    "/blueprints", operation_id="blueprints_list", response_model=schemas.Items, dependencies=[needs(Right.READ)]
+    "/blueprints",
+    operation_id="blueprints_list",
+    response_model=schemas.BlueprintList,
+    dependencies=[needs(Right.READ)],
 )
 async def blueprints(parts: PartsDep) -> Response:
     """What can run, with the JSON schema of its parameters."""
@@ -91,19 +96,22 @@ async def blueprints(parts: PartsDep) -> Response:
 @router.get(
     "/blueprints/{name}",
     operation_id="blueprints_get",
-    response_model=dict[str, Any],
+    response_model=schemas.BlueprintForm,
     dependencies=[needs(Right.READ)],
 )
-async def blueprint(parts: PartsDep, name: str) -> Response:
+async def blueprint(parts: PartsDep, name: str, known: KnownHeader = None) -> Response:
     """One blueprint."""
     found = catalog.blueprint(name)
     if found is None:
         raise NotFound("blueprint", name)
-    return ok(catalog.blueprint_form(found, local_mode=parts.rules.local_mode))
+    return unless_known(catalog.blueprint_form(found, local_mode=parts.rules.local_mode), known)
 
 
 @router.get(
-    "/providers", operation_id="providers_list", response_model=schemas.Items, dependencies=[needs(Right.READ)]
+    "/providers",
+    operation_id="providers_list",
+    response_model=schemas.ProviderList,
+    dependencies=[needs(Right.READ)],
 )
 def providers(parts: PartsDep) -> Response:
     """Where instances can live, and why not where they cannot."""
@@ -130,7 +138,9 @@ def _provider(parts: Parts, entry: ProviderEntry, hosts: list[dict[str, Any]], r
     }
 
 
-@router.get("/hosts", operation_id="hosts_list", response_model=schemas.Items, dependencies=[needs(Right.ADMIN)])
+@router.get(
+    "/hosts", operation_id="hosts_list", response_model=schemas.HostList, dependencies=[needs(Right.ADMIN)]
+)
 def hosts(parts: PartsDep) -> Response:
     """Machines that hold instances."""
     with parts.database.read() as session:
@@ -147,7 +157,7 @@ def hosts(parts: PartsDep) -> Response:
 @router.get(
     "/providers/{name}/inventory",
     operation_id="providers_inventory",
-    response_model=dict[str, Any],
+    response_model=schemas.Inventory,
     dependencies=[needs(Right.ADMIN)],
 )
 async def inventory(parts: PartsDep, name: str) -> Response:
@@ -183,7 +193,7 @@ def _orphans(parts: Parts, held: Mapping[Spot, list[dict[str, Any]]]) -> list[di
 @router.get(
     "/providers/simulated/faults",
     operation_id="faults_list",
-    response_model=schemas.Items,
+    response_model=schemas.FaultList,
     dependencies=[needs(Right.ADMIN)],
 )
 async def faults(parts: PartsDep) -> Response:
@@ -195,7 +205,7 @@ async def faults(parts: PartsDep) -> Response:
 @router.put(
     "/providers/simulated/faults",
     operation_id="faults_set",
-    response_model=schemas.Items,
+    response_model=schemas.FaultList,
     openapi_extra=takes(FaultBody),
     dependencies=[needs(Right.ADMIN)],
 )
@@ -211,7 +221,7 @@ async def set_fault(parts: PartsDep, body: BodyDep) -> Response:
 @router.delete(
     "/providers/simulated/faults",
     operation_id="faults_clear",
-    response_model=schemas.Items,
+    response_model=schemas.FaultList,
     dependencies=[needs(Right.ADMIN)],
 )
 async def clear_faults(parts: PartsDep) -> Response:

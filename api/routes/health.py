@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from starlette.responses import JSONResponse, PlainTextResponse
 
+from api import schemas
 from api.dependencies import PartsDep
 from api.health import report
 
@@ -14,13 +15,27 @@ router = APIRouter(tags=["health"])
 Verbose = Annotated[str | None, Query(description="Present: list the checks.")]
 
 
-@router.get("/livez", operation_id="health_live")
+@router.get("/livez", operation_id="health_live", response_class=PlainTextResponse)
 async def live() -> Response:
     """The process answers; nothing else is looked at."""
     return PlainTextResponse("ok")
 
 
-@router.get("/readyz", operation_id="health_ready")
+@router.get(
+    "/readyz",
+    operation_id="health_ready",
+    response_model=schemas.HealthReport,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        503: {
+            "description": "Not ready.",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"$ref": "#/components/schemas/HealthReport"}},
+            },
+        },
+    },
+)
 async def ready(parts: PartsDep, verbose: Verbose = None) -> Response:
     """Database, migrations, keys, Temporal and a worker; 503 when one is missing or the API is about to end."""
     form = report(await parts.readiness.checks(parts))
@@ -31,7 +46,7 @@ async def ready(parts: PartsDep, verbose: Verbose = None) -> Response:
     return PlainTextResponse("ok" if code == 200 else f"not ready: {', '.join(failed)}", status_code=code)
 
 
-@router.get("/health", operation_id="health_get")
+@router.get("/health", operation_id="health_get", response_model=schemas.HealthReport)
 async def health(parts: PartsDep) -> Response:
     """200 as long as the API serves; the body says what is wrong with the rest."""
     form = report(await parts.readiness.checks(parts))

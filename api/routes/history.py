@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from api import schemas
 from api.access import needs
-from api.answers import ok
-from api.dependencies import CallerDep, PartsDep
+from api.answers import ok, unless_known
+from api.dependencies import CallerDep, KnownHeader, PartsDep
 from api.filters import EventQuery, Page, RunQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
@@ -104,10 +104,10 @@ def list_runs(parts: PartsDep, caller: CallerDep, query: Annotated[RunQuery, Que
 @router.get(
     "/runs/{run_id}", operation_id="runs_get", response_model=schemas.Run, dependencies=[needs(Right.READ)]
 )
-def get_run(parts: PartsDep, caller: CallerDep, run_id: str) -> Response:
+def get_run(parts: PartsDep, caller: CallerDep, run_id: str, known: KnownHeader = None) -> Response:
     """One finished life, by its own id or the instance's."""
     with parts.database.read() as session:
         row = runs.find(session, caller.project, printable_key(run_id, "run"))
     if row is None:
         raise NotFound("run", run_id)
-    return ok(run_form(row))
+    return unless_known(run_form(row), known)

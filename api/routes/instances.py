@@ -10,10 +10,10 @@ from fastapi.concurrency import run_in_threadpool
 
 from api import schemas
 from api.access import needs
-from api.answers import accepted, ok
+from api.answers import accepted, ok, unless_known
 from api.asks import Place
 from api.commands import on_instance
-from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, VersionsDep, now
+from api.dependencies import AskDep, BodyDep, CallerDep, KnownHeader, PartsDep, VersionsDep, now
 from api.docs import takes
 from api.doors import Wish
 from api.filters import InstanceQuery, RowQuery
@@ -107,10 +107,10 @@ def _counts(parts: Parts, query: InstanceQuery, caller: Caller) -> dict[str, int
     response_model=schemas.Instance,
     dependencies=[needs(Right.READ)],
 )
-async def get(parts: PartsDep, caller: CallerDep, key: str) -> Response:
+async def get(parts: PartsDep, caller: CallerDep, key: str, known: KnownHeader = None) -> Response:
     """One instance by id or name, with the raw state that its provider shows now."""
     form = await run_in_threadpool(instance_form, parts, caller, key)
-    return ok(await with_provider_state(parts, form), version=form["version"])
+    return unless_known(await with_provider_state(parts, form), known, version=form["version"])
 
 
 async def with_provider_state(parts: Parts, form: dict[str, Any]) -> dict[str, Any]:

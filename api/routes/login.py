@@ -6,10 +6,10 @@ No cookie anywhere: an instance's page on another port of this machine would rec
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api import schemas
 from api.access import needs
 from api.answers import made, ok
 from api.dependencies import BodyDep, CallerDep, PartsDep, now
@@ -35,7 +35,7 @@ _BROWSER_LIFE = timedelta(hours=12)
     "/login-codes",
     operation_id="login_codes_create",
     status_code=201,
-    response_model=dict[str, Any],
+    response_model=schemas.Code,
     dependencies=[needs(Right.SELF)],
 )
 def create(parts: PartsDep, caller: CallerDep) -> Response:
@@ -47,7 +47,7 @@ def create(parts: PartsDep, caller: CallerDep) -> Response:
 @router.post(
     LOGIN_PATH.removeprefix("/api/v1"),
     operation_id="login_codes_exchange",
-    response_model=dict[str, Any],
+    response_model=schemas.GivenToken,
     openapi_extra=takes(LoginBody),
 )
 def exchange(parts: PartsDep, request: Request, body: BodyDep) -> Response:

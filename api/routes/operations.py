@@ -10,10 +10,10 @@ from fastapi.concurrency import run_in_threadpool
 
 from api import schemas
 from api.access import needs
-from api.answers import RETRY_SECONDS, ok
+from api.answers import RETRY_SECONDS, ok, unless_known
 from api.batches import operation_rows
 from api.commands import abort_listener, on_operation
-from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep, WaitQuery, now
+from api.dependencies import AskDep, BodyDep, CallerDep, KnownHeader, PartsDep, WaitQuery, now
 from api.docs import takes
 from api.filters import OperationQuery
 from api.paging import Pages, as_place, as_position, page_form
@@ -82,14 +82,19 @@ def _as_place(place: Place | None) -> dict[str, Any] | None:
     response_model=schemas.OperationForm,
     dependencies=[needs(Right.READ)],
 )
-async def get(parts: PartsDep, caller: CallerDep, operation_id: str, wait: WaitQuery = 0) -> Response:
+async def get(
+    parts: PartsDep, caller: CallerDep, operation_id: str, wait: WaitQuery = 0, known: KnownHeader = None
+) -> Response:
     """One operation with its steps. With `wait` the answer comes as soon as it is done, failed ones too."""
     with parts.wakeups.watch(printable_key(operation_id, "operation")) as ended:
         form = await run_in_threadpool(operation_form, parts, caller, operation_id)
         if wait and not form["done"]:
             await wait_for(ended, wait)
             form = await run_in_threadpool(operation_form, parts, caller, operation_id)
-    return ok(form, headers={} if form["done"] else {"Retry-After": RETRY_SECONDS})
+    answer = unless_known(form, known)
+    if not form["done"]:
+        answer.headers["Retry-After"] = RETRY_SECONDS
+    return answer
 
 
 @router.post(

@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response, WebSocket
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
+from api import schemas
 from api.access import needs, require
 from api.answers import made
 from api.connections import CredentialEnded
@@ -108,7 +109,7 @@ def _record(shown: Shown) -> str:
     "/ws-tickets",
     operation_id="ws_tickets_create",
     status_code=201,
-    response_model=dict[str, Any],
+    response_model=schemas.Code,
     dependencies=[needs(Right.SELF)],
 )
 def ticket(parts: PartsDep, caller: CallerDep) -> Response:
