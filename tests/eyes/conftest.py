@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.eyes.breaking import SETTINGS, Standing
 from tests.support.api import Api, running_api
 from tests.support.postgres import database_url, postgres_server
 from tests.support.temporal import temporal_server
 from tests.support.whole import MakeWhole, Whole, make_whole
+from tests.support.workers import wait_for
 
 __all__ = ["database_url", "make_whole", "postgres_server", "temporal_server"]
 
@@ -25,3 +33,43 @@ def api(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator
     """The API without Temporal and without a worker."""
     with running_api(tmp_path_factory.mktemp("api"), database_url) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """`berth up`, for what an operator does with it; purged afterwards."""
+    berth = str(Path(sys.executable).with_name("berth"))
+    data_dir = tmp_path_factory.mktemp("up") / "data"
+    env = {key: os.environ[key] for key in ("HOME", "BERTH_CACHE_DIR", "BERTH_TEMPORAL_CLI") if key in os.environ}
+    env |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **SETTINGS}
+    with (data_dir.parent / "up.log").open("wb") as log:
+        up = subprocess.Popen(
+            [berth, "up", "--data-dir", str(data_dir), "--port", str(_free_port()), "--json"],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        assert up.stdout is not None
+        ready = json.loads(up.stdout.readline())
+        made = Standing(data_dir, ready["url"])
+        made.database_url = made.shell('eval "$(berth env)" && printf %s "$DATABASE_URL"').stdout
+        wait_for(made.ready, 60, "it is not ready")
+        yield made
+    finally:
+        subprocess.run(
+            [berth, "down", "--data-dir", str(data_dir), "--purge", "--yes"],
+            env=env,
+            check=False,
+            timeout=120,
+            capture_output=True,
+        )
+        up.wait(60)
+        assert up.stdout is not None
+        up.stdout.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
