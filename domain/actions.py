@@ -13,6 +13,7 @@ from domain.holds import HoldCause, Standing, why_held
 from domain.lifecycle import (
     AFTER_DELETE_PLANNED,
     IN_PROGRESS,
+    REFUSED_ON_HOLD,
     Operation,
     Role,
     Status,
@@ -187,7 +188,7 @@ def _while_free(situation: Situation, operation: Operation) -> str | None:
         return None
     held = _held(situation)
     if operation not in allowed_operations(status, held=held):
-        suspended = held and operation in allowed_operations(status)
+        suspended = held and (operation in REFUSED_ON_HOLD or operation in allowed_operations(status))
         return why_held(situation.holds) if suspended else f"not while it is {status}"
     if operation is Operation.UNSUSPEND and held and not _is_admins(situation):
         return why_held(situation.holds)

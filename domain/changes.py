@@ -14,6 +14,7 @@ from domain.holds import Resumed, Standing, why_held
 from domain.lifecycle import (
     AFTER_DELETE_PLANNED,
     IN_PROGRESS,
+    REFUSED_ON_HOLD,
     Ending,
     Operation,
     Role,
@@ -98,7 +99,7 @@ def check_legal(member: Member, operation: Operation) -> None:
         )
     if operation is Operation.CREATE:
         return
-    if member.held and operation in allowed_operations(member.status):
+    if member.held and (operation in REFUSED_ON_HOLD or operation in allowed_operations(member.status)):
         check_not_held(member, operation)
     move_for(operation, member.status, held=member.held)
 

@@ -7,7 +7,6 @@ that editing the table cannot break the replay of an operation in flight.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -263,6 +262,9 @@ MOVES: tuple[Move, ...] = (
     _row(Operation.RETRY, {_S.ERROR}, (None, _SEEN, _S.ERROR, _SEEN), starts=True),
 )
 
+REFUSED_ON_HOLD = frozenset(Operation) - {m.operation for m in MOVES if not m.refused_on_hold}
+"""What no status makes legal while a hold stands: a refusal names the hold."""
+
 AFTER_DELETE_PLANNED = frozenset({Operation.DELETE, Operation.RETRY, Operation.FORGET})
 """All that is legal once a delete has planned: nothing may start half-deleted data."""
 
@@ -290,23 +292,3 @@ def button_operations(status: Status, *, held: bool = False) -> tuple[Operation,
     if held:
         shown += [m.operation for m in MOVES if status in m.with_hold]
     return tuple(dict.fromkeys(shown))
-
-
-def edges() -> Iterator[tuple[Status | None, Status, str]]:
-    """(from, to, label) of the state diagram; None is 'does not exist yet'."""
-    for move in MOVES:
-        if move.during is None:
-            for start in sorted(move.legal_from):
-                if isinstance(move.done, Status):
-                    yield start, move.done, move.operation.value
-            continue
-        starts: list[Status | None] = [*sorted(move.legal_from)] or [None]
-        for origin in starts:
-            if origin != move.during:
-                yield origin, move.during, move.operation.value
-        for origin in sorted(move.with_hold):
-            yield origin, move.during, f"{move.operation.value} (held)"
-        if isinstance(move.done, Status):
-            yield move.during, move.done, "done"
-        if isinstance(move.failed, Status):
-            yield move.during, move.failed, "failed"

@@ -42,6 +42,8 @@ class Unfinished:
     cancel_age_seconds: float
     running_seconds: float
     traceparent: str | None = None
+    forced: bool = False
+    """What pre-empts it was asked for by force: it gets no grace."""
 
 
 def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
@@ -50,6 +52,8 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
     `urgent_only`: those that somebody waits for the keeper to move, pending or asked to stop.
     """
     urgent = or_(OperationRow.status == OperationStatus.PENDING, OperationRow.cancel_requested_at.is_not(None))
+    successor = aliased(OperationRow)
+    forced = exists().where(successor.id == OperationRow.pre_empted_by, successor.forced)
     rows = tx.session.execute(
         select(
             OperationRow.id,
@@ -65,6 +69,7 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
             OperationRow.cancel_requested_at,
             OperationRow.started_at,
             OperationRow.traceparent,
+            forced.label("forced"),
             tx.now.label("now"),
         )
         .where(
@@ -90,6 +95,7 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
             (r.now - r.cancel_requested_at).total_seconds() if r.cancel_requested_at else 0.0,
             (r.now - r.started_at).total_seconds() if r.started_at else 0.0,
             r.traceparent,
+            r.forced,
         )
         for r in rows
     ]

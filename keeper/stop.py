@@ -10,6 +10,8 @@ from domain.limits import CLEANUP_SECONDS
 from keeper.dispatch import RPC_TIMEOUT
 from keeper.facts import KeeperLimits, Unfinished
 
+_FORCED_GRACE = 1.0
+
 
 class Stopper:
     """Remembers whom it has asked: a cancel is a state, and asking once is enough for one keeper."""
@@ -41,6 +43,8 @@ class Stopper:
                 raise
 
     def _grace(self, found: Unfinished) -> float:
-        """A create has its compute to remove first."""
+        """A create has its compute to remove first; what is stuck and ended by force has had its time."""
+        if found.forced:
+            return _FORCED_GRACE
         extra = CLEANUP_SECONDS if found.kind in {"create", "modify"} else 0.0
         return self._limits.cancel_grace_seconds + extra

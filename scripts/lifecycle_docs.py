@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable
 
 from domain.actions import Situation, actions
+from domain.diagram import edges
 from domain.help import HELP
-from domain.lifecycle import IN_PROGRESS, MOVES, Ending, Move, Operation, Role, Status, edges
+from domain.lifecycle import IN_PROGRESS, MOVES, Ending, Move, Operation, Role, Status
 from domain.operations import AVAILABLE, OPERATION_DETAILS
 from scripts.generated import ROOT, settle
 from scripts.observation_matrix import matrix
@@ -40,6 +41,8 @@ def lifecycle() -> str:
             ),
             "",
             "A retry takes the statuses of the operation that it repeats. Italics: not available in this version.",
+            "A hold is what a suspension leaves on the deployment until its owner, billing or an administrator, "
+            "lifts it.",
             "",
             "## Picture",
             "",
@@ -82,6 +85,10 @@ def _move(move: Move) -> tuple[str, ...]:
     origin = ", ".join(s.value for s in Status if s in move.legal_from) or "(new)"
     if move.legal_from == set(Status) - {Status.DELETING, Status.TERMINATED}:
         origin = "every status but deleting and terminated"
+    if move.with_hold:
+        origin += f"; with a hold: {', '.join(s.value for s in Status if s in move.with_hold)}"
+    if move.refused_on_hold:
+        origin += "; without a hold only"
     if move.operation is Operation.RETRY:
         return (name, origin, "as it", "as it", "as it", "as it", move.actor)
     during = move.during.value if move.during else "– (one transaction)"

@@ -1,7 +1,8 @@
 """Write tests/replay/histories again: run every scenario on real servers and keep what its runs left behind.
 
-`python -m scripts.save_histories`. Do it when workflow code changes on purpose, and read the diff: a history that
-no longer replays means that an operation in flight would not survive the upgrade.
+`python -m scripts.save_histories [SCENARIO …]`: all of them, or those that are named, the others staying as they
+are. Do the first when workflow code changes on purpose, and read the diff: a history that no longer replays means
+that an operation in flight would not survive the upgrade.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ async def histories(spine: Spine, operation_ids: list[str]) -> list[str]:
 def main() -> None:
     """One file per run: `<scenario>.<number>.json`."""
     HISTORIES.mkdir(exist_ok=True)
-    for old in HISTORIES.glob("*.json"):
+    chosen = sys.argv[1:] or list(SCENARIOS)
+    for old in (old for name in chosen for old in HISTORIES.glob(f"{name}.*.json")):
         old.unlink()
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "records" / "data"
@@ -53,8 +55,8 @@ def main() -> None:
             temporal.start()
             spine = Spine(Path(scratch) / "spine", records.new_database(), temporal, temporal.new_namespace())
             spine.start_worker()
-            for name, play in SCENARIOS.items():
-                saved = asyncio.run(histories(spine, play(spine)))
+            for name in chosen:
+                saved = asyncio.run(histories(spine, SCENARIOS[name](spine)))
                 for number, text in enumerate(saved, 1):
                     pretty = json.dumps(json.loads(text), indent=1, sort_keys=True)
                     (HISTORIES / f"{name}.{number}.json").write_text(pretty + "\n")

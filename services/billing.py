@@ -159,7 +159,8 @@ def _apply(tx: Tx, deployment: Deployment, fact: Fact, delivery_id: str) -> bool
         record.subscription, record.subscription_at = SUBSCRIPTION_AFTER[fact.type], fact.occurred_at
         record.subscription_delivery = delivery_id
         caller = Caller(BILLING, deployment.project, Source.BILLING)
-        tell(tx, deployment, caller, f"SUBSCRIPTION_{record.subscription.upper()}", {"delivery": delivery_id})
+        data = {"subscription": record.subscription, "delivery": delivery_id}
+        tell(tx, deployment, caller, "SUBSCRIPTION_CHANGED", data)
     return True
 
 

@@ -99,7 +99,10 @@ def _tried_lately(tx: Tx) -> ColumnElement[bool]:
         OperationRow.deployment_id == Deployment.id,
         OperationRow.source.in_([Source.BILLING, Source.BERTH]),
         OperationRow.kind.in_([Operation.SUSPEND, Operation.UNSUSPEND, Operation.DELETE]),
-        OperationRow.status.in_([OperationStatus.FAILED, OperationStatus.CANCELLED]),
+        or_(
+            OperationRow.status == OperationStatus.FAILED,
+            and_(OperationRow.status == OperationStatus.CANCELLED, OperationRow.kind != Operation.DELETE),
+        ),
         OperationRow.finished_at > since,
     )
 

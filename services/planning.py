@@ -24,6 +24,7 @@ from services.allocations_checks import must_be_allocated, shared_address
 from services.events import instance_event, request_times
 from services.fence import Owner, lock_operation
 from services.shown_steps import write_steps
+from services.usual import UsualSlow
 
 PHASE_ORDER = (
     Operation.CREATE,
@@ -55,6 +56,7 @@ class PlanRules:
 
     park_seconds: float
     timeouts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    usual: UsualSlow = field(default_factory=UsualSlow)
 
 
 def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[str, Any]:
@@ -72,6 +74,8 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[
     _write_planned(tx, operation, plan, moves, instances)
     total = sum(max(step.total_seconds for step in phase) for phase in plan.phases) + 2 * CLEANUP_SECONDS
     slow = sum(max(_slow(operation.provider, step) for step in phase) for phase in plan.phases)
+    usual = rules.usual.seconds(tx.session, operation.kind, operation.blueprint, operation.provider)
+    slow = min(slow, usual) if usual is not None else slow
     stored = asdict(plan)
     planned = tx.run(
         update(OperationRow)

@@ -1,14 +1,15 @@
-"""What follows from deliveries, through the whole: suspended, back as before, deleted; by hand of the keeper alone."""
+"""What follows from deliveries, through the whole: suspended, back as before, deleted; by the keeper alone."""
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from db.models import BillingRecord, Hold, LifecycleEvent, OperationRow
+from db.models import BillingRecord, Hold, Instance, LifecycleEvent, OperationRow
 from db.session import Database, FixedClock
 from domain.billing import SubjectKind
 from domain.holds import HoldCause
@@ -17,10 +18,10 @@ from domain.operations import OperationStatus
 from domain.specs import Accepted
 from keeper.upkeep import Upkeep
 from services.billing import Message, receive
-from services.billing_duties import BillingRules
+from services.billing_duties import BillingRules, candidates, carry_out
 from tests.support.api import Api
 from tests.support.billing import Sender, ago
-from tests.support.holds import holds, suspended
+from tests.support.holds import holds, settle, suspended
 from tests.support.postgres import PostgresServer
 from tests.support.spine import Spine
 from tests.support.spines import make_spine
@@ -191,31 +192,14 @@ def timed(make_spine: Any, clock: FixedClock, postgres_server: PostgresServer) -
 def unpaid_until_now(spine: Spine, clock: FixedClock) -> Accepted:
     """Suspended for an hour by billing, and the hour is over."""
     made = spine.create()
-    end(spine, made, Status.RUNNING)
+    settle(spine, made, Status.RUNNING)
     clock.at += timedelta(seconds=60)
     tell(spine, made, "payment.failed", clock.at)
     keeper(spine, spine.database).records()
     (operation,) = [o for o in operations(spine, made) if o.kind is Operation.SUSPEND]
-    end(spine, Accepted(operation.id, made.deployment_id), Status.SUSPENDED)
+    settle(spine, Accepted(operation.id, made.deployment_id), Status.SUSPENDED)
     clock.at += timedelta(seconds=3601)
     return made
-
-
-def end(spine: Spine, accepted: Accepted, status: Status) -> None:
-    """As the operation's run would end it."""
-    from db.models import Instance
-
-    def work(tx: Any) -> None:
-        tx.session.execute(
-            update(OperationRow)
-            .where(OperationRow.id == accepted.operation_id)
-            .values(status=OperationStatus.SUCCEEDED, finished_at=tx.now, phase="done")
-        )
-        tx.session.execute(
-            update(Instance).where(Instance.deployment_id == accepted.deployment_id).values(status=status)
-        )
-
-    spine.write(work)
 
 
 def tell(spine: Spine, made: Accepted, kind: str, at: datetime) -> None:
@@ -251,10 +235,6 @@ def test_a_payment_in_the_last_moment_saves_it(timed: Spine, clock: FixedClock) 
 
 def test_a_payment_that_commits_while_the_delete_is_decided_is_seen(timed: Spine, clock: FixedClock) -> None:
     """The decision waits for the deployment's lock, and reads what billing said behind it."""
-    import threading
-
-    from services.billing_duties import candidates, carry_out
-
     made = unpaid_until_now(timed, clock)
     assert timed.write(candidates) == [made.deployment_id]
     decided: list[object] = []
@@ -289,15 +269,13 @@ def test_a_delete_that_has_not_begun_is_withdrawn_when_the_payment_comes(timed: 
 
 def test_what_failed_is_not_tried_again_at_once(timed: Spine, clock: FixedClock) -> None:
     made = timed.create()
-    end(timed, made, Status.RUNNING)
+    settle(timed, made, Status.RUNNING)
     clock.at += timedelta(seconds=60)
     tell(timed, made, "payment.failed", clock.at)
     keeper(timed, timed.database).records()
     suspension = operations(timed, made)[-1]
 
     def fail(tx: Any) -> None:
-        from db.models import Instance
-
         tx.session.execute(
             update(OperationRow)
             .where(OperationRow.id == suspension.id)
@@ -323,8 +301,8 @@ def test_what_failed_is_not_tried_again_at_once(timed: Spine, clock: FixedClock)
 
 def test_an_administrators_hold_can_have_a_deadline_too(timed: Spine, clock: FixedClock) -> None:
     made = timed.create()
-    end(timed, made, Status.RUNNING)
-    end(timed, suspended(timed, made.deployment_id, delete_after_seconds=60), Status.SUSPENDED)
+    settle(timed, made, Status.RUNNING)
+    settle(timed, suspended(timed, made.deployment_id, delete_after_seconds=60), Status.SUSPENDED)
     keeper(timed, timed.database).records()
     assert story(timed, made)[-1][0] == "suspend"
     clock.at += timedelta(seconds=61)

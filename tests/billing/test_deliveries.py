@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from db.models import OperationRow, WebhookDelivery
 from domain.lifecycle import Status
-from tests.support.api import Api
+from tests.support.api import Api, running_api
 from tests.support.billing import OLD_SECRET, OTHER_SECRET, Sender, ago
 
 pytestmark = pytest.mark.servers
@@ -275,7 +275,5 @@ def test_the_lists_need_a_token_and_the_door_does_not(quiet: Api, from_billing: 
 
 
 def test_without_a_secret_nothing_is_believed(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> None:
-    from tests.support.api import running_api
-
     with running_api(tmp_path_factory.mktemp("api"), database_url) as api:
         assert Sender(api).tell("payment.failed", customer_id="a").status_code == 401

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from domain.lifecycle import Operation, Status
 from domain.specs import Accepted
 from tests.support.allocations import DEDICATED, allocation, operations_of, server
+from tests.support.holds import holds, suspended, unsuspended
 from tests.support.spine import Spine
 
 Scenario = Callable[[Spine], Iterator[None]]
@@ -41,6 +42,24 @@ def action(operation: Operation, end: Status) -> Scenario:
         assert spine.instance(made.deployment_id).status is end
 
     return act
+
+
+def suspend(spine: Spine) -> Iterator[None]:
+    made = spine.create_done()
+    yield
+    spine.succeeded(suspended(spine, made.deployment_id), SECONDS)
+    assert spine.instance(made.deployment_id).status is Status.SUSPENDED
+    assert spine.inventory(made.deployment_id)[0].state == "stopped"
+    assert [hold.lifting for hold in holds(spine, made.deployment_id)] == [None]
+
+
+def unsuspend(spine: Spine) -> Iterator[None]:
+    made = spine.create_done()
+    spine.succeeded(suspended(spine, made.deployment_id))
+    yield
+    spine.succeeded(unsuspended(spine, made.deployment_id), SECONDS)
+    assert spine.instance(made.deployment_id).status is Status.RUNNING
+    assert holds(spine, made.deployment_id) == []
 
 
 def modify(spine: Spine) -> Iterator[None]:
@@ -140,6 +159,8 @@ SCENARIOS: dict[str, Scenario] = {
     "stop_instance": action(Operation.STOP, Status.STOPPED),
     "restart_instance": action(Operation.RESTART, Status.RUNNING),
     "modify_instance": modify,
+    "suspend_instance": suspend,
+    "unsuspend_instance": unsuspend,
     "delete_instance": delete,
     "confirm_instance": confirm,
     "clean_up_instance": failed_create,
@@ -157,6 +178,8 @@ TRANSACTIONS = {
     "stop_instance": 3,
     "restart_instance": 3,
     "modify_instance": 3,
+    "suspend_instance": 3,
+    "unsuspend_instance": 3,
     "delete_instance": 3,
     "confirm_instance": 3,
     "clean_up_instance": 2,

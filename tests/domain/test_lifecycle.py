@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.diagram import edges
 from domain.errors import OperationNotAllowed
 from domain.lifecycle import (
     FINAL,
@@ -15,7 +16,6 @@ from domain.lifecycle import (
     Status,
     allowed_operations,
     button_operations,
-    edges,
     move_for,
 )
 from domain.operations import AVAILABLE, OPERATION_DETAILS

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from domain.lifecycle import Operation
 from domain.specs import Accepted
+from tests.support.holds import suspended, unsuspended
 from tests.support.spine import Spine
 from tests.support.workers import wait_for
 
@@ -182,6 +183,26 @@ def a_database_is_still_being_made_when_its_create_is_cancelled(spine: Spine) ->
     spine.cancelled(made)
     spine.succeeded(spine.delete(made.deployment_id))
     return _ids(made)
+
+
+@scenario
+def a_suspension_is_lifted_and_one_fails(spine: Spine) -> list[str]:
+    """The types of holds: suspend, unsuspend, a suspension that fails, an unsuspension that is cancelled."""
+    made = spine.create_done(members=2)
+    first, _ = spine.instances(made.deployment_id)
+    spine.fault("stop", "invalid", instance=first.id)
+    failed = suspended(spine, made.deployment_id)
+    spine.failed(failed)
+    again = suspended(spine, made.deployment_id)
+    spine.succeeded(again)
+    spine.fault("start", "hang", instance=first.id)
+    cancelled = unsuspended(spine, made.deployment_id)
+    spine.wait_call(made.deployment_id, "start")
+    spine.cancel(cancelled.operation_id)
+    spine.cancelled(cancelled)
+    last = unsuspended(spine, made.deployment_id)
+    spine.succeeded(last)
+    return _ids(failed, again, cancelled, last)
 
 
 @scenario

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from domain.lifecycle import Operation
 from domain.specs import Accepted
+from tests.support.holds import suspended, unsuspended
 from tests.support.spine import Spine
 
 pytestmark = pytest.mark.servers
@@ -38,12 +39,20 @@ def ask(spine: Spine, kind: str) -> Accepted:
         return spine.delete(made.deployment_id)
     if kind == "modify":
         return spine.modify(made.deployment_id, greeting="two")
+    if kind in {"suspend", "unsuspend"}:
+        hold = suspended(spine, made.deployment_id)
+        if kind == "suspend":
+            return hold
+        spine.succeeded(hold)
+        return unsuspended(spine, made.deployment_id)
     if kind == "start":
         spine.succeeded(spine.act(Operation.STOP, made.deployment_id))
     return spine.act(Operation(kind), made.deployment_id)
 
 
-@pytest.mark.parametrize("kind", ["create", "stop", "start", "restart", "modify", "delete"])
+@pytest.mark.parametrize(
+    "kind", ["create", "stop", "start", "restart", "modify", "suspend", "unsuspend", "delete"]
+)
 async def test_an_operation_on_one_instance_costs_exactly_this(spine: Spine, client: Client, kind: str) -> None:
     """A loaded machine may add a heartbeat or a poll, so the cheapest of three counts."""
     costs: list[tuple[int, int]] = []

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from db.models import Hold, Maintenance
+from db.models import Hold, Instance, Maintenance, OperationRow
+from db.session import Tx
 from domain.holds import HoldCause
-from domain.operations import Source
+from domain.lifecycle import Status
+from domain.operations import OperationStatus, Source
 from domain.specs import Accepted, Ask, Caller
 from services import maintenance
 from services.holds import Suspension
@@ -50,3 +52,19 @@ def holds(spine: Spine, deployment_id: str) -> list[Hold]:
 
 def windows(spine: Spine, instance_id: str) -> list[Maintenance]:
     return spine.rows(select(Maintenance).where(Maintenance.instance_id == instance_id))
+
+
+def settle(spine: Spine, accepted: Accepted, status: Status) -> None:
+    """As the operation's run would end it, for tests without a worker."""
+
+    def work(tx: Tx) -> None:
+        tx.session.execute(
+            update(OperationRow)
+            .where(OperationRow.id == accepted.operation_id)
+            .values(status=OperationStatus.SUCCEEDED, finished_at=tx.now, phase="done")
+        )
+        tx.session.execute(
+            update(Instance).where(Instance.deployment_id == accepted.deployment_id).values(status=status)
+        )
+
+    spine.write(work)

@@ -1,0 +1,161 @@
+"""Maintenance: begun now or at its time, ended by somebody or by itself, taken back, kept through other things."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from db.session import FixedClock
+from domain.errors import InvalidInput, OperationInProgress
+from domain.lifecycle import Operation, Status
+from keeper.upkeep import Upkeep
+from services.billing_duties import BillingRules
+from tests.support.holds import begin_maintenance, end_maintenance, settle, windows
+from tests.support.spine import Spine
+from tests.support.workers import wait_for
+
+pytestmark = pytest.mark.servers
+NOON = datetime.fromisoformat("2030-01-01T12:00:00+00:00")
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOON)
+
+
+@pytest.fixture
+def timed(make_spine: Any, clock: FixedClock) -> Spine:
+    """A Berth without a worker whose records have this clock, and one running instance."""
+    made: Spine = make_spine()
+    made.database.clock = clock
+    return made
+
+
+def an_instance(spine: Spine, status: Status = Status.RUNNING) -> tuple[str, str]:
+    """(deployment, instance) that rests in `status`."""
+    made = spine.create()
+    settle(spine, made, status)
+    return made.deployment_id, spine.instance(made.deployment_id).id
+
+
+def upkeep(spine: Spine, seen: Status | None = None) -> None:
+    """One round of the keeper's own work, in which a look shows `seen`."""
+
+    async def look(_found: object) -> Status | None:
+        return seen
+
+    asyncio.run(Upkeep(spine.database, BillingRules(), look).round())
+
+
+def status(spine: Spine, deployment_id: str) -> Status:
+    return spine.instance(deployment_id).status
+
+
+def test_it_ends_by_itself_in_what_a_look_shows(timed: Spine, clock: FixedClock) -> None:
+    deployment_id, instance_id = an_instance(timed)
+    begin_maintenance(timed, instance_id, until=NOON + HOUR)
+    upkeep(timed)
+    assert status(timed, deployment_id) is Status.MAINTENANCE
+    clock.at += HOUR + timedelta(seconds=1)
+
+    upkeep(timed, seen=Status.STOPPED)
+
+    assert status(timed, deployment_id) is Status.STOPPED
+    assert windows(timed, instance_id) == []
+
+
+def test_without_an_answer_it_ends_in_what_was_before(timed: Spine, clock: FixedClock) -> None:
+    deployment_id, instance_id = an_instance(timed)
+    begin_maintenance(timed, instance_id, until=NOON + HOUR)
+    clock.at += 2 * HOUR
+
+    upkeep(timed)
+
+    assert status(timed, deployment_id) is Status.RUNNING
+
+
+def test_a_planned_one_begins_at_its_time_and_ends_at_its_end(timed: Spine, clock: FixedClock) -> None:
+    deployment_id, instance_id = an_instance(timed)
+    begin_maintenance(timed, instance_id, NOON + HOUR, NOON + 2 * HOUR)
+    upkeep(timed)
+    assert status(timed, deployment_id) is Status.RUNNING
+    (window,) = windows(timed, instance_id)
+    assert (window.began_at, window.note) == (None, "new disk")
+    clock.at += HOUR
+    upkeep(timed)
+    assert status(timed, deployment_id) is Status.MAINTENANCE
+    clock.at += HOUR + timedelta(seconds=1)
+
+    upkeep(timed, seen=Status.RUNNING)
+
+    assert status(timed, deployment_id) is Status.RUNNING
+
+
+def test_a_planned_one_can_be_taken_back_and_replaced(timed: Spine, clock: FixedClock) -> None:
+    deployment_id, instance_id = an_instance(timed)
+    begin_maintenance(timed, instance_id, NOON + HOUR)
+    begin_maintenance(timed, instance_id, NOON + 3 * HOUR)
+    clock.at += 2 * HOUR
+    upkeep(timed)
+    assert status(timed, deployment_id) is Status.RUNNING
+    end_maintenance(timed, instance_id)
+    clock.at += 2 * HOUR
+
+    upkeep(timed)
+
+    assert status(timed, deployment_id) is Status.RUNNING
+    assert windows(timed, instance_id) == []
+
+
+def test_a_planned_one_waits_for_whoever_works_on_it(timed: Spine, clock: FixedClock) -> None:
+    deployment_id, instance_id = an_instance(timed)
+    begin_maintenance(timed, instance_id, NOON + HOUR)
+    restart = timed.act(Operation.RESTART, deployment_id)
+    clock.at += HOUR
+    upkeep(timed)
+    assert status(timed, deployment_id) is Status.RUNNING
+    settle(timed, restart, Status.RUNNING)
+
+    upkeep(timed)
+
+    assert status(timed, deployment_id) is Status.MAINTENANCE
+
+
+def test_a_planned_one_that_could_not_begin_before_its_end_is_dropped(timed: Spine, clock: FixedClock) -> None:
+    deployment_id, instance_id = an_instance(timed)
+    begin_maintenance(timed, instance_id, NOON + HOUR, NOON + 2 * HOUR)
+    clock.at += 3 * HOUR
+
+    upkeep(timed)
+
+    assert status(timed, deployment_id) is Status.RUNNING
+    assert windows(timed, instance_id) == []
+
+
+@pytest.mark.parametrize(("begins", "until"), [(None, NOON - HOUR), (NOON + 2 * HOUR, NOON + HOUR)])
+def test_it_cannot_end_before_it_begins(timed: Spine, begins: datetime | None, until: datetime) -> None:
+    _, instance_id = an_instance(timed)
+
+    with pytest.raises(InvalidInput, match="later than the begin"):
+        begin_maintenance(timed, instance_id, begins, until)
+
+
+def test_nobody_begins_it_while_something_is_done(timed: Spine) -> None:
+    deployment_id, instance_id = an_instance(timed)
+    timed.act(Operation.RESTART, deployment_id)
+
+    with pytest.raises(OperationInProgress):
+        begin_maintenance(timed, instance_id)
+
+
+def test_with_a_worker_it_ends_by_itself_as_the_provider_shows(spine: Spine) -> None:
+    made = spine.create_done()
+    row = spine.instance(made.deployment_id)
+    begin_maintenance(spine, row.id, until=datetime.now(UTC) + timedelta(seconds=1.5))
+    assert spine.instance(made.deployment_id).status is Status.MAINTENANCE
+
+    wait_for(lambda: spine.instance(made.deployment_id).status is Status.RUNNING, 20, "it did not end")
