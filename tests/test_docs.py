@@ -36,7 +36,7 @@ OURS = (
         "embedded",
         "keeper",
     ),
-    *("providers", "scripts", "services", "system", "tests", "workflows", "worker", "settings"),
+    *("monitor", "providers", "scripts", "services", "system", "tests", "workflows", "worker", "settings"),
 )
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

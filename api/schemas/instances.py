@@ -108,6 +108,7 @@ class Instance(Form):
     billing_status: BillingStatus
     health: Health
     health_checked_at: datetime | None
+    health_reason: str | None
     provider_state: str | None
     provider_state_at: datetime | None
     error_code: str | None
@@ -163,6 +164,7 @@ class InstanceRow(Form):
     billing_status: BillingStatus
     health: Health
     health_checked_at: datetime | None
+    health_reason: str | None
     provider_state: str | None
     error_code: str | None
     error_message: str | None

@@ -14,7 +14,8 @@ from db.models import Host
 from db.queries import operations as operation_queries
 from domain.actions import Holder, Situation
 from domain.changes import differences
-from domain.lifecycle import Health, Status
+from domain.health import shown
+from domain.lifecycle import Status
 from domain.operations import ErrorOrigin, OperationStatus
 from services import catalog
 from services.allocations_checks import DATABASE_BLUEPRINT, needed_by, why_needed
@@ -91,7 +92,7 @@ class InstanceForms:
         return {
             **_identity(row),
             **_specs(row),
-            **_dimensions(row),
+            **_dimensions(row, around.now),
             **_cloud(row),
             "version": row.version,
             "deployment_version": row.deployment_version,
@@ -114,7 +115,7 @@ class InstanceForms:
         mine = holder is not None and row.id in holder.instance_ids
         return {
             **_identity(row),
-            **_dimensions(row),
+            **_dimensions(row, around.now),
             "labels": row.labels,
             "endpoint": row.endpoint,
             "pending_changes": _differs(row),
@@ -218,16 +219,17 @@ def _specs(row: Row[Any]) -> JsonObject:
     }
 
 
-def _dimensions(row: Row[Any]) -> JsonObject:
+def _dimensions(row: Row[Any], now: datetime) -> JsonObject:
     """Status, provisioning, billing and health: apart, never merged."""
-    health = Health.UNKNOWN
+    health = shown(row.health, row.health_checked_at, row.status, now)
     return {
         "status": row.status.value,
         "lifecycle_state": lifecycle_state(row.status, health),
         "provisioning_status": row.provisioning_status.value,
         "billing_status": row.billing_status.value,
         "health": health.value,
-        "health_checked_at": None,
+        "health_checked_at": iso(row.health_checked_at),
+        "health_reason": row.health_reason if health is row.health else None,
         "provider_state": row.provider_state,
         "provider_state_at": None,
         "error_code": row.error_code,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,10 +24,10 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture
-def spine(module_spine: Spine) -> Iterator[Spine]:
+def spine(module_spine: Spine) -> Spine:
     with module_spine.database.begin() as tx:
         tx.run(text("delete from observers"))
-    yield module_spine
+    return module_spine
 
 
 def a_running_one(spine: Spine) -> tuple[str, str]:
@@ -41,13 +39,6 @@ def a_running_one(spine: Spine) -> tuple[str, str]:
     for move in (steps.plan, steps.begin, steps.call, steps.settle, steps.finish):
         move()
     return made.deployment_id, instance_id
-
-
-def by_hand(spine: Spine, statement: str, *values: object) -> None:
-    db = sqlite3.connect(spine.folder / "simulated.db", timeout=10.0)
-    with db:
-        db.execute(statement, values)
-    db.close()
 
 
 def lens_of(spine: Spine, lease: Lease) -> Lens:
@@ -144,7 +135,7 @@ def test_a_suspended_instance_that_runs_raises_an_alert_and_is_stopped_again(spi
     assert lens.follow_up(gaze.sighting, written, gaze.found)
     row = spine.instance(deployment_id)
     assert row.status is Status.SUSPENDED
-    assert [event.event_type for event in events(spine, instance_id)][0] == "SUSPENDED_RUNNING"
+    assert events(spine, instance_id)[0].event_type == "SUSPENDED_RUNNING"
     (asked,) = [one for one in spine.rows(operations_of(deployment_id)) if one.actor == "berth"]
     assert (asked.kind, asked.status) == ("suspend", "pending")
 
