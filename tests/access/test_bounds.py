@@ -188,8 +188,11 @@ def test_streams_of_a_project_are_limited(api: Api) -> None:
     assert api.ask("PUT", "/projects/loud/limits", {"sockets": 1}).status_code == 200
     with in_role(api, "viewer", "loud") as viewer, ExitStack() as stack:
         first = stack.enter_context(viewer.client.stream("GET", "/api/v1/events/stream"))
-        next(first.iter_lines())
-        second = viewer.ask("GET", "/events/stream")
+        lines = first.iter_lines()
+        next(lines)
+        second = stack.enter_context(viewer.client.stream("GET", "/api/v1/events/stream"))
+        assert second.status_code == 403
+        second.read()
         assert limited(second, 403, "limit-reached")["limit"]["name"] == "sockets"
 
 
