@@ -17,6 +17,7 @@ from api.docs import VERSION, takes
 from api.parts import Parts
 from db.queries import figures
 from domain.access import Right
+from domain.actions import OF_EVERY_BLUEPRINT
 from domain.errors import NotFound, Unavailable
 from domain.lifecycle import MOVES, Operation, Status
 from domain.needs import NEEDS
@@ -77,6 +78,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "synonyms": list(details.synonyms),
         "durable": details.durable,
         "available": operation in AVAILABLE,
+        "of_every_blueprint": operation in OF_EVERY_BLUEPRINT,
         "needs": needs_form(operation.value),
     }
 

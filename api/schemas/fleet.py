@@ -39,6 +39,8 @@ class OperationKind(Form):
     synonyms: list[str]
     durable: bool
     available: bool
+    of_every_blueprint: bool
+    """False: a blueprint's `operations` says whether it can do it."""
     needs: ActionNeeds
 
 
