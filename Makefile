@@ -43,6 +43,8 @@ check: $(READY) ## Lint, format, types, import directions, generated files: exac
 	$(PY) -m scripts.readme_lifecycle --check
 	$(PY) -m scripts.cli_docs --check
 	$(PY) -m scripts.openapi --check
+	$(PY) -m scripts.dashboard --check
+	$(PY) -m scripts.monitoring_docs --check
 	$(PY) -m scripts.asyncapi --check
 
 .PHONY: fmt
@@ -60,6 +62,8 @@ docs: $(READY) ## Write the generated documents again: lifecycle, errors, README
 	$(PY) -m scripts.readme_lifecycle
 	$(PY) -m scripts.cli_docs
 	$(PY) -m scripts.openapi
+	$(PY) -m scripts.dashboard
+	$(PY) -m scripts.monitoring_docs
 	$(PY) -m scripts.asyncapi
 
 .PHONY: bench
