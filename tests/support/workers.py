@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_READY_SECONDS = 30.0
+_READY_SECONDS = 90.0
 _TICK = 0.01
 
 
