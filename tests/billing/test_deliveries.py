@@ -165,7 +165,9 @@ def test_another_secret_an_old_signature_or_a_changed_body_are_refused(quiet: Ap
     body = from_billing.payload("payment.failed", instance_id=name)
     good = from_billing.send(body)
     captured = good.request.headers
-    headers = {key: captured[key] for key in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    headers: dict[str, Any] = {
+        key: captured[key] for key in ("webhook-id", "webhook-timestamp", "webhook-signature")
+    }
 
     answers = [
         Sender(quiet, OTHER_SECRET).send(body),
@@ -232,7 +234,7 @@ def test_a_fact_of_the_future_is_refused_and_judged_anew_when_it_comes_again(
     ],
 )
 def test_what_means_nothing_here_is_kept_ignored_and_answered_well(
-    quiet: Api, from_billing: Sender, kind: str, data: dict[str, str]
+    quiet: Api, from_billing: Sender, kind: str, data: dict[str, Any]
 ) -> None:
     answer = from_billing.tell(kind, **data)
 

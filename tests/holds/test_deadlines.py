@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -129,7 +130,7 @@ def a_stuck_restart(spine: Spine, clock: FixedClock, **spec: Any) -> tuple[Accep
     begun(spine, clock, restart.operation_id)
     busy(spine, restart, Status.RESTARTING)
     clock.at += timedelta(seconds=61)
-    return restart, spine.instance(made.deployment_id).id
+    return restart, spine.instances(made.deployment_id)[0].id
 
 
 def test_a_stop_by_force_pre_empts_what_is_stuck(timed: Spine, clock: FixedClock) -> None:
@@ -170,13 +171,14 @@ def test_what_is_protected_is_not_deleted_by_anybody_in_any_form(timed: Spine, c
     settle(timed, restart, Status.RUNNING)
     deployment_id = restart.deployment_id
 
-    for ask in (
+    asks: list[Callable[[], object]] = [
         lambda: timed.delete(deployment_id),
         lambda: timed.delete(deployment_id, instance_id),
         lambda: timed.write(lambda tx: withdrawals.delete(tx, ME, deployment_id, force=True)),
         lambda: timed.modify(deployment_id, members=1, deletion_protection=True),
         lambda: timed.modify(deployment_id, members=1),
-    ):
+    ]
+    for ask in asks:
         with pytest.raises(Protected, match="lift `deletion_protection` first"):
             ask()
     timed.modify(deployment_id, members=2)

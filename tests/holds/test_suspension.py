@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import select, update
 
@@ -149,12 +151,13 @@ def test_a_failed_suspension_is_an_error_with_the_hold_standing(spine: Spine) ->
 
     assert spine.instance(made.deployment_id).status is Status.ERROR
     assert len(holds(spine, made.deployment_id)) == 1
-    for ask in (
+    asks: list[Callable[[], object]] = [
         lambda: spine.act(Operation.START, made.deployment_id),
         lambda: spine.act(Operation.RESTART, made.deployment_id),
         lambda: spine.retry(failed.id),
         lambda: spine.modify(made.deployment_id, greeting="other"),
-    ):
+    ]
+    for ask in asks:
         with pytest.raises(OnHold, match="tester suspended it"):
             ask()
     spine.succeeded(suspended(spine, made.deployment_id))
