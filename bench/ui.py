@@ -11,11 +11,9 @@ import gzip
 import itertools
 import os
 import platform
-import random
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,20 +21,15 @@ from typing import Any
 
 import httpx2
 from playwright.sync_api import Browser, CDPSession, Page, Response, expect
-from sqlalchemy import text, update
 
 from bench.berth import Up, berth_up
-from bench.listing import FILL
 from bench.ui_report import Figures, write_report
-from db.models import Instance
-from db.session import Database, open_database
-from domain.lifecycle import Status
+from bench.ui_writer import Writer, fill
+from db.session import open_database
 from scripts import chromium
 from settings import psycopg2_url
 
-_ROWS = 10_000
 _PER_SECOND = 100.0
-_SETTLED = (Status.STOPPED, Status.RUNNING)
 
 # Notes when the badge of each instance changed, and when a button was pressed; `painted` is the frame after.
 _WATCH = """
@@ -170,56 +163,6 @@ def clicks(browser: Browser, up: Up, count: int) -> dict[str, Any]:
     return {"badge_ms": seen, "painted_ms": painted}
 
 
-class Writer:
-    """Turns of life of instances that only the records know, each in a transaction of its own."""
-
-    def __init__(self, database: Database, ids: list[str]) -> None:
-        self.database, self.ids = database, ids
-        self.versions = dict.fromkeys(ids, 0)
-        with database.begin() as tx:
-            for row in tx.session.execute(text("select id, version from instances_runtime")):
-                self.versions[row.id] = row.version
-
-    def turn(self, instance_id: str) -> tuple[str, float]:
-        """To the other settled status; returns it with the time just before the commit."""
-        self.versions[instance_id] += 1
-        version = self.versions[instance_id]
-        status = _SETTLED[version % 2]
-        with self.database.begin() as tx:
-            changed = update(Instance).where(Instance.id == instance_id)
-            tx.session.execute(changed.values(status=status, version=version, updated_at=tx.now))
-            tx.emit(**_event(instance_id, version, status))
-            before = time.time()
-        return status.value, before
-
-    def keep_turning(self, per_second: float, stop: threading.Event) -> None:
-        began, number = time.monotonic(), 0
-        chance = random.Random(7)
-        while not stop.wait(max(0.0, began + number / per_second - time.monotonic())):
-            self.turn(chance.choice(self.ids))
-            number += 1
-
-
-def _event(instance_id: str, version: int, status: Status) -> dict[str, Any]:
-    return {
-        "project": "default",
-        "event_type": "OBSERVED",
-        "instance_id": instance_id,
-        "deployment_id": instance_id.replace("ins_", "dep_"),
-        "operation_id": None,
-        "version": version,
-        "status": status.value,
-        "from_status": None,
-        "to_status": status.value,
-        "source": "monitor",
-        "reason": None,
-        "confirmation_method": None,
-        "actor": "bench",
-        "cloud_instance_id": None,
-        "data": {},
-    }
-
-
 def commits(browser: Browser, up: Up, writer: Writer, count: int) -> dict[str, Any]:
     """Milliseconds from a commit to the changed badge in the list of one open page."""
     seen, painted = [], []
@@ -242,7 +185,9 @@ def scrolling(browser: Browser, up: Up, writer: Writer) -> dict[str, Any]:
     with visitor(browser, up) as page:
         page.wait_for_timeout(1500)
         loading: list[float] = []
-        while page.evaluate("document.documentElement.scrollHeight") < _ROWS * 30 and len(loading) < 20_000:
+        while (
+            page.evaluate("document.documentElement.scrollHeight") < len(writer.ids) * 30 and len(loading) < 20_000
+        ):
             loading += page.evaluate(_SCROLL, [900, 200])
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(1000)
@@ -257,17 +202,6 @@ def scrolling(browser: Browser, up: Up, writer: Writer) -> dict[str, Any]:
     return {"rows": rows, "events_per_second": _PER_SECOND, "loading_frames_ms": loading, "frames_ms": frames}
 
 
-def fill(database: Database) -> list[str]:
-    """Rows that nobody works on."""
-    with database.begin() as tx:
-        for statement in FILL.strip().split(";\n"):
-            if statement:
-                tx.session.execute(text(statement), {"first": 1, "last": _ROWS})
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("vacuum analyze instances_runtime, deployments"))
-    return [f"ins_bench{number}" for number in range(1, _ROWS + 1)]
-
-
 def measure(up: Up, browser: Browser, given: argparse.Namespace) -> Figures:
     database = open_database(psycopg2_url(up.exports()["DATABASE_URL"]), pool_size=3)
     found: Figures = {"machine": f"{os.cpu_count()} cores, {platform.system()}, Chromium {browser.version}"}
@@ -276,7 +210,7 @@ def measure(up: Up, browser: Browser, given: argparse.Namespace) -> Figures:
     say("first load")
     found["first_load"] = first_load(browser, up, given.loads)
     say("commit to screen")
-    writer = Writer(database, fill(database))
+    writer = Writer(database, fill(database, given.rows))
     found["commits"] = commits(browser, up, writer, given.commits)
     say("scrolling")
     found["scrolling"] = scrolling(browser, up, writer)
@@ -289,6 +223,8 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=60)
     parser.add_argument("--commits", type=int, default=200)
     parser.add_argument("--loads", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "performance")
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="berth-bench-") as scratch,
@@ -297,7 +233,7 @@ def main() -> None:
         chromium.chromium(running) as browser,
     ):
         found = measure(up, browser, given)
-    print(write_report(found, Path(__file__).parents[1] / "docs" / "performance"))
+    print(write_report(found, given.out))
 
 
 if __name__ == "__main__":

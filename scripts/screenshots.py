@@ -24,6 +24,8 @@ from scripts import chromium
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 _COLOURS = 256
 _LARGEST = 150_000
+_PATIENCE_MS = 30_000
+MOVING = "archive"
 _LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
@@ -62,7 +64,10 @@ class Fleet:
 
     def _wait(self, answer: httpx2.Response, wait: bool) -> Any:
         operation = answer.raise_for_status().json()["operation"]
-        while wait and not operation["done"]:
+        return self.done(operation) if wait else operation
+
+    def done(self, operation: Any) -> Any:
+        while not operation["done"]:
             operation = self.get(f"/operations/{operation['id']}?wait=30")
         return operation
 
@@ -72,10 +77,14 @@ class Fleet:
         self.create("orders-db", "postgres", "process", params={"max_connections": 120}, labels=team)
         self.create("billing-db", "postgres", "process", labels={"team": "billing", "env": "prod"})
         self.create("docs-site", "web", "process", params={"greeting": "Read me"})
-        for number, name in enumerate(
-            ("shop", "search", "mail", "metrics", "queue", "staging", "preview", "intranet")
-        ):
-            self.create(name, "web", "simulated", labels=team if number % 2 else {"env": "test"})
+        names = ("shop", "search", "mail", "metrics", "queue", "staging", "preview", "intranet")
+        asked = []
+        for number, name in enumerate(names):
+            self.fault(name, "create", "slow", seconds=5 + number / 2)
+            labels = team if number % 2 else {"env": "test"}
+            asked.append(self.create(name, "web", "simulated", wait=False, labels=labels))
+        for operation in asked:
+            self.done(operation)
         for name in ("stop", "start", "restart", "stop", "start"):
             self.act("mail", name)
         self.act("staging", "stop")
@@ -88,11 +97,14 @@ class Fleet:
         self.create("reports", "web", "simulated", wait=False)
         self.fault("ledger", "create", "invalid")
         self.create("ledger", "web", "simulated")
-        self.fault("archive", "create", "throttled", times=2, seconds=2)
-        self.fault("archive", "create", "slow", times=-1, seconds=600)
-        self.create("archive", "web", "simulated", wait=False)
         self.fault("queue", "stop", "slow", seconds=600)
         self.act("queue", "stop", wait=False)
+
+    def begin(self, name: str) -> None:
+        """A create that is under way while pictures are taken."""
+        self.fault(name, "create", "throttled", seconds=1)
+        self.fault(name, "create", "slow", times=-1, seconds=600)
+        self.create(name, "web", "simulated", wait=False)
 
     def _try_to_suspend(self, name: str) -> None:
         actions = {one["action"]: one for one in self.get(f"/instances/{name}")["allowed_actions"]}
@@ -128,7 +140,7 @@ def nothing(_: Page) -> None:
 
 SCREENS: dict[str, tuple[str, Step]] = {
     "instances": ("/instances", nothing),
-    "instance": ("/instances/archive", nothing),
+    "instance": (f"/instances/{MOVING}", nothing),
     "failed": ("/instances/ledger", nothing),
     "running": ("/instances/orders-db", nothing),
     "create": ("/instances", fill_a_create),
@@ -158,12 +170,14 @@ def save(png: bytes, name: str) -> None:
     say(f"{name}.png  {packed.tell() / 1000:.0f} kB")
 
 
-def take(browser: Browser, up: Up) -> None:
+def take(browser: Browser, up: Up, fleet: Fleet) -> None:
     """Every screen in every look; phones leave out what needs a keyboard."""
     for look, options in _LOOKS.items():
         with browser.new_context(**options) as context:
+            context.set_default_timeout(_PATIENCE_MS)
             page = context.new_page()
             page.goto(up.sign_in_url)
+            fleet.begin(MOVING)
             expect(page.get_by_role("heading", level=1)).to_contain_text("Instances")
             for name, (path, step) in SCREENS.items():
                 if look == "phone" and name == "palette":
@@ -175,14 +189,17 @@ def take(browser: Browser, up: Up) -> None:
                 page.evaluate("scrollTo(0, 0)")
                 time.sleep(0.7)
                 save(page.screenshot(animations="disabled"), f"{name}-{look}")
+            fleet.delete(MOVING)
 
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="berth-pictures-") as scratch, berth_up(Path(scratch) / "data") as up:
-        Fleet(up).furnish()
+        expect.set_options(timeout=_PATIENCE_MS)
+        fleet = Fleet(up)
+        fleet.furnish()
         with chromium.playwright() as running, chromium.chromium(running) as browser:
-            take(browser, up)
+            take(browser, up, fleet)
 
 
 if __name__ == "__main__":
