@@ -94,7 +94,7 @@ def queue(session: Session, project: str) -> dict[str, Any]:
     row = session.execute(
         select(
             func.count().filter(pending).label("pending"),
-            func.count().filter(running).label("running"),
+            func.count().filter(running).label(OperationStatus.RUNNING.value),
             func.count().filter(running, OperationRow.slow_at < now).label("slow"),
             func.count().filter(running, OperationRow.deadline_at < now).label("stuck"),
             func.extract("epoch", now - func.min(case((pending, OperationRow.created_at))))
