@@ -30,7 +30,6 @@ from bench.monitor_place import (
     own_records,
 )
 from bench.monitor_report import write_report
-from domain.lifecycle import Health
 
 DOCS = Path(__file__).parent.parent / "docs"
 _LATEST = 60.0
@@ -49,7 +48,7 @@ def watch(place: Place, seconds: float, hit: Any) -> dict[str, Any]:
         child.stdin.write("go\n")
         child.stdin.flush()
         began = time.monotonic()
-        _wait(lambda: all(row.health is Health.HEALTHY for row in place.rows()), 240, "not all became healthy")
+        _wait(place.was_compared, 120, "they were not compared")
         warm = time.monotonic() - began
         used, began = cpu_seconds(child.pid), time.monotonic()
         time.sleep(seconds)
@@ -63,7 +62,7 @@ def watch(place: Place, seconds: float, hit: Any) -> dict[str, Any]:
     noticed = sorted(seen[instance_id] - at for instance_id, at in happened.items())
     return {
         "instances": len(place.rows()),
-        "first_look_seconds": round(warm, 1),
+        "compared_after_seconds": round(warm, 1),
         "cores_at_rest": round(rest, 4),
         "cores_while_hit": round(busy, 4),
         "memory_bare_mb": round(bare, 1),

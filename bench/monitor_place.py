@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from activities.parts import Parts
 from activities.wakes import Wakes
 from blueprints.registry import BLUEPRINTS
 from db.direct import direct
 from db.migrate import upgrade
-from db.models import Instance, LifecycleEvent
+from db.models import Instance, LifecycleEvent, Observer
 from db.session import Database, open_database
 from db.vault import Vault
 from domain.work import Identity
@@ -52,11 +52,11 @@ select 'dep_bench' || n, 'default', 'bench-' || n, 'web', :provider, :host, '{}'
        now(), now()
 from generate_series(1, :count) n;
 insert into instances_runtime (id, deployment_id, project, name, ordinal, role, blueprint, provider, host_id,
-                               labels, status, provisioning_status, billing_status, applied_spec, port,
+                               labels, status, provisioning_status, billing_status, applied_spec, port, health,
                                created_at, updated_at)
 select 'ins_bench' || n, 'dep_bench' || n, 'default', 'bench-' || n, 1, 'standalone', 'web', :provider, :host,
        '{}', 'running', 'completed', 'trial', '{"params": {}, "resources": {}}',
-       case when cast(:host as text) is null then null else :port + n end, now(), now()
+       case when cast(:host as text) is null then null else :port + n end, 'healthy', now(), now()
 from generate_series(1, :count) n;
 """
 
@@ -116,6 +116,13 @@ class Place:
     def rows(self) -> list[Any]:
         with self.database.engine.connect() as connection:
             return list(connection.execute(select(Instance.id, Instance.status, Instance.health)))
+
+    def was_compared(self) -> bool:
+        """Whether the observer has compared everything, and every health is fresh."""
+        with self.database.engine.connect() as connection:
+            full = connection.scalar(select(func.count()).where(Observer.last_full_at.is_not(None)))
+            stale = connection.scalar(select(func.count()).where(Instance.health_checked_at.is_(None)))
+        return bool(full) and not stale
 
     def observed(self) -> dict[str, float]:
         """When each change was written that a monitor has seen, by instance."""

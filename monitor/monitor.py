@@ -9,16 +9,13 @@ import os
 import random
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from ulid import ULID
 
 from activities.parts import Parts
-from domain.errors import BerthError
 from monitor.lens import StopAgain
-from monitor.tenure import LOOKS_AT_ONCE, Tenure
+from monitor.tenure import Tenure
 from services.observers import RENEW_SECONDS, release, take
 from services.orphans import Spot
 
@@ -37,7 +34,6 @@ class Monitor:
         self._spots = spots
         self._stop_again = stop_again
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="look")
         self._tenures: dict[Spot, tuple[Tenure, threading.Thread]] = {}
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
 
@@ -54,19 +50,21 @@ class Monitor:
         for tenure, thread in self._tenures.values():
             thread.join(_END_SECONDS)
             self._careful(lambda tenure=tenure: self._release(tenure))  # type: ignore[misc]
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            for spot, (tenure, thread) in list(self._tenures.items()):
-                if thread.is_alive() and not tenure.ended.is_set():
-                    self._careful(tenure.renew)
-                else:
-                    del self._tenures[spot]
-            for spot in self._spots():
-                if spot not in self._tenures and not self._stopping.is_set():
-                    self._careful(lambda spot=spot: self._take(spot))  # type: ignore[misc]
+            self._careful(self._round)
             self._stopping.wait(RENEW_SECONDS * random.uniform(0.4, 0.6))  # noqa: S311 - spreads load
+
+    def _round(self) -> None:
+        for spot, (tenure, thread) in list(self._tenures.items()):
+            if thread.is_alive() and not tenure.ended.is_set():
+                self._careful(tenure.renew)
+            else:
+                del self._tenures[spot]
+        for spot in self._spots():
+            if spot not in self._tenures and not self._stopping.is_set():
+                self._careful(lambda spot=spot: self._take(spot))  # type: ignore[misc]
 
     def _take(self, spot: Spot) -> None:
         with self._parts.database.begin() as tx:
@@ -74,7 +72,7 @@ class Monitor:
         if lease is None:
             return
         log.info("observes", scope=lease.scope, epoch=lease.epoch)
-        tenure = Tenure(self._parts, lease, self._stop_again, self._pool)
+        tenure = Tenure(self._parts, lease, self._stop_again)
         thread = threading.Thread(target=tenure.run, name=f"observe-{lease.scope}", daemon=True)
         self._tenures[spot] = (tenure, thread)
         thread.start()
@@ -87,5 +85,5 @@ class Monitor:
         """A database that is away costs a round, and with it perhaps the lease, never the monitor."""
         try:
             work()
-        except (BerthError, SQLAlchemyError) as error:
+        except Exception as error:  # noqa: BLE001 - without this thread nothing is observed from here: it goes on
             log.warning("monitor goes on later", error=type(error).__name__)

@@ -42,7 +42,8 @@ from services.observers import (
 from services.restart_policy import may_want_later
 
 log = structlog.get_logger("monitor")
-LOOKS_AT_ONCE = 8
+LOOKS_AT_ONCE = 6
+"""Of one scope: a place that answers slowly holds up no other."""
 _ROWS_SECONDS = 1.0
 _AGAIN_SECONDS = 3.0
 """Between two looks at what just began to fail or to recover."""
@@ -51,6 +52,7 @@ _POLICY_SECONDS = 1.0
 _LEAST_GAP = 0.5
 """Between the two looks that prove an absence."""
 _HANGS_AFTER = 60.0
+_EMPTY_SECONDS = 60.0
 _MOST_STRAYS = 100
 _JITTER = 0.15
 
@@ -62,7 +64,6 @@ class Tenure:
     parts: Parts
     lease: Lease
     stop_again: StopAgain
-    pool: ThreadPoolExecutor
     ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -70,7 +71,9 @@ class Tenure:
         self.fleet = Fleet(self.agenda.ring)
         self.lens = Lens(self.parts, self.lease, self.stop_again)
         self.stream = Stream(self.lease.scope, self._watch, self.agenda.ring, self.ended)
+        self._pool = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix=f"look-{self.lease.scope}")
         self._report = Report()
+        self._fulls = self._fulls_told = 0
         self._alive_at = time.monotonic()
         self._absent: dict[str, tuple[float, int]] = {}
         self._pulses: dict[str, Pulse] = {}
@@ -91,8 +94,11 @@ class Tenure:
                 self._careful(self._compare)
                 next_full = time.monotonic() + self._pause()
             for instance_id in self.agenda.take(LOOKS_AT_ONCE):
-                self.pool.submit(self._examine, instance_id)
+                self._pool.submit(self._examine, instance_id)
+            if self.fleet and next_full - time.monotonic() > PROBE_SECONDS:
+                next_full = now  # it was empty until now
             self.agenda.wait(min(next_rows, next_full))
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def renew(self) -> None:
         """Keep the lease while the loop lives; end where another has taken it."""
@@ -100,14 +106,15 @@ class Tenure:
             log.error("observer hangs; its scope is left to another", scope=self.lease.scope)
             self.end()
             return
-        report = replace(self._report, streaming=self.stream.tells, watched=len(self.fleet))
+        fulls = self._fulls
+        told = replace(self._report, full=fulls > self._fulls_told)
+        report = replace(told, streaming=self.stream.tells, watched=len(self.fleet))
         with self.parts.database.begin() as tx:
             ours = renew(tx, self.lease, report)
         if not ours:
             log.warning("another observes", scope=self.lease.scope, epoch=self.lease.epoch)
             self.end()
-        elif report.full:
-            self._report = replace(self._report, full=False)
+        self._fulls_told = fulls
 
     def end(self) -> None:
         """Ask the loop, the stream and what waits to stop."""
@@ -122,7 +129,9 @@ class Tenure:
         return self._provider
 
     def _pause(self) -> float:
-        """Until the next listing."""
+        """Until the next listing. Where there is nothing to watch, only strays could be found."""
+        if not self.fleet:
+            return _EMPTY_SECONDS
         try:
             seconds = PROBE_SECONDS if self.stream.tells else min(PROBE_SECONDS, self._provider.glance_seconds)
         except ProviderError:
@@ -159,7 +168,8 @@ class Tenure:
             if instance_id not in missing:
                 self.agenda.ring(instance_id)
         self._note_strays(compared)
-        self._report = replace(self._report, full=True, orphans=len(compared.strays))
+        self._report = replace(self._report, orphans=len(compared.strays))
+        self._fulls += 1
         if not self._outage and time.monotonic() - self._fresh_at > PROBE_SECONDS * (1 - _JITTER) - 1:
             self._fresh_at = time.monotonic()
             self._freshen(set(compared.look))
