@@ -32,6 +32,7 @@ _TEXT = {
     "415": "The body is not JSON.",
     "422": "Fields are wrong; nothing was written.",
     "428": "If-Match is missing.",
+    "431": "The headers are too many or too long.",
     "429": "Too many requests, or a limit of the project is reached.",
     "503": "A part that is needed does not answer now.",
 }
@@ -92,9 +93,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if "health" in operation.get("tags", []):
         return
     operation["security"] = [{"token": []}]
-    codes = ["401", "403", "429", "503"]
-    if "{" in path:
-        codes.append("404")
+    codes = ["400", "401", "403", "429", "431", "503"]
+    if operation.get("parameters") or "{" in path:
+        codes.append("404")  # what a filter names may be missing, too
     if operation.get("parameters") or "requestBody" in operation:
         codes.append("422")
     if method in {"post", "patch", "put", "delete"}:
