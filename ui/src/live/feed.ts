@@ -18,6 +18,7 @@ export interface FeedHooks {
 
 /** The server says something at least every 15 s; twice that and a little more is silence. */
 const SILENCE_MS = 35_000;
+const SAY_EVERY_MS = 1_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -98,8 +99,15 @@ export class Feed {
     this.#attempt = 0;
     this.#watch();
     this.#cursor = incoming.cursor ?? this.#cursor;
-    this.#say({ state: "live", heardAt: Date.now(), nextTryAt: null });
+    this.#hear();
     this.#hooks.onIncoming(incoming);
+  }
+
+  /** Under a hundred events a second the page is told once in one that the line lives. */
+  #hear(): void {
+    const now = Date.now();
+    const { state, heardAt } = this.#link;
+    if (state !== "live" || heardAt === null || now - heardAt >= SAY_EVERY_MS) this.#say({ state: "live", heardAt: now, nextTryAt: null });
   }
 
   #watch(): void {

@@ -109,7 +109,9 @@ function useRows(entries: readonly Entry[], phone: boolean, body: React.RefObjec
       const entry = entries[index];
       return entry === undefined ? index : entry.kind === "row" ? entry.id : entry.group;
     },
-    overscan: 6,
+    overscan: 8,
+    // Rows are drawn with the next frame, not inside the scroll event.
+    useFlushSync: false,
     scrollMargin: offset,
     scrollPaddingStart: 96,
     scrollPaddingEnd: 96,
