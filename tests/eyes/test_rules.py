@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from domain.metrics import METRICS, USER_CODES, Kind, cause_of
-from scripts import dashboard
+from scripts import dashboard, monitoring_docs
 from tests.eyes.alerting import FOLDER, RULES, names_in, program, rules
 
 pytestmark = pytest.mark.unit
@@ -181,3 +181,7 @@ def test_rules_and_dashboard_read_only_what_is_served() -> None:
 
 def test_the_dashboard_is_what_its_table_says() -> None:
     assert dashboard.PAGE.read_text() == dashboard.page()
+
+
+def test_the_page_of_monitoring_is_what_catalogue_and_rules_say() -> None:
+    assert monitoring_docs.PAGE.read_text() == monitoring_docs.page()

@@ -1,0 +1,91 @@
+"""`/readyz` says which part is missing, each of them really missing, and turns red first when the API ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from db.migrate import head
+from tests.support.api import Api
+from tests.support.whole import MakeWhole, Whole
+from tests.support.workers import wait_for
+
+pytestmark = pytest.mark.servers
+_ROOT = Path(__file__).parents[2]
+
+
+def checks(api: Api) -> dict[str, bool]:
+    form: dict[str, Any] = api.client.get("/readyz?verbose").json()
+    return {check["name"]: check["ok"] for check in form["checks"]}
+
+
+def becomes(api: Api, name: str, ok: bool) -> None:
+    wait_for(lambda: checks(api).get(name) is ok, 20, lambda: f"{name}: {checks(api)}")
+
+
+def test_a_whole_berth_is_ready_and_lists_what_it_looked_at(whole: Whole) -> None:
+    becomes(whole.api, "worker", True)
+    assert checks(whole.api) == dict.fromkeys(("database", "migrations", "keys", "temporal", "worker"), True)
+    assert whole.api.client.get("/readyz").text == "ok"
+
+
+def test_a_migration_that_is_missing_is_named(whole: Whole) -> None:
+    with whole.api.database.begin() as tx:
+        tx.session.execute(text("update alembic_version set version_num = '0001'"))
+    becomes(whole.api, "migrations", False)
+    answer = whole.api.client.get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "not ready: migrations")
+    with whole.api.database.begin() as tx:
+        tx.session.execute(text("update alembic_version set version_num = :head"), {"head": head()})
+    becomes(whole.api, "migrations", True)
+
+
+def test_temporal_and_a_worker_that_are_missing_are_named(api: Api, make_whole: MakeWhole) -> None:
+    assert checks(api)["temporal"] is False
+    without = make_whole(worker=False)
+    becomes(without.api, "temporal", True)
+    assert checks(without.api)["worker"] is False
+
+
+def test_before_it_ends_it_says_that_it_is_not_ready(make_whole: MakeWhole) -> None:
+    whole = make_whole()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "api"],
+        cwd=_ROOT,
+        env=whole.spine.environment() | {"BERTH_API_PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}/readyz"
+    try:
+        wait_for(_answers(url, 200), 40, "it is not ready")
+        os.kill(process.pid, signal.SIGTERM)
+        wait_for(_answers(url, 503), 5, "it did not say that it ends")
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _answers(url: str, status: int) -> Callable[[], bool]:
+    def look() -> bool:
+        try:
+            return httpx2.get(url, trust_env=False, timeout=5).status_code == status
+        except httpx2.HTTPError:
+            time.sleep(0.02)
+            return False
+
+    return look
