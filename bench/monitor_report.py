@@ -19,9 +19,10 @@ _HEAD = """## Watching
 
 Written by `make bench-monitor`; raw figures: [performance/monitor.json](performance/monitor.json). One process,
 composed as a worker is, observes everything; its CPU is its user and system time over the wall clock, as a share
-of one core, and its memory is what it holds beyond the same process before the monitor began. *At rest*, with records
-and objects as they were left, nothing happens but listings, probes, renewals and the refreshing of every health; then instances are stopped or killed at
-random moments. *Noticed* is the time from that moment to the commit of the event in the history.
+of one core, and its memory is what it holds beyond the same process before the monitor began. *At rest* records
+and objects are as they were left, and nothing happens but listings, probes, renewals and the refreshing of every
+health; then instances are stopped or killed at random moments. *Noticed* is the time from that moment to the
+commit of the event in the history.
 
 Machine: {machine}; load average before the run: {load}; {when}.
 
