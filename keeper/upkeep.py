@@ -7,7 +7,7 @@ Everything is decided by `services` from the records, each deployment in a trans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -35,11 +35,14 @@ class Upkeep:
     look: Look
 
     async def round(self) -> bool:
-        """Everything once. Never has more to do at once."""
-        await asyncio.to_thread(self.records)
-        for found in await asyncio.to_thread(self._due):
-            seen = await self.look(found) if found.over and found.status is Status.MAINTENANCE else None
-            await asyncio.to_thread(self._maintain, found, seen)
+        """Everything once. Never has more to do at once. What fails is tried again by the next round."""
+        try:
+            await asyncio.to_thread(self.records)
+            for found in await asyncio.to_thread(self._due):
+                seen = await self.look(found) if found.over and found.status is Status.MAINTENANCE else None
+                await asyncio.to_thread(self._maintain, found, seen)
+        except Exception as error:  # noqa: BLE001 - without this no hold is enforced: it outlives any trouble
+            log.warning("upkeep begins again", error=type(error).__name__)
         return False
 
     def records(self) -> None:
@@ -52,10 +55,8 @@ class Upkeep:
             log.warning("given up: nobody worked on it", instances=given_up)
         if taken_back:
             log.info("deletes withdrawn: they are no longer wanted", operations=taken_back)
-        for deployment_id in strays:
-            self._enforce(deployment_id)
-        for deployment_id in wanted:
-            self._bill(deployment_id)
+        _each(strays, self._enforce)
+        _each(wanted, self._bill)
 
     def _enforce(self, deployment_id: str) -> None:
         with self.database.begin() as tx:
@@ -89,3 +90,12 @@ class Upkeep:
             return  # somebody works on it: the next round looks again
         if made is not None:
             log.info("maintenance", instance=found.instance_id, over=found.over)
+
+
+def _each(deployment_ids: Sequence[str], work: Callable[[str], None]) -> None:
+    """The trouble of one deployment is not that of the others."""
+    for deployment_id in deployment_ids:
+        try:
+            work(deployment_id)
+        except Exception as error:  # noqa: BLE001 - logged, and tried again by the next round
+            log.warning("upkeep failed", deployment=deployment_id, error=type(error).__name__)

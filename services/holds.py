@@ -128,10 +128,13 @@ def settle_holds(tx: Tx, operation: OperationRow, deployment: Deployment, verdic
 
 
 def _taken_back(tx: Tx, operation: OperationRow, deployment: Deployment, caller: Caller) -> None:
+    """Only the hold of whoever asked: the other's is its owner's, and is enforced anew."""
     members = tx.session.execute(
         select(Instance.id, Instance.status).where(Instance.deployment_id == deployment.id)
     ).all()
     if operation.pre_empted_by is not None or any(row.status is Status.SUSPENDED for row in members):
         return
-    lift(tx, deployment, caller, list(HoldCause))
-    tx.run(update(Instance).where(Instance.deployment_id == deployment.id).values(suspended_from=None))
+    cause = HoldCause.BILLING if operation.source == Source.BILLING else HoldCause.ADMIN
+    lift(tx, deployment, caller, [cause])
+    if not holds_of(tx, deployment.id):
+        tx.run(update(Instance).where(Instance.deployment_id == deployment.id).values(suspended_from=None))
