@@ -12,6 +12,7 @@ Raised everywhere in `cli`, translated in `cli.session` only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
@@ -31,6 +32,10 @@ class ExitCode(IntEnum):
     TIMED_OUT = 124
     INTERRUPTED = 130
 
+
+_NAMED = re.compile(r"/api/v1/(?:instances|deployments)/([A-Za-z0-9_-]+)")
+_MENDS = {"deletion-protected": "unprotect", "on-hold": "unsuspend"}
+"""Problem code to the command that lifts what stands in the way."""
 
 _BY_STATUS = {
     400: ExitCode.USAGE,
@@ -100,7 +105,7 @@ class ApiProblem(CliError):
             str(problem.get("title") or f"HTTP {status}"),
             code=_BY_STATUS.get(status, ExitCode.FAILED if status >= 500 else ExitCode.USAGE),
             detail=str(problem.get("detail") or ""),
-            hints=hints,
+            hints=hints or _ways_out(problem),
         )
         self.status = status
         self.problem = dict(problem)
@@ -132,6 +137,16 @@ class ApiProblem(CliError):
         if problem.get("trace_id") and self.status >= 500:
             lines.append(f"trace: {problem['trace_id']}")
         return lines
+
+
+def _ways_out(problem: Mapping[str, Any]) -> tuple[str, ...]:
+    """The commands that mend it, where the problem says enough."""
+    name = _NAMED.match(str(problem.get("instance") or ""))
+    code, holder = problem.get("code"), problem.get("operation")
+    if code == "operation-in-progress" and isinstance(holder, Mapping) and holder.get("id"):
+        return (f"berth wait {holder['id']}", f"berth cancel {holder['id']}")
+    command = _MENDS.get(str(code))
+    return (f"berth {command} {name[1]}",) if command and name else ()
 
 
 def _action_name(action: Any) -> str:

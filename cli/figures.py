@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cli import text
 
 Group = Mapping[str, Any]
+_QUANTILE = re.compile(r"\bp\d\d$")
+"""Of durations: nothing else has quantiles here."""
 
 
 def tables(figures: Group, colour: bool) -> list[str]:
@@ -47,9 +50,16 @@ def _nested(groups: Mapping[str, Group], colour: bool) -> Iterator[str]:
 
 def _listed(rows: Sequence[Group], colour: bool) -> Iterator[str]:
     heads = list(dict.fromkeys(key for row in rows for key in row))
-    if heads:
-        cells = ([_number(row.get(head), head) for head in heads] for row in rows)
+    telling = [row for row in rows if _tells(row)]
+    if telling:
+        cells = ([_number(row.get(head), head) for head in heads] for row in telling)
         yield from text.table([_words(head).upper() for head in heads], cells, colour)
+
+
+def _tells(row: Group) -> bool:
+    """Whether it has a number that is not zero, or no number at all."""
+    numbers = [value for value in row.values() if isinstance(value, int | float)]
+    return not numbers or any(numbers)
 
 
 def _words(name: str) -> str:
@@ -60,8 +70,10 @@ def _number(value: Any, name: str) -> Any:
     """Durations as people say them, other fractions short."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float) and "seconds" in name:
+    if isinstance(value, int | float) and ("seconds" in name or _QUANTILE.search(name)):
         return text.span(float(value))
     if isinstance(value, float):
         return f"{value:.3g}"
-    return text.pairs_text(value) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(k)} {_number(v, k)}" for k, v in value.items() if v) or "-"
+    return value

@@ -121,6 +121,8 @@ def age(text: object) -> str:
 def until(then: datetime) -> str:
     """How long until a time: `in 3d`; `over` when it has passed."""
     left = (then - datetime.now(UTC)).total_seconds()
+    if left > 172800:
+        return f"in {round(left / 86400)}d"
     return f"in {span(left)}" if left > 0 else "over"
 
 

@@ -1,8 +1,9 @@
-"""A program of ours on a pseudo-terminal."""
+"""Commands of ours on a pseudo-terminal, or followed line by line through a pipe."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -13,7 +14,13 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from tests.support.api import TOKEN
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,3 +107,48 @@ def environment(url: str, token: str) -> dict[str, str]:
         "HOME": "/nonexistent",
         "LANG": "C.UTF-8",
     }
+
+
+@dataclass
+class Lines:
+    """A command whose standard output is a pipe of lines."""
+
+    process: subprocess.Popen[str]
+    objects: list[Any] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def until(self, fits: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not fits():
+            assert time.monotonic() < deadline, (self.objects, self.remarks)
+            time.sleep(0.02)
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(10)
+
+
+@contextmanager
+def lines(
+    url: str, *arguments: str, token: str = TOKEN, read_as: Callable[[str], Any] = json.loads
+) -> Iterator[Lines]:
+    command = [sys.executable, "-m", "cli", *arguments, *(["--json"] if read_as is json.loads else [])]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
+    with subprocess.Popen(command, env=environment(url, token), **pipes) as process:
+        running = Lines(process)
+
+        def read(stream: Any, take: Callable[[str], None]) -> None:
+            for line in stream:
+                take(line)
+
+        out = threading.Thread(target=read, args=(process.stdout, lambda x: running.objects.append(read_as(x))))
+        err = threading.Thread(target=read, args=(process.stderr, running.remarks.append))
+        out.start()
+        err.start()
+        try:
+            yield running
+        finally:
+            process.kill()
+            process.wait(10)
+            out.join(5)
+            err.join(5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
@@ -10,17 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
 
 from db.models import Instance
 from domain.lifecycle import Status
-from tests.cli.terminals import ROOT, Terminal, environment
+from tests.cli.terminals import ROOT, Terminal, environment, lines
 from tests.support.api import TOKEN, Api, running_api
 from tests.support.postgres import database_url, postgres_server
 
@@ -45,49 +42,6 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
     yield run
     for one in opened:
         one.close()
-
-
-@dataclass
-class Lines:
-    """A command whose standard output is a pipe of JSON lines."""
-
-    process: subprocess.Popen[str]
-    objects: list[dict[str, Any]] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-
-    def until(self, fits: Callable[[], bool], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not fits():
-            assert time.monotonic() < deadline, (self.objects, self.remarks)
-            time.sleep(0.02)
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(10)
-
-
-@contextmanager
-def lines(url: str, *arguments: str) -> Iterator[Lines]:
-    command = [sys.executable, "-m", "cli", *arguments, "--json"]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
-    with subprocess.Popen(command, env=environment(url, TOKEN), **pipes) as process:
-        running = Lines(process)
-
-        def read(stream: Any, take: Callable[[str], None]) -> None:
-            for line in stream:
-                take(line)
-
-        out = threading.Thread(target=read, args=(process.stdout, lambda x: running.objects.append(json.loads(x))))
-        err = threading.Thread(target=read, args=(process.stderr, running.remarks.append))
-        out.start()
-        err.start()
-        try:
-            yield running
-        finally:
-            process.kill()
-            process.wait(10)
-            out.join(5)
-            err.join(5)
 
 
 def turn(api: Api, name: str, status: Status) -> None:

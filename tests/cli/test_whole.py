@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cli.terminals import lines
+
 pytestmark = [pytest.mark.servers, pytest.mark.processes]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,11 +162,80 @@ def test_waiting_outlives_the_api(real: RealBerth) -> None:
     real.must("delete", "kept", "--yes", "--wait")
 
 
+def test_what_watches_and_follows_outlives_the_api(real: RealBerth) -> None:
+    real.must("create", "site", "--blueprint", "web", "--wait")
+    url, token = real.ready["url"], (real.data_dir / "token").read_text().strip()
+    with (
+        lines(url, "list", "--watch", "--search", "site", token=token) as rows,
+        lines(url, "events", "--follow", "site", token=token) as events,
+        lines(url, "logs", "site", "--follow", token=token, read_as=str.strip) as log,
+    ):
+        rows.until(lambda: bool(rows.objects))
+        events.until(lambda: bool(events.objects))
+        log.until(lambda: bool(log.objects))
+        before = len(log.objects)
+        os.kill(real.must("status", "--json").document["pids"]["api"], signal.SIGKILL)
+        rows.until(lambda: any("No connection" in said for said in rows.remarks))
+        real.must("restart", "site", "--wait", "--timeout", "60s")
+        rows.until(lambda: rows.objects[-1]["status"] == "running" and len(rows.objects) > 2, seconds=60)
+        events.until(lambda: any(e["event_type"] == "RESTART_CONFIRMED" for e in events.objects), seconds=60)
+        log.until(lambda: len(log.objects) > before, seconds=60)
+        cursors = [event["cursor"] for event in events.objects]
+        versions = [event["version"] for event in events.objects if event["to"] != event["from"]]
+        assert len(set(cursors)) == len(cursors)
+        assert versions == sorted(set(versions))
+        assert (rows.end(), events.end(), log.end()) == (130, 130, 130)
+    real.must("delete", "site", "--yes", "--wait")
+
+
+def test_what_is_set_apart_says_so_and_how_to_bring_it_back(real: RealBerth) -> None:
+    real.must("create", "apart", "--blueprint", "web", "--provider", "simulated", "--protect", "--wait")
+    kept = real("delete", "apart", "--yes")
+    assert kept.code == 5
+    assert "berth unprotect apart" in kept.err
+    real.must("unprotect", "apart")
+    real.must("suspend", "apart", "--reason", "not paid", "--delete-after", "14d", "--wait")
+    assert "suspended (admin, deleted in 14d)" in real.must("list").out
+    assert "not paid" in real.must("get", "apart").out
+    refused = real("start", "apart")
+    assert refused.code == 5
+    assert "berth unsuspend apart" in refused.err
+    real.must("unsuspend", "apart", "--wait")
+    real.must("maintenance", "on", "apart", "--until", "2h", "--reason", "disk swap")
+    assert "maintenance (until " in real.must("list").out
+    real.must("maintenance", "off", "apart")
+    real.must("delete", "apart", "--yes", "--wait")
+
+
+def test_a_token_of_a_viewer_looks_and_changes_nothing(real: RealBerth) -> None:
+    token = real.must("tokens", "create", "looker", "--role", "viewer", "--expires", "1h", "-q").out.strip()
+    environment = {**ENVIRONMENT, "BERTH_URL": real.ready["url"], "BERTH_TOKEN": token}
+
+    def looker(*words: str) -> Ran:
+        pipes: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60}
+        done = subprocess.run([*BERTH, *words], cwd=ROOT, env=environment, check=False, **pipes)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    assert json.loads(looker("whoami", "--json").out)["role"] == "viewer"
+    assert looker("list").code == 0
+    assert looker("create", "no", "--blueprint", "web", "--provider", "simulated").code == 3
+    assert looker("audit").code == 3
+    assert token not in real.must("tokens", "list", "--json").out
+    real.must("tokens", "revoke", "looker", "--yes")
+    assert looker("list").code == 3
+    told = real.must("audit", "--actor", "token:looker", "--json").document["items"]
+    assert {entry["outcome"] for entry in told} == {"refused"}
+
+
 def test_every_reading_command_answers(real: RealBerth) -> None:
     for words in ("list", "deployments", "runs", "events", "providers", "blueprints", "hosts", "inventory"):
         assert "items" in real.must(words, "--json").document, words
         real.must(words, "-o", "wide")
-    for words in ("stats", "lifecycle", "orphans", "simulate", "status"):
+    for listed in ("tokens", "webhooks"):
+        assert "items" in real.must(listed, "list", "--json").document
+    for words in ("audit", "projects"):
+        assert "items" in real.must(words, "--json").document
+    for words in ("stats", "lifecycle", "orphans", "simulate", "status", "whoami"):
         assert real.must(words, "--json").document, words
     link = real.must("open").out
     assert link.startswith(f"{real.ready['url']}/ui/#code=")
