@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from db.models import Instance, LifecycleEvent, Observer
+from domain.health import STALE_AFTER, shown
 from domain.lifecycle import Health, Status
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
@@ -70,9 +72,8 @@ def test_an_instance_becomes_healthy_and_its_health_stays_fresh(spine: Spine) ->
     row = becomes(spine, made.deployment_id, health=Health.HEALTHY)
     assert row.health_checked_at is not None
     assert told(spine, row.id) == ["HEALTH_CHANGED"]
-    (observer,) = [one for one in spine.rows(select(Observer)) if one.scope == "simulated"]
-    assert (observer.epoch, observer.streaming) == (1, False)
-    assert observer.last_full_at is not None
+    wait_for(lambda: observer(spine).last_full_at is not None, 10, "nothing was compared")
+    assert (observer(spine).epoch, observer(spine).streaming) == (1, False)
 
 
 def test_a_stop_a_start_and_a_removal_by_hand_are_followed_and_told(spine: Spine) -> None:
@@ -89,3 +90,44 @@ def test_a_stop_a_start_and_a_removal_by_hand_are_followed_and_told(spine: Spine
     assert told(spine, row.id)[:3] == ["HEALTH_CHANGED", "OBSERVED", "OBSERVED"]
     spine.succeeded(spine.delete(made.deployment_id))
     spine.invariants()
+
+
+def test_a_killed_observer_is_succeeded_and_its_health_is_unknown_by_age_meanwhile(spine: Spine) -> None:
+    made = spine.create_done()
+    row = becomes(spine, made.deployment_id, health=Health.HEALTHY)
+    first = observer(spine)
+    spine.workers[-1].kill()
+    assert row.health_checked_at is not None
+    later = row.health_checked_at + STALE_AFTER + timedelta(seconds=1)
+    assert shown(row.health, row.health_checked_at, row.status, later) is Health.UNKNOWN, "nobody has to say so"
+    stop_by_hand(spine, row.id)
+    spine.start_worker()
+    becomes(spine, made.deployment_id, 40, status=Status.STOPPED)
+    assert observer(spine).epoch == first.epoch + 1
+    assert observer(spine).holder != first.holder
+
+
+def test_most_of_a_listing_gone_at_once_is_an_outage_and_no_status_follows(spine: Spine) -> None:
+    made = [spine.create_done() for _ in range(4)]
+    rows = [becomes(spine, one.deployment_id, health=Health.HEALTHY) for one in made]
+    ids = [row.id for row in rows]
+    away = "update objects set server_id = ? where instance_id in (?, ?, ?)"
+    by_hand(spine, away, "elsewhere", *ids[:3])
+    wait_for(
+        lambda: (observer(spine).trouble or "").startswith("its listing lacks 3 of"), 20, "no outage was seen"
+    )
+    for one in made:
+        row = spine.instance(one.deployment_id)
+        assert (row.status, row.health) == (Status.RUNNING, Health.UNKNOWN)
+    by_hand(spine, away, spine.server_id, *ids[:3])
+    wait_for(lambda: observer(spine).trouble is None, 20, "the outage did not end")
+    for one in made:
+        becomes(spine, one.deployment_id, status=Status.RUNNING, health=Health.HEALTHY)
+    told_of = spine.rows(select(LifecycleEvent).where(LifecycleEvent.event_type.in_(["OUTAGE", "OUTAGE_OVER"])))
+    assert sorted(event.event_type for event in told_of) == ["OUTAGE", "OUTAGE_OVER"]
+
+
+def observer(spine: Spine) -> Observer:
+    (found,) = [one for one in spine.rows(select(Observer)) if one.scope == "simulated"]
+    assert isinstance(found, Observer)
+    return found
