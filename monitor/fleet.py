@@ -36,6 +36,11 @@ class Fleet:
                 return None, []
             return self._since, [row.id for row in self._rows.values() if row.busy]
 
+    def read_anew(self) -> None:
+        """Many rows were written at once, without a trace in each."""
+        with self._lock:
+            self._whole_at = float("-inf")
+
     def take(self, rows: Rows) -> None:
         """Take over what was read."""
         news = []

@@ -163,10 +163,8 @@ class Tenure:
             return
         compared = self.fleet.compare(listing, frozenset(self._absent))
         self._note_outage(compared)
-        missing = set(compared.missing) if self._outage else set()
         for instance_id in compared.look:
-            if instance_id not in missing:
-                self.agenda.ring(instance_id)
+            self.agenda.ring(instance_id)
         self._note_strays(compared)
         self._report = replace(self._report, orphans=len(compared.strays))
         self._fulls += 1
@@ -191,6 +189,8 @@ class Tenure:
                 note_outage(tx, self.lease, trouble, projects)
             else:
                 note_outage_over(tx, self.lease, projects)
+        self.fleet.read_anew()
+        self.agenda.ring(None)
 
     def _note_strays(self, compared: Compared) -> None:
         if self._outage:
@@ -221,7 +221,7 @@ class Tenure:
     def _examine(self, instance_id: str) -> None:
         """One direct look, in a thread of the pool."""
         try:
-            if not self.ended.is_set():
+            if not self.ended.is_set() and not self._outage:  # a place in doubt is believed in nothing
                 self._careful(lambda: self._look(instance_id))
         except Exception as error:  # noqa: BLE001 - one instance's trouble must not stop the others
             log.error("look failed", instance=instance_id, error=type(error).__name__)
@@ -252,8 +252,6 @@ class Tenure:
         before = sighting.before
         if decide(before.status, before.origin, Seen.ABSENT).status is None and before.drift == Seen.ABSENT:
             return True
-        if self._outage:
-            return False
         now, gap = time.monotonic(), max(_LEAST_GAP, self._provider.consistency_seconds)
         first, version = self._absent.setdefault(before.id, (now, before.version))
         if version != before.version:
