@@ -109,8 +109,7 @@ def first_load(browser: Browser, up: Up, times: int) -> dict[str, Any]:
             page = context.new_page()
             page.add_init_script(_WATCH)
             sizes = _scripts(context.new_cdp_session(page))
-            answers: list[Response] = []
-            page.on("response", answers.append)
+            answers = _answers(page)
             page.goto(f"{up.url}/ui/instances")
             page.wait_for_function("window.interactive !== undefined")
             page.wait_for_timeout(300)
@@ -118,6 +117,17 @@ def first_load(browser: Browser, up: Up, times: int) -> dict[str, Any]:
             sent = sum(sizes.values())
             packed = sum(len(gzip.compress(one.body(), 9)) for one in answers if _is_script(one.url))
     return {"javascript_sent_bytes": sent, "javascript_gzip_bytes": packed, "interactive_ms": interactive}
+
+
+def _answers(page: Page) -> list[Response]:
+    """Of this page, as they come."""
+    answers: list[Response] = []
+
+    def note(answer: Response) -> None:
+        answers.append(answer)
+
+    page.on("response", note)
+    return answers
 
 
 def _is_script(url: str) -> bool:
@@ -129,12 +139,15 @@ def _scripts(session: CDPSession) -> dict[str, float]:
     names: dict[str, str] = {}
     sizes: dict[str, float] = {}
     session.send("Network.enable")
-    session.on("Network.responseReceived", lambda told: names.update({told["requestId"]: told["response"]["url"]}))
+
+    def begun(told: dict[str, Any]) -> None:
+        names[told["requestId"]] = told["response"]["url"]
 
     def finished(told: dict[str, Any]) -> None:
         if _is_script(names.get(told["requestId"], "")):
             sizes[told["requestId"]] = told["encodedDataLength"]
 
+    session.on("Network.responseReceived", begun)
     session.on("Network.loadingFinished", finished)
     return sizes
 
