@@ -40,7 +40,7 @@ def reaches(spine: Spine, made: Accepted, status: Status) -> None:
         rows = spine.instances(made.deployment_id)
         return bool(rows) and all(row.status is status for row in rows) and free(spine, made)
 
-    wait_for(there, 30, lambda: f"not {status}: {[(r.status, r.error_message) for r in rows_of(spine, made)]}")
+    wait_for(there, 90, lambda: f"not {status}: {[(r.status, r.error_message) for r in rows_of(spine, made)]}")
 
 
 def rows_of(spine: Spine, made: Accepted) -> Any:
@@ -102,7 +102,7 @@ def test_a_cancelled_subscription_deletes(spine: Spine, sender: Sender) -> None:
 
     sender.tell("subscription.cancelled", deployment_id=made.deployment_id)
 
-    wait_for(lambda: not spine.instances(made.deployment_id) and free(spine, made), 30, "not deleted")
+    wait_for(lambda: not spine.instances(made.deployment_id) and free(spine, made), 90, "not deleted")
     assert story(spine, made)[-1] == ("delete", "billing", "subscription_cancelled")
     assert {run.termination_reason for run in spine.runs(made.deployment_id)} == {"subscription_cancelled"}
 
@@ -126,7 +126,7 @@ def test_while_somebody_works_on_it_the_keeper_waits(spine: Spine, sender: Sende
     restart = spine.act(Operation.RESTART, made.deployment_id)
     sender.tell("payment.failed", deployment_id=made.deployment_id)
 
-    spine.succeeded(restart)
+    spine.succeeded(restart, 60)
     reaches(spine, made, Status.SUSPENDED)
 
     first, second = operations(spine, made)[1:]
@@ -138,9 +138,9 @@ def test_an_administrators_hold_outlasts_a_payment(spine: Spine, sender: Sender)
     made = made_for(spine)
     spine.succeeded(suspended(spine, made.deployment_id))
     sender.tell("payment.failed", deployment_id=made.deployment_id)
-    wait_for(lambda: len(holds(spine, made.deployment_id)) == 2, 15, "no second hold")
+    wait_for(lambda: len(holds(spine, made.deployment_id)) == 2, 60, "no second hold")
     sender.tell("payment.succeeded", deployment_id=made.deployment_id)
-    wait_for(lambda: len(holds(spine, made.deployment_id)) == 1, 15, "billing's hold stands")
+    wait_for(lambda: len(holds(spine, made.deployment_id)) == 1, 60, "billing's hold stands")
 
     assert holds(spine, made.deployment_id)[0].cause is HoldCause.ADMIN
     assert spine.instance(made.deployment_id).status is Status.SUSPENDED
@@ -152,7 +152,7 @@ def test_what_is_protected_is_not_deleted_but_told_once(spine: Spine, whole: Api
     query = select(LifecycleEvent).where(
         LifecycleEvent.deployment_id == made.deployment_id, LifecycleEvent.event_type == "BILLING_REFUSED"
     )
-    wait_for(lambda: bool(spine.rows(query)), 15, "not told")
+    wait_for(lambda: bool(spine.rows(query)), 60, "not told")
     for _ in range(3):
         keeper(spine, spine.database).records()
 
@@ -161,7 +161,7 @@ def test_what_is_protected_is_not_deleted_but_told_once(spine: Spine, whole: Api
     name = spine.instance(made.deployment_id).name
     patched = whole.ask("PATCH", f"/instances/{name}", {"deletion_protection": False}, If_Match="*")
     assert patched.status_code == 202, patched.text
-    wait_for(lambda: not spine.instances(made.deployment_id) and free(spine, made), 30, "not deleted afterwards")
+    wait_for(lambda: not spine.instances(made.deployment_id) and free(spine, made), 90, "not deleted afterwards")
 
 
 # --- Deadlines, by a clock of the test's own, without a worker

@@ -158,4 +158,4 @@ def test_with_a_worker_it_ends_by_itself_as_the_provider_shows(spine: Spine) -> 
     begin_maintenance(spine, row.id, until=datetime.now(UTC) + timedelta(seconds=1.5))
     assert spine.instance(made.deployment_id).status is Status.MAINTENANCE
 
-    wait_for(lambda: spine.instance(made.deployment_id).status is Status.RUNNING, 20, "it did not end")
+    wait_for(lambda: spine.instance(made.deployment_id).status is Status.RUNNING, 60, "it did not end")

@@ -269,6 +269,6 @@ def test_the_keeper_enforces_a_hold_on_what_rests_elsewhere(spine: Spine) -> Non
     query = select(OperationRow.id).where(
         OperationRow.deployment_id == made.deployment_id, OperationRow.actor == "berth"
     )
-    wait_for(lambda: bool(spine.rows(query)), 15, "not enforced")
+    wait_for(lambda: bool(spine.rows(query)), 60, "not enforced")
     spine.succeeded(spine.rows(query)[0])
     assert spine.instance(made.deployment_id).status is Status.SUSPENDED
