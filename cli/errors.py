@@ -37,6 +37,9 @@ _NAMED = re.compile(r"/api/v1/(?:instances|deployments)/([A-Za-z0-9_-]+)")
 _MENDS = {"deletion-protected": "unprotect", "on-hold": "unsuspend"}
 """Problem code to the command that lifts what stands in the way."""
 
+_ENDS = {"unsuspend": "unsuspend", "maintenance_off": "maintenance off"}
+"""What is allowed only where something was set apart, to the command for it."""
+
 _BY_STATUS = {
     400: ExitCode.USAGE,
     401: ExitCode.AUTH,
@@ -145,7 +148,8 @@ def _ways_out(problem: Mapping[str, Any]) -> tuple[str, ...]:
     code, holder = problem.get("code"), problem.get("operation")
     if code == "operation-in-progress" and isinstance(holder, Mapping) and holder.get("id"):
         return (f"berth wait {holder['id']}", f"berth cancel {holder['id']}")
-    command = _MENDS.get(str(code))
+    allowed = set(map(_action_name, problem.get("allowed_actions") or ()))
+    command = _MENDS.get(str(code)) or next((_ENDS[action] for action in _ENDS if action in allowed), None)
     return (f"berth {command} {name[1]}",) if command and name else ()
 
 

@@ -163,7 +163,7 @@ def test_waiting_outlives_the_api(real: RealBerth) -> None:
 
 
 def test_what_watches_and_follows_outlives_the_api(real: RealBerth) -> None:
-    real.must("create", "site", "--blueprint", "web", "--wait")
+    real.must("create", "site", "--blueprint", "postgres", "--wait")
     url, token = real.ready["url"], (real.data_dir / "token").read_text().strip()
     with (
         lines(url, "list", "--watch", "--search", "site", token=token) as rows,
