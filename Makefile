@@ -25,6 +25,10 @@ setup: $(READY) ## Make .venv with pinned packages and Berth itself; instant whe
 run: $(READY) $(UI) temporal ## Run Berth here: embedded PostgreSQL and Temporal, worker, API, UI
 	@exec .venv/bin/berth up
 
+.PHONY: ui
+ui: ui/dist/index.html ## The interface with hot reload on :5173, in front of a running Berth (BERTH_URL, default :8000)
+	cd ui && npm run dev
+
 .PHONY: test
 test: $(READY) $(UI) temporal ## Run all tests in lanes beside each other, fast ones first; with ARGS one lane
 	$(PY) -m tests.lanes $(ARGS)

@@ -21,10 +21,12 @@ FRAMES = """() => { window.frames_ = []; let last = performance.now();
   const tick = now => { window.frames_.push(now - last); last = now; requestAnimationFrame(tick); };
   requestAnimationFrame(tick); }"""
 SCROLL = """seconds => new Promise(done => { const end = performance.now() + seconds * 1000;
-  const step = () => { scrollBy(0, 240); if (innerHeight + scrollY > document.body.scrollHeight - 400) scrollTo(0, 0);
+  const step = () => { scrollBy(0, 240);
+    if (innerHeight + scrollY > document.body.scrollHeight - 400) scrollTo(0, 0);
     performance.now() < end ? requestAnimationFrame(step) : done(); }; step(); })"""
 TICKS = """every => { window.ticks_ = 0; let due = performance.now(); const tell = () => {
-  while (performance.now() > due) { window.tellOne_(window.ticks_++); due += every; } setTimeout(tell, 5); }; tell(); }"""
+  while (performance.now() > due) { window.tellOne_(window.ticks_++); due += every; }
+  setTimeout(tell, 5); }; tell(); }"""
 
 
 def record(number: int) -> dict[str, Any]:
@@ -72,7 +74,8 @@ class Server:
     def answer(self, route: Route) -> None:
         path, _, query = route.request.url.split("/", 3)[3].partition("?")
         if path.startswith("ui"):
-            return self._file(route, path)
+            self._file(route, path)
+            return
         route.fulfill(status=200, content_type="application/json", body=json.dumps(self._body(path, query)))
 
     def _file(self, route: Route, path: str) -> None:
@@ -181,4 +184,4 @@ def measure(rows: int, per_second: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     given = [int(word) for word in sys.argv[1:3]]
-    print(json.dumps(measure(*[*given, *[10_000, 100][len(given) :]])))
+    sys.stdout.write(json.dumps(measure(*[*given, *[10_000, 100][len(given) :]])) + "\n")

@@ -1,7 +1,6 @@
 /** What keeps an instance as it is: a hold with its end, maintenance with its end. Beside the status, never in it. */
 
 import type { Instance } from "@/api/client";
-import { type Hold, holdOf, type Maintenance, maintenanceOf } from "@/api/trust";
 import { useNow } from "@/lib/clock";
 import { words } from "@/lib/look";
 import { absolute, age, clock, shortDay } from "@/lib/time";
@@ -9,9 +8,12 @@ import { absolute, age, clock, shortDay } from "@/lib/time";
 import { Icon } from "./Icon";
 import { Ago, Figures } from "./Time";
 
+type Hold = NonNullable<Instance["hold"]>;
+type Maintenance = NonNullable<Instance["maintenance"]>;
+
 export function Notices({ instance }: { instance: Instance }) {
-  const hold = holdOf(instance);
-  const maintenance = maintenanceOf(instance);
+  const hold = instance.hold ?? null;
+  const maintenance = instance.maintenance ?? null;
   return (
     <>
       {hold && <HoldNotice hold={hold} />}
@@ -76,8 +78,8 @@ function UntilText({ time }: { time: string }) {
 
 /** The same in a few words, for a row. */
 export function NoticeBrief({ instance }: { instance: Instance }) {
-  const hold = holdOf(instance);
-  const maintenance = maintenanceOf(instance);
+  const hold = instance.hold ?? null;
+  const maintenance = instance.maintenance ?? null;
   if (hold) {
     return (
       <span className="detail" title={hold.note ?? undefined}>

@@ -4,9 +4,9 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 
-import { freshKey } from "@/api/client";
+import { type Delivery, freshKey, webhooksList, webhooksReplay } from "@/api/client";
 import { tell } from "@/api/problems";
-import { type Delivery, isAbsent, readDeliveries, replayDelivery } from "@/api/trust";
+import { isAbsent } from "@/api/trust";
 import { announce } from "@/lib/announce";
 import { lack, useMe } from "@/lib/me";
 import { words } from "@/lib/look";
@@ -23,7 +23,7 @@ export default function BillingScreen() {
   const every = useInterval(15_000);
   const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch, dataUpdatedAt } = useInfiniteQuery({
     queryKey: keys.deliveries,
-    queryFn: ({ pageParam }) => readDeliveries({ page_size: 100, ...(pageParam === null ? {} : { page_token: pageParam }) }),
+    queryFn: async ({ pageParam }) => (await webhooksList({ query: { page_size: 100, ...(pageParam === null ? {} : { page_token: pageParam }) } })).data,
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_page_token ?? null,
     refetchInterval: every,
@@ -92,7 +92,7 @@ function Replay({ row }: { row: Delivery }) {
   const replay = async (): Promise<void> => {
     setBusy(true);
     try {
-      await replayDelivery(row.id, freshKey());
+      await webhooksReplay({ path: { delivery_id: row.id }, headers: { "Idempotency-Key": freshKey() } });
       announce("The delivery was heard again");
       await queryClient.invalidateQueries({ queryKey: keys.deliveries });
     } catch (error) {

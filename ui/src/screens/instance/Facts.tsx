@@ -4,7 +4,6 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 
 import type { Instance } from "@/api/client";
-import { protectionOf } from "@/api/trust";
 import { words } from "@/lib/look";
 import { absolute } from "@/lib/time";
 import { CopyButton } from "@/parts/States";
@@ -102,7 +101,7 @@ function state(instance: Instance): Row[] {
       </span>,
     ],
     ["Provisioning", <span key="provisioning" className={instance.provisioning_status === "failed" ? "fault-text" : undefined}>{instance.provisioning_status}</span>],
-    ["Deletion", protectionOf(instance) === true && "protected"],
+    ["Deletion", instance.deletion_protection && "protected"],
     ["Billing", words(instance.billing_status).toLowerCase()],
     [
       "At provider",

@@ -4,7 +4,6 @@ import { useState } from "react";
 
 import { deploymentsModify, freshKey, type Instance } from "@/api/client";
 import { tell } from "@/api/problems";
-import { protectionOf } from "@/api/trust";
 import { announce } from "@/lib/announce";
 import { say } from "@/lib/toasts";
 import { readInstance } from "@/live/queries";
@@ -12,14 +11,12 @@ import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
 
 export function Protection({ instance }: { instance: Instance }) {
-  const on = protectionOf(instance);
+  const on = instance.deletion_protection;
   const [busy, setBusy] = useState(false);
-  if (on === undefined) return null;
   const turn = async (): Promise<void> => {
     setBusy(true);
     try {
-      const body = { deletion_protection: !on } as Parameters<typeof deploymentsModify>[0]["body"];
-      await deploymentsModify({ path: { key: instance.deployment_id }, headers: { "Idempotency-Key": freshKey(), "If-Match": `"${instance.deployment_version}"` }, body });
+      await deploymentsModify({ path: { key: instance.deployment_id }, headers: { "Idempotency-Key": freshKey(), "If-Match": `"${instance.deployment_version}"` }, body: { deletion_protection: !on } });
       announce(`Deletion protection of ${instance.deployment_name} turned ${on ? "off" : "on"}`);
     } catch (error) {
       const { detail, help } = tell(error);

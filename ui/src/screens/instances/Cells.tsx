@@ -2,7 +2,7 @@
 
 import type { Instance, OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
-import { healthReasonOf, holdOf, maintenanceOf } from "@/api/trust";
+import { healthReasonOf } from "@/api/trust";
 import { ailing, isWaiting, words } from "@/lib/look";
 import { duration, secondsBetween } from "@/lib/time";
 import type { Held } from "@/live/merge";
@@ -71,7 +71,7 @@ function Detail({ held, operation, now }: { held: Held; operation: OperationForm
     return message === null ? null : <span className="detail">{lower(message)}</span>;
   }
   if (flash && now - flash.at < FLASH_WORDS_MS) return <span className="detail">{`changed by ${flash.actor} just now`}</span>;
-  if (holdOf(record) !== null || maintenanceOf(record)?.until) return <NoticeBrief instance={record} />;
+  if (record.hold || record.maintenance?.until) return <NoticeBrief instance={record} />;
   if (ailing(record.health)) return <AilingDetail record={record} />;
   if (record.pending_changes.length > 0) {
     return <span className="proof" data-proof="none">{`${record.pending_changes.length} ${record.pending_changes.length === 1 ? "change" : "changes"} not applied`}</span>;
