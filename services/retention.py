@@ -33,6 +33,9 @@ from db.session import Tx
 from domain.operations import OperationStatus
 
 
+_TRAIL_STAYS = timedelta(days=30, minutes=1)
+
+
 @dataclass(frozen=True)
 class Keeping:
     """How long each kind of row is kept, and how many a look removes of each."""
@@ -84,7 +87,10 @@ def _deliveries(tx: Tx, keeping: Keeping) -> int:
 
 
 def _audit(tx: Tx, keeping: Keeping) -> int:
-    return _by_time(tx, "audit", "time", keeping.history, keeping.batch)
+    """Through the one function that may: the trail is append-only, and its last thirty days always stay."""
+    oldest = func.clock_timestamp() - _TRAIL_STAYS
+    before = func.least(tx.now - keeping.history, oldest)
+    return int(tx.run(select(func.purge_audit(before, keeping.batch))).scalar_one())
 
 
 def _notifications(tx: Tx, keeping: Keeping) -> int:
