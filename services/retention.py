@@ -32,7 +32,6 @@ from db.models import (
 from db.session import Tx
 from domain.operations import OperationStatus
 
-
 _TRAIL_STAYS = timedelta(days=30, minutes=1)
 
 
