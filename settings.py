@@ -131,6 +131,8 @@ class Settings(BaseSettings):
     park_seconds: float = 3600.0
     """How long the run of a failed operation listens for `retry`; 0 closes it at once."""
     keeper_interval_seconds: float = 1.0
+    monitor: bool = True
+    """Whether this worker observes what it can reach; where none does, every health reads as unknown."""
     gone_look_seconds: float = 5.0
     """Distance between the two looks that must agree before a run counts as gone."""
     run_hold_seconds: float = 10.0

@@ -118,7 +118,8 @@ async def run(settings: Settings, wants: Wants) -> None:
         life.serving.start_workflows(composed.rules)
         loops.append(asyncio.create_task(keeper(client, composed, stopping).run()))
     watching = monitor(composed)
-    watching.start()
+    if settings.monitor:
+        watching.start()
     log.info(
         "worker ready",
         host=composed.reporter.host_id,

@@ -24,7 +24,7 @@ _IMAGE = {"image": "berth-test/web:1", "container_port": 8080, "health_path": "/
 
 @pytest.fixture
 def spine(docker_engine: DockerEngine, make_spine: MakeSpine) -> Iterator[Spine]:
-    made = make_spine(BERTH_DOCKER_HOST=docker_engine.host)
+    made = make_spine(BERTH_MONITOR="1", BERTH_DOCKER_HOST=docker_engine.host)
     made.start_worker()
     yield made
     made.close()

@@ -64,7 +64,7 @@ def test_the_kernel_tells_of_a_crash_within_a_fraction_of_a_second(workshop: Wor
 
 def test_a_crashed_server_is_seen_at_once_and_started_again_by_its_policy(process_spine: ProcessSpine) -> None:
     spine = process_spine
-    spine.start_worker()
+    spine.start_worker(BERTH_MONITOR="1")
     made = spine.on_host(blueprint="web", restart_policy=RestartPolicy.ON_FAILURE)
     spine.succeeded(made, 60)
     wait_for(lambda: spine.instance(made.deployment_id).health is Health.HEALTHY, 20, "it did not become healthy")
@@ -91,7 +91,7 @@ def test_a_crashed_server_is_seen_at_once_and_started_again_by_its_policy(proces
 
 def test_one_that_stops_answering_shows_as_unreachable_and_recovers_by_itself(process_spine: ProcessSpine) -> None:
     spine = process_spine
-    spine.start_worker()
+    spine.start_worker(BERTH_MONITOR="1")
     made = spine.on_host(blueprint="web")
     spine.succeeded(made, 60)
 

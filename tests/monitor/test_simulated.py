@@ -21,7 +21,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def spine(make_spine: MakeSpine) -> Spine:
-    made = make_spine(BERTH_SIMULATED_GLANCE_SECONDS="0.2")
+    made = make_spine(BERTH_MONITOR="1", BERTH_SIMULATED_GLANCE_SECONDS="0.2")
     made.start_worker()
     return made
 
