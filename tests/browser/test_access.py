@@ -49,8 +49,16 @@ def violations(page: Page, axe: str, rules: Sequence[str]) -> list[str]:
 
 
 def sideways(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+    """By how many pixels the page, or what lies over it, is wider than its window."""
+    return int(
+        page.evaluate(
+            """() => {
+              const over = document.querySelectorAll("[role=dialog] > *, [role=alertdialog] > *");
+              const wide = (element) => element.scrollWidth - element.clientWidth;
+              return Math.max(...[document.documentElement, ...over].map(wide));
+            }"""
+        )
+    )
 
 
 @pytest.fixture(
