@@ -273,7 +273,7 @@ def not_ready(s: Standing) -> Iterator[Broken]:
 
 @contextmanager
 def keeper_silent(s: Standing) -> Iterator[Broken]:
-    with stopped(s, "worker", r"berth_keeper_lag_seconds [5-9]", r"pid +\| +client_addr", "\\(1 row") as broken:
+    with stopped(s, "worker", r"berth_keeper_lag_seconds ([5-9]|\d\d)", r"pid +\| +client_addr", "\\(1 row") as broken:
         time.sleep(7)
         yield broken
 
