@@ -245,6 +245,7 @@ def main() -> None:
         chromium.playwright() as running,
         chromium.chromium(running) as browser,
     ):
+        expect.set_options(timeout=60_000)
         found = measure(up, browser, given)
     print(write_report(found, given.out))
 

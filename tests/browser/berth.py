@@ -85,7 +85,15 @@ class Berth:
             for name in ("api", "worker")
             for line in (self.up.data_dir / "logs" / f"{name}.log").read_text(errors="replace").splitlines()
         ]
-        return [line for line in lines if '"level": "error"' in line or "Traceback" in line]
+        return [line for line in lines if _is_error(line)]
+
+
+def _is_error(line: str) -> bool:
+    """What is no record of the log was written by somebody who did not get that far."""
+    try:
+        return json.loads(line)["level"] in ("error", "critical")
+    except (ValueError, KeyError, TypeError):
+        return bool(line.strip())
 
 
 @contextmanager
