@@ -11,6 +11,7 @@ from api.dependencies import AskDep, PartsDep
 from api.reading import find_instance
 from api.routes.instances import accepted_instance
 from api.transactions import commit
+from db.queries import figures
 from db.session import Tx
 from domain.access import Right
 from domain.specs import Accepted
@@ -27,7 +28,17 @@ router = APIRouter(tags=["secrets"])
 )
 def rotate_key(parts: PartsDep) -> Response:
     """A new key, and every stored secret encrypted with it. Whoever reads the key file follows by itself."""
-    return ok(commit(parts.database, lambda tx: rotate_keys(tx, parts.vault)))
+    form = commit(parts.database, lambda tx: rotate_keys(tx, parts.vault))
+    with parts.database.read() as session:
+        agents = [host["name"] for host in figures.hosts(session)]
+    return ok({**form, "hint": _hint(agents)})
+
+
+def _hint(agents: list[str]) -> str | None:
+    """One machine alone reads the file that was just changed; others have a copy of their own."""
+    if len(agents) < 2:
+        return None
+    return f"Copy the key file of this data directory to every other machine of: {', '.join(agents)}."
 
 
 @router.post(

@@ -241,6 +241,7 @@ class KeyRotation(Form):
 
     keys: int
     secrets: int
+    hint: str | None = Field(None, description="Which agents need the new key file before they can go on.")
 
 
 class Logs(Form):
