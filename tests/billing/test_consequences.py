@@ -111,8 +111,9 @@ def test_reordered_deliveries_end_as_their_own_times_say(spine: Spine, sender: S
     made = made_for(spine)
     sender.tell("payment.succeeded", ago(1), deployment_id=made.deployment_id)
     sender.tell("payment.failed", ago(20), deployment_id=made.deployment_id)
-    sender.tell("subscription.activated", ago(0.1), deployment_id=made.deployment_id)
-    sender.tell("subscription.cancelled", ago(0.2), deployment_id=made.deployment_id)
+    now = ago(0)
+    sender.tell("subscription.activated", now, deployment_id=made.deployment_id)
+    sender.tell("subscription.cancelled", now - timedelta(milliseconds=1), deployment_id=made.deployment_id)
 
     keeper(spine, spine.database).records()
 
