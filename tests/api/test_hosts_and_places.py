@@ -114,3 +114,29 @@ def test_a_report_of_a_worker_that_is_gone_is_not_believed(api: Api) -> None:
     a_place(api, "ec2", agent="old", checked_at=ago(600))
     shown = provider(api, "ec2")
     assert (shown["available"], shown["reason"]) == (False, "old, which serves it, was last heard of 10 min ago")
+
+
+def test_a_host_is_closed_to_new_ones_and_opened_again(api: Api) -> None:
+    with api.database.begin() as tx:
+        host_id = add_host(tx, name="closing")
+    for action, closed in (("cordon", True), ("cordon", True), ("uncordon", False)):
+        answer = api.ask("POST", f"/hosts/closing/{action}")
+        assert (answer.status_code, answer.json()["id"], answer.json()["cordoned"]) == (200, host_id, closed)
+    assert api.ask("POST", "/hosts/nobody/cordon").status_code == 404
+
+
+def test_only_a_host_that_is_gone_and_empty_is_removed_the_rest_by_force(api: Api) -> None:
+    with api.database.begin() as tx:
+        add_host(tx, name="alive")
+        add_host(tx, name="empty", last_seen_at=ago(60))
+        full = add_host(tx, name="full", last_seen_at=ago(60))
+    name = api.an_instance(host_id=full, provider="process")
+    assert (
+        "is alive" in is_problem(api.ask("DELETE", "/hosts/alive?force=true"), 409, "invalid-transition")["detail"]
+    )
+    assert api.ask("DELETE", "/hosts/empty").status_code == 204
+    refused = is_problem(api.ask("DELETE", "/hosts/full"), 409, "invalid-transition")
+    assert "holds 1 instances" in refused["detail"]
+    assert api.ask("DELETE", "/hosts/full?force=true").status_code == 204
+    assert {"empty", "full"}.isdisjoint(host["name"] for host in api.get("/hosts")["items"])
+    assert offered(api, name)["forget"]["enabled"] or offered(api, name)["delete"]["enabled"]
