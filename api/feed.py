@@ -30,6 +30,7 @@ from services.views.events import cursor, event_form, number, retold_form
 log = structlog.get_logger("api")
 REMEMBERED = 20_000
 MOST_AT_ONCE = 1_000
+FRAME_LENGTH = 200_000
 BEAT_SECONDS = 2.5
 _LOOK_ANYWAY_SECONDS = 5.0
 _REST_PER_LISTENER = 0.000_1
@@ -103,7 +104,7 @@ class Feed:
         self._listeners: set[asyncio.Event] = set()
         self._rung_at = 0.0
         self._ringing: asyncio.TimerHandle | None = None
-        self._batches: dict[tuple[EventFilter, int], tuple[str | None, Place]] = {}
+        self._batches: dict[tuple[EventFilter, int], tuple[tuple[str, ...], Place]] = {}
         self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -155,10 +156,10 @@ class Feed:
             return [], place
         return await run_in_threadpool(self._stored, place, wanted)
 
-    def batch(self, place: Place, wanted: EventFilter) -> tuple[str | None, Place] | None:
-        """As `take`, put into one frame, once for all who are at this place and want the same.
+    def batch(self, place: Place, wanted: EventFilter) -> tuple[tuple[str, ...], Place] | None:
+        """As `take`, put into frames, once for all who are at this place and want the same.
 
-        None as a text: nothing of it is wanted. None at all: it is not remembered here; `take` it.
+        None: it is not remembered here; `take` it.
         """
         if place.epoch != self._epoch or not self._numbers or place.seq < self._numbers[0] - 1:
             return None
@@ -166,8 +167,7 @@ class Feed:
         found = self._batches.get(key)
         if found is None:
             entries, after = self._remembered(place, wanted)
-            texts = [text for entry in entries for text in entry.texts]
-            found = (frame_of(texts) if texts else None, after)
+            found = (frames_of("events", [text for entry in entries for text in entry.texts]), after)
             self._batches[key] = found
         return found
 
@@ -278,9 +278,17 @@ def _entry(row: Any, epoch: str) -> Entry:
     )
 
 
-def frame_of(texts: Sequence[str]) -> str:
-    """Several events in one frame of a socket."""
-    return f'{{"type":"events","items":[{",".join(texts)}]}}'
+def frames_of(kind: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Several objects in one frame of a socket, or in a few: clients refuse frames of more than a megabyte."""
+    frames: list[list[str]] = []
+    length = FRAME_LENGTH
+    for text in texts:
+        if length + len(text) > FRAME_LENGTH:
+            frames.append([])
+            length = 0
+        frames[-1].append(text)
+        length += len(text)
+    return tuple(f'{{"type":"{kind}","items":[{",".join(items)}]}}' for items in frames)
 
 
 def _json(form: JsonObject) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.feed import Entry, Feed, Place, frame_of
+from api.feed import Entry, Feed, Place, frames_of
 from api.filters import LONGEST_CURSOR
 from db.queries.events import EventFilter
 from domain.specs import Caller
@@ -132,8 +132,8 @@ class Session:
         place, wanted = self.place, self.subscription.wanted(self.caller)
         batch = self.feed.batch(place, wanted) if self.subscription.batch and not place.gap else None
         if batch is not None:
-            text, after = batch
-            if text is not None:
+            texts, after = batch
+            for text in texts:
                 await self._send_text(text)
         else:
             entries, after = await self.feed.take(place, wanted)
@@ -152,7 +152,8 @@ class Session:
         if not shown:
             return False
         self.serial = shown[-1].serial
-        await self._send_text(f'{{"type":"records","items":[{",".join(one.text for one in shown)}]}}')
+        for text in frames_of("records", [one.text for one in shown]):
+            await self._send_text(text)
         return True
 
     async def _beat(self) -> bool:
@@ -172,10 +173,7 @@ class Session:
 
     async def _tell(self, entries: Sequence[Entry]) -> None:
         texts = [text for entry in entries for text in entry.texts]
-        if self.subscription.batch and texts:
-            await self._send_text(frame_of(texts))
-            return
-        for text in texts:
+        for text in frames_of("events", texts) if self.subscription.batch else texts:
             await self._send_text(text)
 
     async def _send(self, form: dict[str, Any]) -> None:

@@ -1,0 +1,114 @@
+"""Who does not read is dropped with a code, loses nothing by it, and keeps nobody else waiting."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket as sockets
+import time
+from typing import Any
+
+import pytest
+
+import api.sockets
+from tests.api.test_feed import events_on, frame, socket, subscribe
+from tests.support.api import TOKEN, Api
+
+pytestmark = pytest.mark.servers
+EVENTS = 300
+_WEIGHT = "x" * 20_000
+
+
+def emit_heavy(api: Api, count: int) -> None:
+    """Events that fill the buffers between the API and who does not read."""
+    with api.database.begin() as tx:
+        for version in range(count):
+            tx.emit(
+                project="default",
+                event_type="OBSERVED",
+                instance_id="ins_heavy",
+                deployment_id="dep_heavy",
+                operation_id=None,
+                version=version,
+                status="running",
+                from_status="running",
+                to_status="running",
+                source="monitor",
+                reason=None,
+                confirmation_method=None,
+                actor="tester",
+                cloud_instance_id=None,
+                data={"weight": _WEIGHT},
+            )
+
+
+def deaf_reader(api: Api) -> sockets.socket:
+    """A socket with a small buffer that has shaken hands and never reads."""
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    opened = sockets.socket()
+    opened.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    opened.settimeout(30)
+    opened.connect((host, int(port)))
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        "GET /ws HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        f"Authorization: Bearer {TOKEN}",
+    ]
+    opened.sendall("\r\n".join([*lines, "", ""]).encode())
+    return opened
+
+
+def last_frame(opened: sockets.socket) -> tuple[int, bytes]:
+    """(opcode, payload) of the last whole frame before the line ends."""
+    told = bytearray()
+    while part := opened.recv(1 << 20):
+        told += part
+    at, found = told.index(b"\r\n\r\n") + 4, (0, b"")
+    while at + 2 <= len(told):
+        length, head = told[at + 1] & 127, 2
+        if length >= 126:
+            head = 4 if length == 126 else 10
+            length = int.from_bytes(told[at + 2 : at + head], "big")
+        found = (told[at] & 15, bytes(told[at + head : at + head + length]))
+        at += head + length
+    return found
+
+
+def test_a_reader_that_takes_nothing_is_closed_with_1013_and_the_others_are_not_kept(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_sockets(), "SEND_SECONDS", 1.0)
+    with deaf_reader(api) as deaf, socket(api) as quick:
+        frame(quick)
+        subscribe(quick, batch=True)
+        emit_heavy(api, EVENTS)
+        begun = time.monotonic()
+        assert [e["version"] for e in events_on(quick, EVENTS)] == list(range(EVENTS))
+        assert time.monotonic() - begun < 20, "nobody waits for the slow"
+        time.sleep(2)
+        opcode, payload = last_frame(deaf)
+    assert opcode == 8
+    assert int.from_bytes(payload[:2], "big") == 1013
+
+
+def api_sockets() -> Any:
+    return api.sockets
+
+
+def test_a_crowd_in_the_same_place_is_told_the_same_frame_once_made(api: Api) -> None:
+    """One frame for all who want the same; who wants less gets his own."""
+    with socket(api) as one, socket(api) as two, socket(api) as other:
+        for opened, wanted in ((one, {}), (two, {}), (other, {"instance_id": "ins_nobody"})):
+            frame(opened)
+            subscribe(opened, batch=True, **wanted)
+            assert frame(opened)["type"] == "hello"
+        emit_heavy(api, 3)
+        assert one.recv(timeout=10) == two.recv(timeout=10)
+        with pytest.raises(TimeoutError):
+            json.loads(other.recv(timeout=1))
