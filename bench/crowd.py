@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from array import array
@@ -24,7 +25,7 @@ INSTANCES = 50
 ROOT = Path(__file__).resolve().parent.parent
 _CLIENTS_OF_A_PROCESS = 500
 _READY_SECONDS = 60.0
-_START_SECONDS = 40.0
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -170,22 +171,27 @@ def writing(database: Database, load: Load) -> Iterator[None]:
 def api_process(url: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """One more API process at `url`, with these variables."""
     port = str(urlsplit(url).port)
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, and the process writes into it meanwhile
     process = subprocess.Popen(
         [sys.executable, "-m", "api"],
         env=environment | {"BERTH_API_PORT": port, "PATH": os.defpath},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        stdout=said,
+        stderr=said,
     )
     try:
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"no API process came up at {url}")
+                said.seek(0)
+                last = said.read()[-500:].decode(errors="replace")
+                raise RuntimeError(f"no API process came up at {url}: {last}")
             time.sleep(0.1)
         yield process
     finally:
         process.kill()
         process.wait(10)
+        said.close()
 
 
 def _answers(url: str) -> bool:
