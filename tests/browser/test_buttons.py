@@ -19,6 +19,7 @@ _WAYS: dict[str, tuple[str | None, str | None]] = {
     "running": (None, None),
     "stopped": (None, "stop"),
     "maintenance": (None, "maintenance_on"),
+    "suspended": (None, "suspend"),
     "creating": ("create", None),
     "stopping": ("stop", "stop"),
     "restarting": ("restart", "restart"),
