@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import psycopg2
 
+from keeper.namespace import KEY as NAMESPACE
 from tests.support.workers import wait_for
 
 _ROOT = Path(__file__).parents[2]
@@ -261,19 +262,25 @@ def records_away(s: Standing) -> Iterator[Broken]:
 
 @contextmanager
 def not_ready(s: Standing) -> Iterator[Broken]:
-    s.sql("insert into meta values ('temporal_swapped', 'other')")
-    time.sleep(1.5)
+    """The records know another Temporal; `mended` leads back to the right one."""
+    s.sql(f"insert into meta select 'kept', value from meta where key = '{NAMESPACE}'")
+    s.sql(f"update meta set value = 'another' where key = '{NAMESPACE}'")
+    wait_for(lambda: not s.ready(), 30, "nobody noticed")
+    back = f"update meta set value = (select value from meta where key = 'kept') where key = '{NAMESPACE}'"
 
     def mended() -> bool:
-        s.sql("delete from meta where key = 'temporal_swapped'")
+        s.sql(back)
         return s.ready()
 
-    yield Broken({}, ('"name":"namespace","ok":false', "other"), mended)
+    yield Broken({}, ('"name":"namespace","ok":false', "temporal_swapped"), mended)
+    s.sql("delete from meta where key = 'kept'")
 
 
 @contextmanager
 def keeper_silent(s: Standing) -> Iterator[Broken]:
-    with stopped(s, "worker", r"berth_keeper_lag_seconds ([5-9]|\d\d)", r"pid +\| +client_addr", "\\(1 row") as broken:
+    with stopped(
+        s, "worker", r"berth_keeper_lag_seconds ([5-9]|\d\d)", r"pid +\| +client_addr", "\\(1 row"
+    ) as broken:
         time.sleep(7)
         yield broken
 
