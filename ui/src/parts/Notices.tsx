@@ -1,15 +1,12 @@
 /** What keeps an instance as it is: a hold with its end, maintenance with its end. Beside the status, never in it. */
 
-import type { Instance } from "@/api/client";
+import type { Hold, Instance, MaintenanceForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { words } from "@/lib/look";
 import { absolute, age, clock, shortDay } from "@/lib/time";
 
 import { Icon } from "./Icon";
 import { Ago, Figures } from "./Time";
-
-type Hold = NonNullable<Instance["hold"]>;
-type Maintenance = NonNullable<Instance["maintenance"]>;
 
 export function Notices({ instance }: { instance: Instance }) {
   const hold = instance.hold ?? null;
@@ -41,7 +38,7 @@ function HoldNotice({ hold }: { hold: Hold }) {
   );
 }
 
-function MaintenanceNotice({ maintenance }: { maintenance: Maintenance }) {
+function MaintenanceNotice({ maintenance }: { maintenance: MaintenanceForm }) {
   const now = useNow();
   const over = maintenance.until && new Date(maintenance.until).getTime() < now;
   return (
