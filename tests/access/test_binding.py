@@ -22,7 +22,7 @@ def known(tmp_path: Path) -> dict[str, Any]:
     return {"data_dir": tmp_path, "DATABASE_URL": "postgresql://127.0.0.1:1/none"}
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "berth.example", "::ffff:10.0.0.1", ""])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "berth.example", "::ffff:10.0.0.1", ""])
 def test_beyond_the_loopback_local_access_does_not_start(known: dict[str, Any], host: str) -> None:
     with pytest.raises(RuntimeError, match="reached from other machines, and access is local"):
         create_app(Settings(**known, api_host=host))
@@ -30,8 +30,8 @@ def test_beyond_the_loopback_local_access_does_not_start(known: dict[str, Any], 
 
 def test_beyond_the_loopback_nothing_is_simulated(known: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError, match="BERTH_LOCAL_MODE=false"):
-        create_app(Settings(**known, api_host="0.0.0.0", access="tokens"))  # noqa: S104
-    assert create_app(Settings(**known, api_host="0.0.0.0", access="tokens", local_mode=False))  # noqa: S104
+        create_app(Settings(**known, api_host="0.0.0.0", access="tokens"))
+    assert create_app(Settings(**known, api_host="0.0.0.0", access="tokens", local_mode=False))
 
 
 def test_an_issuer_that_is_not_named_is_missed_at_the_start(known: dict[str, Any]) -> None:

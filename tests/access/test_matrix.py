@@ -1,4 +1,4 @@
-"""Role × route, generated from the application's own routes: every cell is asked, and every answer is as agreed."""
+"""Role × route, generated from the application's own routes: every cell is asked, every answer as agreed."""
 
 from __future__ import annotations
 

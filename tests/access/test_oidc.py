@@ -208,7 +208,7 @@ def test_a_redirect_of_the_issuer_is_not_followed(
 def test_the_installations_own_token_counts_on_its_own_machine_only(api: Api) -> None:
     assert me(api, TOKEN).status_code == 200
     assert me(api, TOKEN, **{"X-Forwarded-For": "203.0.113.9"}).status_code == 401
-    assert me(api, TOKEN, **{"Forwarded": "for=203.0.113.9"}).status_code == 401
+    assert me(api, TOKEN, Forwarded="for=203.0.113.9").status_code == 401
 
 
 def test_a_claim_may_lie_inside_an_object() -> None:

@@ -67,7 +67,7 @@ def test_a_name_may_be_taken_in_each_project(two: Two) -> None:
 def test_what_belongs_to_another_project_is_not_there(two: Two, method: str, path: str) -> None:
     theirs = two.theirs["operation"]
     asked = path.format(i=two.theirs["instance"]["id"], d=theirs["deployment_id"], o=theirs["id"])
-    body = {"action": "stop"} if path.endswith("actions") else {"labels": {}} if method == "PATCH" else None
+    body: Any = {"action": "stop"} if path.endswith("actions") else {"labels": {}} if method == "PATCH" else None
 
     answer = two.red.ask(method, asked, body, **{"If-Match": "*"} if method == "PATCH" else {})
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from api.connections import LOOK_SECONDS
 from db.models import ApiToken, AuditEntry, OneTimeCode
@@ -162,7 +163,7 @@ def test_nobody_makes_a_token_stronger_than_an_administrator_says(api: Api) -> N
             assert weaker.ask("POST", "/tokens", body).status_code == 403
 
 
-def socket_to(api: Api, token: str | None = None, **options: Any) -> ClientConnection:
+def socket_to(api: Api, token: str | None = None, **options: Any) -> Connection:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = api.url.replace("http://", "ws://") + "/ws"
     return connect(url, additional_headers=headers, open_timeout=10, proxy=None, **options)
@@ -174,7 +175,7 @@ def ticket(api: Api) -> str:
     return str(answer.json()["ticket"])
 
 
-def subscribe(socket: ClientConnection, shown: str) -> Any:
+def subscribe(socket: Connection, shown: str) -> Any:
     socket.send(json.dumps({"type": "subscribe", "ticket": shown}))
     return json.loads(socket.recv(10))
 
@@ -252,7 +253,7 @@ def _change_token(api: Api, token_id: str, seconds: float) -> None:
         change(tx)
 
 
-def _drain(socket: ClientConnection, seconds: float) -> None:
+def _drain(socket: Connection, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         socket.recv(deadline - time.monotonic())

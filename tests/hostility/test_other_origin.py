@@ -25,7 +25,7 @@ async ({url, token}) => {
   const bearer = {Authorization: `Bearer ${token}`}
   const body = JSON.stringify({name: 'stolen', blueprint: 'web', provider: 'simulated'})
   const read = (options) => attempt(async () => (await fetch(url + '/api/v1/instances', options)).text())
-  const act = (options) => attempt(async () => (await fetch(url + '/api/v1/instances', {method: 'POST', body, ...options})).text())
+  const act = (options) => read({method: 'POST', body, ...options})
   const socket = () => new Promise((done) => {
     const opened = new WebSocket(url.replace('http', 'ws') + '/ws')
     opened.onopen = () => done('open')
@@ -63,7 +63,8 @@ _FRAME = """
 (url) => new Promise((done) => {
   const frame = document.createElement('iframe')
   frame.src = url + '/ui/'
-  frame.onload = () => { try { done(frame.contentDocument ? 'read' : 'blocked') } catch (error) { done('blocked') } }
+  const look = () => { try { return frame.contentDocument ? 'read' : 'blocked' } catch (error) { return 'blocked' } }
+  frame.onload = () => done(look())
   document.body.append(frame)
 })
 """

@@ -1,4 +1,4 @@
-"""Requests that nobody's client would send: too large, too deep, forged, and with SQL, paths and URLs in every field."""
+"""Requests that nobody's client would send: too large, too deep, forged, SQL, paths and URLs in every field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People and programs with roles: API tokens made by the administrator, and a real little OpenID Connect issuer."""
+"""People and programs with roles: API tokens of the administrator, and a real little OpenID Connect issuer."""
 
 from __future__ import annotations
 
