@@ -32,7 +32,7 @@ from bench.monitor_place import (
 from bench.monitor_report import write_report
 
 DOCS = Path(__file__).parent.parent / "docs"
-_LATEST = 60.0
+_LATEST = 180.0
 
 
 def say(message: str) -> None:

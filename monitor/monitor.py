@@ -57,12 +57,16 @@ class Monitor:
             self._stopping.wait(RENEW_SECONDS * random.uniform(0.4, 0.6))  # noqa: S311 - spreads load
 
     def _round(self) -> None:
+        spots = self._spots()
         for spot, (tenure, thread) in list(self._tenures.items()):
+            if spot not in spots:  # its provider is not configured here any more
+                tenure.end()
+                self._careful(lambda tenure=tenure: self._release(tenure))  # type: ignore[misc]
             if thread.is_alive() and not tenure.ended.is_set():
                 self._careful(tenure.renew)
             else:
                 del self._tenures[spot]
-        for spot in self._spots():
+        for spot in spots:
             if spot not in self._tenures and not self._stopping.is_set():
                 self._careful(lambda spot=spot: self._take(spot))  # type: ignore[misc]
 
