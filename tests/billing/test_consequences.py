@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from keeper.upkeep import Upkeep
 from services.billing import Message, receive
 from services.billing_duties import BillingRules, candidates, carry_out
 from tests.support.api import Api
-from tests.support.billing import Sender, ago
+from tests.support.billing import Sender
 from tests.support.holds import holds, settle, suspended
 from tests.support.postgres import PostgresServer
 from tests.support.spine import Spine
@@ -105,20 +106,6 @@ def test_a_cancelled_subscription_deletes(spine: Spine, sender: Sender) -> None:
     wait_for(lambda: not spine.instances(made.deployment_id) and free(spine, made), 90, "not deleted")
     assert story(spine, made)[-1] == ("delete", "billing", "subscription_cancelled")
     assert {run.termination_reason for run in spine.runs(made.deployment_id)} == {"subscription_cancelled"}
-
-
-def test_reordered_deliveries_end_as_their_own_times_say(spine: Spine, sender: Sender) -> None:
-    made = made_for(spine)
-    sender.tell("payment.succeeded", ago(1), deployment_id=made.deployment_id)
-    sender.tell("payment.failed", ago(20), deployment_id=made.deployment_id)
-    now = ago(0)
-    sender.tell("subscription.activated", now, deployment_id=made.deployment_id)
-    sender.tell("subscription.cancelled", now - timedelta(milliseconds=1), deployment_id=made.deployment_id)
-
-    keeper(spine, spine.database).records()
-
-    assert spine.instance(made.deployment_id).status is Status.RUNNING
-    assert len(operations(spine, made)) == 1
 
 
 def test_while_somebody_works_on_it_the_keeper_waits(spine: Spine, sender: Sender) -> None:
@@ -206,6 +193,24 @@ def unpaid_until_now(spine: Spine, clock: FixedClock) -> Accepted:
 def tell(spine: Spine, made: Accepted, kind: str, at: datetime) -> None:
     message = Message(f"msg-{kind}-{at.isoformat()}", kind, at, SubjectKind.DEPLOYMENT, made.deployment_id)
     assert spine.write(lambda tx: receive(tx, message)).verdict == "applied"
+
+
+def test_reordered_deliveries_end_as_their_own_times_say(timed: Spine, clock: FixedClock) -> None:
+    made = timed.create()
+    settle(timed, made, Status.RUNNING)
+    clock.at += timedelta(seconds=60)
+    facts = [("payment.succeeded", 2), ("payment.failed", 30), ("subscription.activated", 3)]
+    facts.append(("subscription.cancelled", 4))
+
+    verdicts = []
+    for number, (kind, seconds) in enumerate(facts):
+        at = clock.at - timedelta(seconds=seconds)
+        message = Message(f"late-{number}", kind, at, SubjectKind.DEPLOYMENT, made.deployment_id)
+        verdicts.append(timed.write(partial(receive, message=message)).verdict)
+    keeper(timed, timed.database).records()
+
+    assert verdicts == ["applied", "superseded", "applied", "superseded"]
+    assert len(operations(timed, made)) == 1
 
 
 def test_an_unpaid_suspension_ends_in_a_delete_at_its_deadline(timed: Spine, clock: FixedClock) -> None:
