@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -23,6 +24,8 @@ from sqlalchemy.orm import Session
 from db.queries import instances, operations
 from db.queries.events import EventFilter
 from db.session import Database
+from domain.access import AccessRole
+from services.views.actions import restricted
 from services.views.common import JsonObject
 from services.views.instances import InstanceForms
 
@@ -44,6 +47,11 @@ class Shown:
     operation_id: str | None
     instance_ids: frozenset[str]
     text: str
+
+    def for_role(self, role: AccessRole) -> str:
+        """The text, in which what `role` may not ask for is disabled."""
+        plain = role is AccessRole.ADMIN or self.kind != "instance"
+        return self.text if plain else _restricted(self.text, role)
 
     def fits(self, wanted: EventFilter) -> bool:
         return (
@@ -159,7 +167,19 @@ class Records:
         return [(form["id"], _shown("instance", form, None, [form["id"]])) for form in forms]
 
 
+@lru_cache(maxsize=2048)
+def _restricted(text: str, role: AccessRole) -> str:
+    """Made once for all clients of a role."""
+    form = json.loads(text)
+    form["instance"]["allowed_actions"] = restricted(form["instance"]["allowed_actions"], role)
+    return _json(form)
+
+
+def _json(form: JsonObject) -> str:
+    return json.dumps(form, ensure_ascii=False, separators=(",", ":"))
+
+
 def _shown(kind: str, form: JsonObject, operation_id: str | None, instance_ids: Collection[str]) -> Shown:
-    text = json.dumps({"type": kind, kind: form}, ensure_ascii=False, separators=(",", ":"))
+    text = _json({"type": kind, kind: form})
     touched = frozenset(instance_ids)
     return Shown(0, kind, form["project"], form["deployment_id"], operation_id, touched, text)

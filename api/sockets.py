@@ -152,7 +152,7 @@ class Session:
         if not shown:
             return False
         self.serial = shown[-1].serial
-        for text in frames_of("records", [one.text for one in shown]):
+        for text in frames_of("records", [one.for_role(self.caller.role) for one in shown]):
             await self._send_text(text)
         return True
 

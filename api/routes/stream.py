@@ -34,7 +34,7 @@ from api.sockets import (
 )
 from api.transactions import commit
 from db.queries.events import EventFilter
-from domain.access import Right
+from domain.access import AccessRole, Right
 from domain.errors import Forbidden
 from domain.specs import Caller
 from services.bounds import LimitReached
@@ -65,11 +65,13 @@ async def stream_events(
     )
     place = await parts.feed.open(after or None)
     await parts.connections.admit(caller)
-    told = parts.connections.stream(caller, _server_sent(parts.feed, place, wanted, records=query.records))
+    told = parts.connections.stream(caller, _server_sent(parts.feed, caller, place, wanted, records=query.records))
     return StreamingResponse(told, media_type="text/event-stream")
 
 
-async def _server_sent(feed: Feed, place: Place, wanted: EventFilter, *, records: bool) -> AsyncIterator[str]:
+async def _server_sent(
+    feed: Feed, caller: Caller, place: Place, wanted: EventFilter, *, records: bool
+) -> AsyncIterator[str]:
     with feed.listen() as news, feed.records.listen(news) if records else nullcontext():
         yield "retry: 1000\n\n"
         serial, said_at = feed.records.serial, time.monotonic()
@@ -77,7 +79,9 @@ async def _server_sent(feed: Feed, place: Place, wanted: EventFilter, *, records
             news.clear()
             entries, after = await feed.take(place, wanted)
             shown = feed.records.since(serial, wanted) if records else []
-            text = "".join((_gap(place, after), *map(_event, entries), *map(_record, shown)))
+            text = "".join(
+                (_gap(place, after), *map(_event, entries), *(_record(one, caller.role) for one in shown))
+            )
             moved, serial = after.seq != place.seq or place.gap, shown[-1].serial if shown else serial
             place = Place(after.epoch, after.seq)
             if not text and time.monotonic() - said_at >= KEEP_ALIVE_SECONDS:
@@ -100,9 +104,9 @@ def _event(entry: Entry) -> str:
     return f"id: {entry.cursor}\ndata: {entry.text}\n\n"
 
 
-def _record(shown: Shown) -> str:
+def _record(shown: Shown, role: AccessRole) -> str:
     """Without an id: it is not in the log, and nobody resumes behind it."""
-    return f"event: {shown.kind}\ndata: {shown.text}\n\n"
+    return f"event: {shown.kind}\ndata: {shown.for_role(role)}\n\n"
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -32,11 +33,23 @@ def _forms(now: Situation, role: AccessRole | None) -> tuple[JsonObject, ...]:
 
 def _for_role(row: Action, role: AccessRole | None) -> Action:
     """Disabled, with the reason, where the one who asks may not do it."""
-    needed = Right.ADMIN if row.action in ADMINS_ALONE else Right.OPERATE
-    if role is None or may(role, needed):
-        return row
+    reason = None if role is None else _not_for(row.action, role)
+    return row if reason is None else replace(row, enabled=False, reason=reason)
+
+
+def restricted(forms: Sequence[JsonObject], role: AccessRole) -> list[JsonObject]:
+    """`forms`, made for nobody in particular, as somebody with `role` may see them."""
+    reasons = [(form, _not_for(form["action"], role)) for form in forms]
+    return [form if why is None else {**form, "enabled": False, "reason": why} for form, why in reasons]
+
+
+def _not_for(action: str, role: AccessRole) -> str | None:
+    """Why `role` may not ask for `action`."""
+    needed = Right.ADMIN if action in ADMINS_ALONE else Right.OPERATE
+    if may(role, needed):
+        return None
     able = " or ".join(found.value for found in roles_with(needed))
-    return replace(row, enabled=False, reason=f"needs the role {able}; yours is {role.value}")
+    return f"needs the role {able}; yours is {role.value}"
 
 
 def _action(row: Action) -> JsonObject:

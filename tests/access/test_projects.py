@@ -168,3 +168,21 @@ def test_an_administrator_looks_into_the_project_that_the_header_names(api: Api,
     assert api.ask("GET", f"/instances/{theirs}", **{"Berth-Project": "blue"}).status_code == 200
     with bearing(api, new_token(api, "operator", "red")["token"], **{"Berth-Project": "blue"}) as outsider:
         assert outsider.get(f"/api/v1/instances/{theirs}").status_code == 403
+
+
+def test_records_on_a_stream_disable_what_the_role_may_not_ask_for(api: Api, two: Two) -> None:
+    token = new_token(api, "viewer", "red")["token"]
+    url = api.url.replace("http://", "ws://") + "/ws"
+    with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None) as socket:
+        assert json.loads(socket.recv(10))["type"] == "hello"
+        socket.send(json.dumps({"type": "subscribe", "records": True}))
+        two.red.create()
+        while True:
+            frame = {"type": "event", **json.loads(socket.recv(10))}
+            records = frame.get("items", []) if frame["type"] == "records" else []
+            instances = [record["instance"] for record in records if record["type"] == "instance"]
+            if instances:
+                break
+    actions = [action for instance in instances for action in instance["allowed_actions"]]
+    assert actions
+    assert not any(action["enabled"] for action in actions)

@@ -63,7 +63,9 @@ _FRAME = """
 (url) => new Promise((done) => {
   const frame = document.createElement('iframe')
   frame.src = url + '/ui/'
-  const look = () => { try { return frame.contentDocument ? 'read' : 'blocked' } catch (error) { return 'blocked' } }
+  const look = () => {
+    try { return frame.contentDocument ? 'read' : 'blocked' } catch (error) { return 'blocked' }
+  }
   frame.onload = () => done(look())
   document.body.append(frame)
 })
