@@ -142,7 +142,7 @@ SCREENS: dict[str, tuple[str, Step]] = {
     "instances": ("/instances", nothing),
     "instance": (f"/instances/{MOVING}", nothing),
     "failed": ("/instances/ledger", nothing),
-    "running": ("/instances/orders-db", nothing),
+    "database": ("/instances/orders-db", nothing),
     "create": ("/instances", fill_a_create),
     "plan": ("/deployments/orders-db", change_a_parameter),
     "operations": ("/operations", nothing),
