@@ -78,11 +78,17 @@ export function queryOf(filter: InstanceFilter): Record<string, string> {
   return Object.fromEntries(Object.entries({ q, label, blueprint, provider, health }).filter(([, value]) => value !== ""));
 }
 
+/** What the server looks through for a word. */
+function wordsOf(record: Instance): string[] {
+  const labels = Object.entries(record.labels).map(([key, value]) => `${key}=${value}`);
+  return [record.name, record.host, record.blueprint, record.error_message, ...labels].filter((text): text is string => typeof text === "string");
+}
+
 /** Whether a record belongs to the view; the status part is left to the caller, who knows what was asked meanwhile. */
 export function matches(filter: InstanceFilter, record: Instance): boolean {
   const labels = filter.label.split(",").filter(Boolean);
   return (
-    (filter.q === "" || record.name.includes(filter.q.toLowerCase())) &&
+    (filter.q === "" || wordsOf(record).some((text) => text.toLowerCase().includes(filter.q.toLowerCase()))) &&
     (filter.blueprint === "" || record.blueprint === filter.blueprint) &&
     (filter.provider === "" || record.provider === filter.provider) &&
     (filter.health === "" || record.health === filter.health) &&
