@@ -124,4 +124,3 @@ def test_an_event_with_a_status_that_nobody_knows_is_shown(ana: Person) -> None:
         badge = ana.row("balloon").locator("[data-status]")
         expect(badge).to_have_text("hovering")
         expect(badge).to_have_attribute("data-hue", "zinc")
-    ana.sees_row("balloon", "running")
