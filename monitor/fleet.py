@@ -40,6 +40,8 @@ class Fleet:
         """Many rows were written at once, without a trace in each."""
         with self._lock:
             self._whole_at = float("-inf")
+            for row in self._rows.values():
+                row.seen = None
 
     def take(self, rows: Rows) -> None:
         """Take over what was read."""
