@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import threading
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +90,13 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _with_faults(*given: Any, interceptors: Sequence[Interceptor] = (), **options: Any) -> Worker:
+    """The worker's own interceptors stay: what they record belongs to what is tried here."""
+    return Worker(*given, interceptors=[Faults(), *interceptors], **options)
+
+
 def main() -> None:
-    setattr(serving, "Worker", partial(Worker, interceptors=[Faults()]))  # noqa: B010 - not ours to declare
+    setattr(serving, "Worker", _with_faults)  # noqa: B010 - not ours to declare
     worker.main()
 
 
