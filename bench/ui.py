@@ -219,10 +219,12 @@ def scrolling(browser: Browser, up: Up, writer: Writer) -> dict[str, Any]:
         stop = threading.Event()
         thread = threading.Thread(target=writer.keep_turning, args=(_PER_SECOND, stop))
         thread.start()
-        page.wait_for_timeout(500)
-        frames = page.evaluate(_SCROLL, [450, 1200])
-        stop.set()
-        thread.join()
+        try:
+            page.wait_for_timeout(500)
+            frames = page.evaluate(_SCROLL, [450, 600])
+        finally:
+            stop.set()
+            thread.join()
         rows = page.evaluate("document.querySelector('table')?.getAttribute('aria-rowcount')")
     return {"rows": rows, "events_per_second": _PER_SECOND, "loading_frames_ms": loading, "frames_ms": frames}
 
