@@ -19,7 +19,9 @@ TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".s
 SECONDS = 8
 FRAMES = """() => { window.frames_ = []; let last = performance.now();
   const tick = now => { window.frames_.push(now - last); last = now; requestAnimationFrame(tick); };
-  requestAnimationFrame(tick); }"""
+  requestAnimationFrame(tick); window.long_ = [];
+  new PerformanceObserver(list => window.long_.push(...list.getEntries().map(one => one.duration)))
+    .observe({ type: "longtask" }); }"""
 SCROLL = """seconds => new Promise(done => { const end = performance.now() + seconds * 1000;
   const step = () => { scrollBy(0, 240);
     if (innerHeight + scrollY > document.body.scrollHeight - 400) scrollTo(0, 0);
@@ -166,6 +168,7 @@ def measure(rows: int, per_second: int) -> dict[str, Any]:
         page.evaluate(TICKS, 1000 / per_second)
         page.evaluate(SCROLL, SECONDS)
         frames: list[float] = sorted(page.evaluate("window.frames_"))
+        long: list[float] = page.evaluate("window.long_")
         told: int = page.evaluate("window.ticks_")
         tasks = tasks_of(json.loads(browser.stop_tracing()))
         browser.close()
@@ -177,6 +180,7 @@ def measure(rows: int, per_second: int) -> dict[str, Any]:
         "p99_ms": round(frames[int(len(frames) * 0.99)], 1),
         "longest_ms": round(frames[-1], 1),
         "over_50_ms": sum(frame > 50 for frame in frames),
+        "long_tasks": len(long),
         "longest_task_cpu_ms": round(max(tasks), 1),
         "tasks_over_50_cpu_ms": sum(task > 50 for task in tasks),
     }

@@ -4,7 +4,7 @@ import type { Instance } from "@/api/client";
 import { lifecycleOf } from "@/lib/lifecycle";
 import type { Held } from "@/live/merge";
 
-import { arrange, hold, type Line } from "./arrange";
+import { arrange, hold, lastOrderFirst, type Line } from "./arrange";
 import { viewsOf } from "./views";
 import { joinSearch, matches, paramsOf, splitSearch, viewOf } from "./filters";
 
@@ -45,6 +45,14 @@ describe("the order of the list", () => {
     const many = [held("db-10", "running"), held("db-9", "running")];
     expect(names(arrange(many, { ...view, sort: "name" }, table, 0))).toEqual(["db-9", "db-10"]);
     expect(names(arrange(many, { ...view, sort: "name", descending: true }, table, 0))).toEqual(["db-10", "db-9"]);
+  });
+  it("comes out the same from the last order, and takes in what is new", () => {
+    const rows = new Map(fleet.map((row) => [row.record.id, row]));
+    const before = arrange(rows.values(), { ...view, sort: "name" }, table, 0).slice(0, 3).reverse();
+    const again = [...lastOrderFirst(rows, [...before, { id: "left", group: "all" }])];
+    expect(again.map((row) => row.record.id).slice(0, 3)).toEqual(names(before));
+    expect(again).toHaveLength(fleet.length);
+    expect(arrange(again, view, table, 0)).toEqual(arrange(fleet, view, table, 0));
   });
   it("shows only the statuses asked for, and tolerates one that nobody knows", () => {
     const odd = [...fleet, held("odd", "hibernating")];

@@ -65,6 +65,21 @@ export function arrange(all: Iterable<Held>, view: View, table: Lifecycle, now: 
 }
 
 /**
+ * What is held, in the order in which it was last drawn: sorting what is nearly sorted looks at each row about once,
+ * and ten thousand rows must not be compared from scratch while somebody scrolls.
+ */
+export function* lastOrderFirst(rows: { get(id: string): Held | undefined; values(): Iterable<Held> }, before: readonly Line[]): Generator<Held> {
+  const known = new Set<Held>();
+  for (const line of before) {
+    const held = rows.get(line.id);
+    if (held === undefined) continue;
+    known.add(held);
+    yield held;
+  }
+  for (const held of rows.values()) if (!known.has(held)) yield held;
+}
+
+/**
  * Rows never move under the pointer or the focus. While held, the old order stays: what has left goes, what is new
  * comes at the end of its group, and `moves` says how many rows a re-sort would move.
  */

@@ -5,7 +5,7 @@ import { useCallback, useEffect, useReducer, useRef } from "react";
 import type { Lifecycle } from "@/lib/lifecycle";
 import { held } from "@/live/store";
 
-import { arrange, hold, type Line } from "./arrange";
+import { arrange, hold, lastOrderFirst, type Line } from "./arrange";
 import type { View } from "./filters";
 
 const EVERY_MS = 200;
@@ -26,8 +26,8 @@ export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
 
   const arrangeNow = useCallback(
     (free: boolean) => {
-      const wanted = arrange(held.values(), view, table, Date.now());
       const before = shown.current;
+      const wanted = arrange(lastOrderFirst(held, before.lines), view, table, Date.now());
       const keep = !free && before.view === view && before.lines.length > 0 && busyNow.current;
       const next = keep ? hold(before.lines, wanted) : { lines: wanted, moves: 0 };
       if (before.view === view && next.moves === before.moves && sameLines(before.lines, next.lines)) return;
