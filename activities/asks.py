@@ -8,18 +8,20 @@ anything at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.databases import database_access
 from activities.failures import as_temporal_failures
 from activities.guarded import GuardedProvider
 from activities.parts import Parts
 from db.models import Instance
-from domain.errors import FieldError, InvalidInput, NotFound
+from domain.errors import FieldError, InvalidInput, NotFound, Refused
 from domain.work import Work
 from providers.base import Provider
 from providers.simulated import SimulatedProvider
@@ -28,6 +30,17 @@ from services.works import granted, load_work
 
 QUESTION_SECONDS = 30
 Question = dict[str, Any]
+
+
+@contextmanager
+def _refusals_are_answers() -> Iterator[None]:
+    """Who asks about what was deleted a moment ago is told so; to the log of the worker that is no warning."""
+    try:
+        yield
+    except Refused as error:
+        raise ApplicationError(
+            error.message, type=error.code, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+        ) from None
 
 
 class AskActivities:
@@ -93,7 +106,7 @@ class AskActivities:
         def work() -> str:
             return vault.seal(subject, answer(vault.unseal(subject, sealed, QUESTION_SECONDS)))
 
-        with as_temporal_failures():
+        with as_temporal_failures(), _refusals_are_answers():
             return await asyncio.get_running_loop().run_in_executor(self._parts.pool, work)
 
     def _work(self, instance_id: str) -> tuple[Provider, Work]:
