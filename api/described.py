@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.lifecycle import Status
+
 _INSTANCE = {"key": "$response.body#/instance/id"}
 _DEPLOYMENT = {"key": "$response.body#/deployment/id"}
 _OPERATION = {"operation_id": "$response.body#/operation/id"}
@@ -50,7 +52,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "instances_create": _WEB,
     "instances_modify": {"params": {"greeting": "Ahoy"}},
     "instances_act": {"action": "restart", "reason": "manual"},
-    "instances_batch": {"action": "start", "filter": {"status": "stopped"}},
+    "instances_batch": {"action": "start", "filter": {"status": Status.STOPPED.value}},
     "instances_terminate": {"reason": "cleanup"},
     "deployments_create": {**_WEB, "members": 2},
     "deployments_plan": {"params": {"greeting": "Ahoy"}},

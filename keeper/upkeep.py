@@ -89,7 +89,7 @@ class Upkeep:
         except Refused:
             return  # somebody works on it: the next round looks again
         if made is not None:
-            log.info("maintenance", instance=found.instance_id, over=found.over)
+            log.info("maintenance carried out", instance=found.instance_id, over=found.over)
 
 
 def _each(deployment_ids: Sequence[str], work: Callable[[str], None]) -> None:

@@ -16,6 +16,7 @@ from api.docs import VERSION
 from api.schemas import Event
 from api.schemas import stream as frames
 from api.sockets import BAD_MESSAGE, FORBIDDEN, GOING_AWAY, SLOW, UNAUTHORIZED, Subscribe
+from domain.lifecycle import Status
 from scripts.generated import ROOT, settle
 
 TARGET = ROOT / "docs" / "asyncapi.json"
@@ -69,10 +70,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "deployment_id": "dep_01k9",
         "operation_id": "op_01k9",
         "version": 3,
-        "status": "running",
+        "status": Status.RUNNING.value,
         "lifecycle_state": "RUNNING",
-        "from": "creating",
-        "to": "running",
+        "from": Status.CREATING.value,
+        "to": Status.RUNNING.value,
         "source": "backend",
         "reason": "manual",
         "confirmation_method": "provider_poll",

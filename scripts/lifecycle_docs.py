@@ -24,51 +24,64 @@ _ENDINGS = {
 
 
 def lifecycle() -> str:
-    """The table, the picture and the buttons."""
-    return "\n".join(
-        [
-            "# Life of an instance",
-            "",
-            "Made from `domain/lifecycle.py` by `make docs`; `make check` fails when the two differ.",
-            "The same table drives the API's refusals, `allowed_actions`, the buttons, the database's checks and "
-            "the tests.",
-            "",
-            "## Moves",
-            "",
-            *_table(
-                ("operation", "legal from", "while it runs", "if it works", "if it fails", "if cancelled", "who"),
-                (_move(move) for move in MOVES),
-            ),
-            "",
-            "A retry takes the statuses of the operation that it repeats. Italics: not available in this version.",
-            "A hold is what a suspension leaves on the deployment until its owner, billing or an administrator, "
-            "lifts it.",
-            "",
-            "## Picture",
-            "",
-            "Bold states are settled, the others are in progress. A delete is legal from every status and "
-            "pre-empts what runs; it is drawn once.",
-            "",
-            "```mermaid",
-            *_picture(),
-            "```",
-            "",
-            "## Buttons",
-            "",
-            "What a person is offered in each status, from `allowed_actions`. In progress: cancel and terminate.",
-            "",
-            *_table(("status", "buttons"), (_buttons(s) for s in Status if s not in IN_PROGRESS)),
-            "",
-            "## What a look may write",
-            "",
-            "A monitor never writes what it was told, only what this table makes of a direct look "
-            "([monitor](monitor.md)). `=` keeps the status; D says once that reality differs; whatever is in "
-            "progress keeps what its operation wrote, whatever is seen.",
-            "",
-            *_table(*_head_and_rows(matrix(whole=False))),
-            "",
-        ]
-    )
+    """The table, the picture, the buttons, and what a look may write."""
+    head = [
+        "# Life of an instance",
+        "",
+        "Made from `domain/lifecycle.py` by `make docs`; `make check` fails when the two differ.",
+        "The same table drives the API's refusals, `allowed_actions`, the buttons, the database's checks and "
+        "the tests.",
+    ]
+    parts = (head, _moves(), _drawn(), _offered(), _looks())
+    return "\n".join(line for part in parts for line in (*part, ""))
+
+
+def _moves() -> list[str]:
+    head = ("operation", "legal from", "while it runs", "if it works", "if it fails", "if cancelled", "who")
+    return [
+        "## Moves",
+        "",
+        *_table(head, (_move(move) for move in MOVES)),
+        "",
+        "A retry takes the statuses of the operation that it repeats. Italics: not available in this version.",
+        "A hold is what a suspension leaves on the deployment until its owner, billing or an administrator, "
+        "lifts it.",
+    ]
+
+
+def _drawn() -> list[str]:
+    return [
+        "## Picture",
+        "",
+        "Bold states are settled, the others are in progress. A delete is legal from every status and "
+        "pre-empts what runs; it is drawn once.",
+        "",
+        "```mermaid",
+        *_picture(),
+        "```",
+    ]
+
+
+def _offered() -> list[str]:
+    return [
+        "## Buttons",
+        "",
+        "What a person is offered in each status, from `allowed_actions`. In progress: cancel and terminate.",
+        "",
+        *_table(("status", "buttons"), (_buttons(s) for s in Status if s not in IN_PROGRESS)),
+    ]
+
+
+def _looks() -> list[str]:
+    return [
+        "## What a look may write",
+        "",
+        "A monitor never writes what it was told, only what this table makes of a direct look "
+        "([monitor](monitor.md)). `=` keeps the status; D says once that reality differs; whatever is in "
+        "progress keeps what its operation wrote, whatever is seen.",
+        "",
+        *_table(*_head_and_rows(matrix(whole=False))),
+    ]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -52,9 +52,9 @@ LONG_BODIES = {
     "db/migrations/versions/0001_records.py": "one migration makes every table, a column a line",
     "db/migrations/versions/0002_database_allocations.py": "one migration makes a table, a column a line",
     "db/migrations/versions/0007_eyes.py": "one migration makes its tables, a column a line",
+    "db/migrations/versions/0008_access.py": "one migration makes its tables, a column a line",
     "keeper/facts.py": "one statement that names its columns, one a line",
     "services/lives.py": "one row with all its columns, one a line",
-    "services/monitoring.py": "one conditional write and its event, every field on a line",
 }
 
 # Where a word may stand that is also a status, because it means something else there.
@@ -64,6 +64,9 @@ OTHER_MEANINGS = {
     "embedded/": "a level of logs",
     "keeper/dispatch.py": "the status and phase of an operation",
     "services/bodies.py": "the kinds of a confirmation",
+    "services/views/holds.py": "the field with an instance's maintenance, planned or under way",
+    "db/models/holds.py": "the table of maintenances, planned or under way",
+    "scripts/dashboard.py": "the status of operations",
 }
 AMBIGUOUS = {Status.ERROR.value}
 """Also the name of a field in many records."""

@@ -28,6 +28,7 @@ from providers.process.locks import exclusive
 from providers.process.members import members
 from providers.process.places import Place, build, discard, prepare_root, require_reachable, write_files
 from providers.process.record import RUNNING, STOPPED, Ending, Record, read_record, write_record
+from providers.process.refusals import foreign, refuse_foreign, require_home
 from providers.process.runtimes import Runtimes
 from providers.process.sight import Sight
 from providers.process.users import project_user
@@ -78,28 +79,28 @@ class ProcessProvider:
     def start(self, work: Work, call: Call) -> Outcome:
         with self._at(work, call) as place:
             sight = self._watch.look(place, work.identity)
-            _require_home(place, sight, work)
+            require_home(place, sight, work)
             return self._bring_up(place, work, sight, call)
 
     def stop(self, work: Work, call: Call) -> Outcome:
         with self._at(work, call) as place:
             sight = self._watch.look(place, work.identity)
-            _require_home(place, sight, work)
+            require_home(place, sight, work)
             self._take_down(place, work, sight, call)
             return self._outcome(work, STOPPED)
 
     def restart(self, work: Work, call: Call) -> Outcome:
         with self._at(work, call) as place:
             sight = self._watch.look(place, work.identity)
-            _require_home(place, sight, work)
+            require_home(place, sight, work)
             self._take_down(place, work, sight, call)
             return self._bring_up(place, work, self._watch.look(place, work.identity), call)
 
     def modify(self, work: Work, call: Call) -> Outcome:
         with self._at(work, call) as place:
             sight = self._watch.look(place, work.identity)
-            _require_home(place, sight, work)
-            _refuse_foreign(sight, work)
+            require_home(place, sight, work)
+            refuse_foreign(sight, work)
             recipe = self._recipe(work, place)
             call.guard()
             write_files(place, recipe.files, project_user(self._server_id, work.identity.project))
@@ -114,7 +115,7 @@ class ProcessProvider:
         with self._at(work, call) as place:
             record = read_record(place.record_file) if place.exists() else None
             if record is not None and not self._is_ours(record.identity):
-                raise _foreign(f"{place.home} is not signed by this Berth")
+                raise foreign(f"{place.home} is not signed by this Berth")
             uid = self._watch.uid(record, work.identity)
             self._destroy(place, uid, Ending() if record is None else record.ending, call)
             return replace(self._outcome(work, "absent"), endpoint=None, port=None, note=None)
@@ -159,7 +160,7 @@ class ProcessProvider:
         ]
         for holding in found:
             if holding.identity is None or not self._is_ours(holding.identity):
-                raise _foreign(f"{provider_id} is not signed by this Berth")
+                raise foreign(f"{provider_id} is not signed by this Berth")
         if not found:
             return
         with clear_errors(place.home), exclusive(place.verb_lock, call):
@@ -183,7 +184,7 @@ class ProcessProvider:
 
     def _bring_up(self, place: Place, work: Work, sight: Sight, call: Call) -> Outcome:
         """From whatever was seen to one running process."""
-        _refuse_foreign(sight, work)
+        refuse_foreign(sight, work)
         if sight.main is not None and sight.observation.provider_state == "stopping":
             self._take_down(place, work, sight, call)  # told to stop already: it cannot be talked out of that
         elif sight.main is not None:
@@ -215,7 +216,7 @@ class ProcessProvider:
         launch.await_listening(process, since, call)
 
     def _take_down(self, place: Place, work: Work, sight: Sight, call: Call) -> None:
-        _refuse_foreign(sight, work)
+        refuse_foreign(sight, work)
         uid = self._watch.uid(sight.record, work.identity)
         if uid is None:
             return
@@ -280,29 +281,6 @@ class ProcessProvider:
 
     def _provider_id(self, instance_id: str) -> str:
         return f"{self._host_id}/{instance_id}"
-
-
-def _require_home(place: Place, sight: Sight, work: Work) -> None:
-    """Only create makes things: the other verbs need what it made."""
-    if sight.main is not None:
-        return
-    if not place.exists():
-        raise ProviderError(
-            ProviderErrorKind.NOT_FOUND, f"{work.name} has no directory on this host any more ({place.home})"
-        )
-    if not place.marker.exists():
-        raise ProviderError(
-            ProviderErrorKind.INVALID, f"{work.name} was never created completely; retry its create"
-        )
-
-
-def _refuse_foreign(sight: Sight, work: Work) -> None:
-    if sight.seen is Seen.FOREIGN:
-        raise _foreign(f"what stands in the place of {work.name} is not it: {sight.observation.detail}")
-
-
-def _foreign(message: str) -> ProviderError:
-    return ProviderError(ProviderErrorKind.INVALID, f"{message}; it is left untouched")
 
 
 def _endpoint(port: int | None) -> str | None:

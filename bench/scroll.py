@@ -1,7 +1,7 @@
-"""Ten thousand rows while a hundred events a second arrive: how long frames take, in a real Chromium.
+"""Ten thousand rows while a hundred events a second arrive: what frames and tasks take in the page alone.
 
-Serves the built page by itself and plays the server: `python ui/scripts/scroll.py [rows] [events per second]`.
-Needs Playwright and Chromium; prints one JSON object.
+Plays the server for the built page, so that nothing else is measured (the whole: bench/ui.py):
+`python -m bench.scroll [rows] [events per second]`. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Route, WebSocketRoute, sync_playwright
+from playwright.sync_api import Route, WebSocketRoute
 
-DIST = Path(__file__).resolve().parents[1] / "dist"
+from domain.lifecycle import Status
+from scripts import chromium
+
+DIST = Path(__file__).resolve().parents[1] / "ui" / "dist"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 SECONDS = 8
 FRAMES = """() => { window.frames_ = []; let last = performance.now();
@@ -49,7 +52,7 @@ def record(number: int) -> dict[str, Any]:
         "resources": {},
         "labels": {},
         "pending_changes": [],
-        "status": "running",
+        "status": Status.RUNNING,
         "lifecycle_state": "RUNNING",
         "provisioning_status": "completed",
         "billing_status": "trial",
@@ -117,7 +120,7 @@ class Server:
 
 def event(number: int, rows: int) -> str:
     which, turn = number * 7 % rows, number // rows + 2
-    form = {
+    form: dict[str, Any] = {
         "cursor": f"c{number}",
         "event_type": "STOP_PLANNED",
         "instance_id": f"ins_{which:026d}",
@@ -151,13 +154,16 @@ def measure(rows: int, per_second: int) -> dict[str, Any]:
         lines.append(line)
         line.on_message(lambda _: line.send(json.dumps({"type": "hello", "cursor": "c", "epoch": "e"})))
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+    def tell(number: int) -> None:
+        if lines:
+            lines[-1].send(event(number, rows))
+
+    with chromium.playwright() as running, chromium.chromium(running) as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.add_init_script("localStorage.setItem('berth.token', 'x')")
         page.route("**/*", Server(rows).answer)
         page.route_web_socket("**/api/v1/ws", accept)
-        page.expose_function("tellOne_", lambda number: lines and lines[-1].send(event(number, rows)))
+        page.expose_function("tellOne_", tell)
         page.goto("http://berth.test/ui/instances?sort=name")
         page.wait_for_function(
             f"document.querySelector('.foot')?.textContent?.startsWith('{rows} of')", timeout=120_000
@@ -171,7 +177,6 @@ def measure(rows: int, per_second: int) -> dict[str, Any]:
         long: list[float] = page.evaluate("window.long_")
         told: int = page.evaluate("window.ticks_")
         tasks = tasks_of(json.loads(browser.stop_tracing()))
-        browser.close()
     return {
         "rows": rows,
         "events": told,
