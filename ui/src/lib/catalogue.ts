@@ -30,6 +30,8 @@ export interface Host {
   name: string;
   providers: string[];
   cordoned: boolean;
+  /** Not heard for a while: it is asked for nothing new, and may be removed. */
+  silent: boolean;
   lost: boolean;
   instances: number;
   first_seen_at: string;

@@ -51,6 +51,13 @@ export function clock(time: string | number): string {
   return CLOCK.format(new Date(time));
 }
 
+const HOUR = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+
+/** The hour that something is counted by. */
+export function hour(time: string | number): string {
+  return HOUR.format(new Date(time));
+}
+
 export function day(time: string | number): string {
   return DAY.format(new Date(time));
 }

@@ -13,6 +13,7 @@ import { Icon } from "@/parts/Icon";
 import { Bones, Empty, Failed } from "@/parts/States";
 import { Figures } from "@/parts/Time";
 
+import { HostActions } from "./HostActions";
 import { OrphansPart } from "./OrphansPart";
 
 const COLUMNS: TableColumn<Host>[] = [
@@ -22,6 +23,7 @@ const COLUMNS: TableColumn<Host>[] = [
   { id: "instances", title: "Instances", width: "6rem", number: true, by: (host) => host.instances, cell: (host) => host.instances },
   { id: "providers", title: "Providers", width: "12rem", by: (host) => host.providers.join(), cell: (host) => host.providers.join(", ") },
   { id: "since", title: "Known since", width: "13rem", wide: true, by: (host) => host.first_seen_at, cell: (host) => absolute(host.first_seen_at) },
+  { id: "do", title: "", width: "12rem", cell: (host) => <HostActions host={host} /> },
 ];
 
 function HostState({ host }: { host: Host }) {
@@ -34,9 +36,9 @@ function HostState({ host }: { host: Host }) {
     );
   }
   return (
-    <span className="health" data-health={host.cordoned ? "degraded" : "healthy"}>
-      <Icon name={host.cordoned ? "pause" : "check"} />
-      {host.cordoned ? "Cordoned" : "Speaking"}
+    <span className="health" data-health={host.cordoned || host.silent ? "degraded" : "healthy"}>
+      <Icon name={host.cordoned ? "pause" : host.silent ? "half" : "check"} />
+      {host.cordoned ? "Cordoned" : host.silent ? "Silent" : "Speaking"}
     </span>
   );
 }

@@ -6,13 +6,15 @@ import { Button } from "@/parts/Button";
 
 interface FigureProps {
   title: string;
+  /** What the plot leaves out, beside the title. */
+  note?: string;
   heads: readonly string[];
   rows: readonly (readonly ReactNode[])[];
   none?: string;
   children?: ReactNode;
 }
 
-export function Figure({ title, heads, rows, none = "Nothing to count.", children }: FigureProps) {
+export function Figure({ title, note, heads, rows, none = "Nothing to count.", children }: FigureProps) {
   const [asTable, setAsTable] = useState(false);
   const id = useId();
   const empty = rows.length === 0;
@@ -20,6 +22,7 @@ export function Figure({ title, heads, rows, none = "Nothing to count.", childre
     <section className="figure" aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
+        {note !== undefined && !empty && <span className="muted">{note}</span>}
         {children && !empty && (
           <Button size="sm" kind="quiet" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
             {asTable ? "As a plot" : "As a table"}

@@ -1,45 +1,24 @@
 /** Figures of the whole installation, each plot with its table. */
 
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect } from "react";
+import { type ReactNode, useEffect } from "react";
 
-import { adminStats } from "@/api/client";
+import { adminStats, type Statistics } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
 import { statusLook, statusWord, words } from "@/lib/look";
-import { duration } from "@/lib/time";
 import { keys, useInterval } from "@/live/queries";
 import { Bones, Failed } from "@/parts/States";
-import { Figures, Seconds } from "@/parts/Time";
 
-import type { Bar } from "./Plot";
+import { Drawn } from "./Drawn";
 import { Figure } from "./Figure";
-
-const Plot = lazy(() => import("./Plot"));
-
-interface Quantiles {
-  p50: number | null;
-  p95: number | null;
-  p99: number | null;
-}
-
-export interface Stats {
-  totals: Record<string, number>;
-  by_status: Record<string, number>;
-  by_provider: Record<string, number>;
-  by_blueprint: Record<string, number>;
-  provisioning: Record<string, number>;
-  billing: Record<string, number>;
-  operations: Record<string, number>;
-  durations: Record<string, Quantiles>;
-  failures: Record<string, unknown>[];
-  needs_you: number;
-}
+import { ByProvider, FailedSteps, Feed, Hourly, Waiting } from "./OverTime";
+import type { Bar } from "./Plot";
 
 export default function StatisticsScreen() {
   const every = useInterval(10_000);
   const { data, error, isPending, refetch, dataUpdatedAt } = useQuery({
     queryKey: keys.stats,
-    queryFn: async () => (await adminStats()).data as unknown as Stats,
+    queryFn: async () => (await adminStats()).data,
     refetchInterval: every,
   });
   useEffect(() => {
@@ -58,12 +37,11 @@ export default function StatisticsScreen() {
   );
 }
 
-function Page({ stats }: { stats: Stats }) {
+function Page({ stats }: { stats: Statistics }) {
   const table = useLifecycle();
   const statuses: Bar[] = Object.entries(stats.by_status)
     .filter(([status]) => !table.final.has(status))
     .map(([status, count]) => ({ name: statusWord(status), value: count, colour: `var(--${statusLook(status).hue}-solid)` }));
-  const durations = Object.entries(stats.durations).filter(([, quantiles]) => quantiles.p50 !== null);
   return (
     <>
       <dl className="totals">
@@ -74,68 +52,44 @@ function Page({ stats }: { stats: Stats }) {
           </div>
         ))}
       </dl>
+      <Hourly hours={stats.hourly} />
       <div className="figures">
         <Figure title="Instances by status" rows={statuses.map((bar) => [bar.name, bar.value])} heads={["Status", "Instances"]}>
           <Drawn bars={statuses} unit="instances" />
         </Figure>
-        <Figure title="Operations by result" rows={entries(stats.operations)} heads={["Result", "Operations"]}>
-          <Drawn bars={barsOf(stats.operations)} unit="operations" />
-        </Figure>
-        <Durations durations={durations} />
-        <Figure title="Instances by provider" rows={entries(stats.by_provider)} heads={["Provider", "Instances"]} none="No instance exists.">
-          <Drawn bars={barsOf(stats.by_provider)} unit="instances" />
-        </Figure>
-        <Figure title="Instances by blueprint" rows={entries(stats.by_blueprint)} heads={["Blueprint", "Instances"]} none="No instance exists.">
-          <Drawn bars={barsOf(stats.by_blueprint)} unit="instances" />
-        </Figure>
+        <Waiting queue={stats.queue} />
+        <Counts title="Operations by result" by="Result" of={stats.operations} what="Operations" />
+        <Feed stats={stats} />
+        <ByProvider title="How long a launch takes" of="launch_seconds" providers={stats.providers} />
+        <ByProvider title="How long a termination takes" of="termination_seconds" providers={stats.providers} />
+        <FailedSteps failures={stats.failures_by_step} />
         <Failures failures={stats.failures} />
-        <Figure title="Provisioning" rows={entries(stats.provisioning)} heads={["Provisioning", "Instances"]} />
-        <Figure title="Billing" rows={entries(stats.billing)} heads={["Billing", "Instances"]} />
+        <Counts title="Instances by provider" by="Provider" of={stats.by_provider} what="Instances" none="No instance exists." />
+        <Counts title="Instances by blueprint" by="Blueprint" of={stats.by_blueprint} what="Instances" none="No instance exists." />
+        <Counts title="Provisioning" by="Provisioning" of={stats.provisioning} what="Instances" />
+        <Counts title="Billing" by="Billing" of={stats.billing} what="Instances" />
       </div>
     </>
   );
 }
 
-function entries(counts: Record<string, number>): [string, number][] {
-  return Object.entries(counts).map(([name, count]) => [words(name), count]);
-}
-
-function barsOf(counts: Record<string, number>): Bar[] {
-  return entries(counts).map(([name, value]) => ({ name, value, colour: "var(--ink-2)" }));
-}
-
-function Drawn({ bars, unit, format }: { bars: Bar[]; unit: string; format?: (value: number) => string }) {
+function Counts({ title, by, of, what, none }: { title: string; by: string; of: Record<string, number>; what: string; none?: string }) {
+  const rows = Object.entries(of).map(([name, count]): [string, number] => [words(name), count]);
   return (
-    <Suspense fallback={<div style={{ height: bars.length * 24 + 30 }} aria-busy="true" />}>
-      <Plot bars={bars} unit={unit} {...(format ? { format } : {})} />
-    </Suspense>
-  );
-}
-
-function Durations({ durations }: { durations: [string, Quantiles][] }) {
-  const rows = durations.flatMap(([name, quantiles]) =>
-    (["p50", "p95", "p99"] as const).map((key): [string, number] => [`${words(name.replace("_seconds", ""))} ${key}`, quantiles[key] ?? 0]),
-  );
-  return (
-    <Figure title="How long it takes" rows={rows.map(([name, value]) => [name, <Seconds key={name} of={value} />])} heads={["Measure", "Time"]} none="Nothing was launched yet.">
-      <Drawn bars={rows.map(([name, value]) => ({ name, value, colour: "var(--ink-2)" }))} unit="seconds" format={(value) => duration(value).map((part) => part.join(" ")).join(" ")} />
+    <Figure title={title} rows={rows} heads={[by, what]} {...(none === undefined ? {} : { none })}>
+      <Drawn bars={rows.map(([name, value]) => ({ name, value, colour: "var(--ink-2)" }))} unit={what.toLowerCase()} />
     </Figure>
   );
 }
 
-function Failures({ failures }: { failures: Record<string, unknown>[] }) {
-  const heads = Object.keys(failures[0] ?? {});
+function Failures({ failures }: { failures: Statistics["failures"] }) {
   return (
     <Figure
       title="Failures by operation, provider and cause"
-      heads={heads.map(words)}
-      rows={failures.map((failure) => heads.map((head) => cellOf(failure[head])))}
-      none="Nothing has failed."
+      note="last 24 hours"
+      heads={["Operation", "Provider", "Cause", "Failures"]}
+      rows={failures.map((one): ReactNode[] => [words(one.kind), one.provider, one.code ?? "–", one.count])}
+      none="Nothing has failed in the last 24 hours."
     />
   );
-}
-
-function cellOf(value: unknown): React.ReactNode {
-  if (typeof value === "number" && !Number.isInteger(value)) return <Figures of={duration(value)} />;
-  return value === null || value === undefined ? "–" : String(value);
 }
