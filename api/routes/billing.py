@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from api import schemas
 from api.access import needs
@@ -71,11 +71,15 @@ class BillingPayload(BaseModel):
     timestamp: datetime = Field(strict=False, description="When it happened; decides which of two stands.")
     data: BillingData
 
-    @model_validator(mode="after")
-    def _aware(self) -> BillingPayload:
-        if self.timestamp.tzinfo is None:
-            raise ValueError("timestamp must say its time zone")
-        return self
+    @field_validator("timestamp")
+    @classmethod
+    def _in_utc(cls, when: datetime) -> datetime:
+        if when.tzinfo is None:
+            raise ValueError("must say its time zone")
+        try:
+            return when.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("lies outside the years 1 to 9999 of UTC") from None
 
 
 @lru_cache(maxsize=4)
@@ -114,8 +118,7 @@ def _message(webhook_id: str, raw: bytes) -> Message:
         raise BadRequest("The payload is signed and is not JSON in UTF-8.") from None
     assert payload.data.subject is not None
     kind, subject = payload.data.subject
-    when = payload.timestamp.astimezone(UTC)
-    return Message(webhook_id, payload.type, when, kind, subject, payload.data.project)
+    return Message(webhook_id, payload.type, payload.timestamp, kind, subject, payload.data.project)
 
 
 def _answer(webhook_id: str, found: Judgement) -> dict[str, Any]:

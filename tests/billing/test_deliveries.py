@@ -190,6 +190,10 @@ MALFORMED = {
     "no time": b'{"type": "payment.failed", "data": {"customer_id": "a"}}',
     "a time without a zone": b'{"type": "payment.failed", "timestamp": "2026-01-01T00:00:00", '
     b'"data": {"customer_id": "a"}}',
+    "a time before the first year": b'{"type": "payment.failed", "timestamp": "0001-01-01T00:00:00+23:00", '
+    b'"data": {"customer_id": "a"}}',
+    "a time after the last year": b'{"type": "payment.failed", "timestamp": "9999-12-31T23:59:59-23:00", '
+    b'"data": {"customer_id": "a"}}',
     "nobody": b'{"type": "payment.failed", "timestamp": "2026-01-01T00:00:00Z", "data": {}}',
     "a control character": b'{"type": "payment.failed", "timestamp": "2026-01-01T00:00:00Z", '
     b'"data": {"customer_id": "a\\u0000"}}',
