@@ -20,6 +20,7 @@ from services.acceptance import (
     replayed,
     take_fence,
 )
+from services.protection import check_may_go
 
 
 def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
@@ -41,6 +42,8 @@ def retry(tx: Tx, ask: Ask, failed_operation_id: str) -> Accepted:
             f"operation {failed.id} is {failed.status}, and nothing is in error that it was the last to fail on; "
             "retry the instance itself",
         )
+    if any(again.verb is Operation.DELETE for again in touches):
+        check_may_go(tx, deployment)
     operation_id = insert_operation(
         tx,
         ask,
@@ -84,6 +87,8 @@ def _repeated(tx: Tx, failed: OperationRow, members: dict[str, Member]) -> list[
         member = members.get(row.instance_id)
         if member is None or member.status is not Status.ERROR or last.get(member.id, failed.id) != failed.id:
             continue
+        if not member.half_done:
+            continue  # it was found like this, since it last worked: there is nothing to repeat
         again = Operation(row.verb)
         if member.delete_begun and again is not Operation.DELETE:
             continue  # nothing may start what is left of it

@@ -7,6 +7,7 @@ Specs arrive already validated (`services.validation`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import insert, update
@@ -162,8 +163,9 @@ def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version:
     scaling = scale(members, desired.members)
     if scaling.remove:
         check_not_protected(deployment, Operation.MODIFY)
-    if scaling.missing and scaling.keep:
-        check_not_held(scaling.keep[0], Operation.CREATE)
+    if scaling.missing and members:
+        # The hold stands on the deployment: what is half deleted does not free it for something new.
+        check_not_held(replace(members[0], delete_begun=False), Operation.CREATE)
     touches = modify_touches(scaling.keep, scaling.remove, desired.applied())
     stored = _store_spec(tx, deployment, desired)
     operation_id = new_id("op")

@@ -13,7 +13,7 @@ from domain.changes import Member, Touch, touch
 from domain.errors import NotFound, OnHold, OperationNotAllowed
 from domain.holds import HoldCause, why_held
 from domain.lifecycle import Operation, Role, Status, allowed_operations, move_for
-from domain.operations import OperationStatus
+from domain.operations import OperationStatus, Source
 from domain.specs import Accepted, Ask
 from services.acceptance import (
     check_free,
@@ -148,6 +148,7 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
 def _check_own_hold(tx: Tx, ask: Ask, operation: OperationRow) -> None:
     """To cancel a suspension is to lift its hold: that is its owner's alone."""
     holds = standing(tx.session, operation.deployment_id)
-    own = any(hold.cause is HoldCause.ADMIN for hold in holds) and ask.caller.may(Right.ADMIN)
+    admins = any(hold.cause is HoldCause.ADMIN for hold in holds) and operation.source != Source.BILLING
+    own = admins and ask.caller.may(Right.ADMIN)
     if holds and not own:
         raise OnHold("cancel", operation.status.value, (), f"cancel is refused: {why_held(holds)}")

@@ -12,6 +12,7 @@ from db.session import Tx
 from domain.errors import OnHold, OperationNotAllowed, Refused
 from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
+from domain.operations import ErrorOrigin
 from services.suspension import stop_suspended
 from tests.support.holds import (
     begin_maintenance,
@@ -213,6 +214,46 @@ def test_billings_suspension_cannot_be_cancelled_by_others(spine: Spine) -> None
     with pytest.raises(OnHold, match="billing lifts it"):
         spine.cancel(accepted.operation_id)
     spine.succeeded(accepted)
+
+
+def test_cancelling_billings_suspension_is_nobody_elses_although_an_administrators_hold_stands_too(
+    spine: Spine,
+) -> None:
+    made = spine.create_done()
+    row = spine.instance(made.deployment_id)
+    spine.fault("stop", "invalid", instance=row.id)
+    spine.failed(suspended(spine, made.deployment_id))
+    spine.fault("stop", "slow", seconds=1, instance=row.id)
+    accepted = suspended(spine, made.deployment_id, BILLING)
+    with pytest.raises(OnHold, match="billing lifts it"):
+        spine.cancel(accepted.operation_id)
+    spine.succeeded(accepted)
+    assert {hold.cause for hold in holds(spine, made.deployment_id)} == {ADMIN, BILLING}
+
+
+def test_nothing_is_made_in_place_of_what_is_half_deleted_under_a_hold(spine: Spine) -> None:
+    made = spine.create_done()
+    spine.succeeded(suspended(spine, made.deployment_id, BILLING))
+    spine.fault("delete", "invalid", instance=spine.instance(made.deployment_id).id)
+    spine.failed(spine.delete(made.deployment_id))
+
+    with pytest.raises(OnHold, match="billing lifts it"):
+        spine.modify(made.deployment_id)
+
+    assert [row.status for row in spine.instances(made.deployment_id)] == [Status.ERROR]
+
+
+def test_a_crash_later_does_not_bring_back_a_suspension_whose_hold_is_gone(spine: Spine) -> None:
+    made = spine.create_done()
+    row = spine.instance(made.deployment_id)
+    spine.fault("stop", "invalid", instance=row.id)
+    failed = spine.failed(suspended(spine, made.deployment_id))
+    spine.succeeded(unsuspended(spine, made.deployment_id))
+    crashed = {"status": Status.ERROR, "error_origin": ErrorOrigin.MONITOR, "error_message": "it has crashed"}
+    spine.write(lambda tx: tx.run(update(Instance).where(Instance.id == row.id).values(**crashed)))
+
+    with pytest.raises(OperationNotAllowed, match="last to fail on"):
+        spine.retry(failed.id)
 
 
 def test_a_cancelled_unsuspension_stays_suspended(spine: Spine) -> None:
