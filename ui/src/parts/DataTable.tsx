@@ -64,6 +64,8 @@ export function DataTable<Row extends object>({ label, rows, columns, keyOf, sta
                       <FlexRender header={header} />
                       {sorted !== false && <Icon name="down" className={sorted === "asc" ? "flip" : undefined} />}
                     </button>
+                  ) : look?.title === "" ? (
+                    <span className="sr">Actions</span>
                   ) : (
                     <FlexRender header={header} />
                   )}
