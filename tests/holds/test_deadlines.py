@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from db.models import Host, Instance, LifecycleEvent, OperationRow
+from db.models import Deployment, Host, Instance, LifecycleEvent, OperationRow
 from db.session import FixedClock, Tx
 from domain.errors import OperationNotAllowed, Protected
 from domain.lifecycle import IN_PROGRESS, Operation, ProvisioningStatus, Status
-from domain.operations import OperationStatus
+from domain.operations import ErrorOrigin, OperationStatus
 from domain.specs import Accepted
 from keeper.facts import overdue_to_cancel
 from keeper.upkeep import Upkeep
@@ -207,3 +207,22 @@ def test_what_a_lost_host_holds_is_forgotten_although_a_delete_waits_for_it(
     assert timed.rows(select(Host))
     timed.write(lambda tx: forget(tx, ME, second.id, host_lost=True))
     assert timed.instances(made.deployment_id) == []
+
+
+def test_a_delete_that_was_taken_back_is_not_repeated_while_protection_stands(
+    timed: Spine, clock: FixedClock
+) -> None:
+    made = timed.create()
+    settle(timed, made, Status.RUNNING)
+    gone = timed.delete(made.deployment_id)
+    timed.cancel(gone.operation_id)
+    failed = {"status": Status.ERROR, "error_origin": ErrorOrigin.OPERATION, "error_message": "stop failed"}
+    timed.write(
+        lambda tx: (
+            tx.run(update(Deployment).values(deletion_protection=True)),
+            tx.run(update(Instance).values(**failed)),
+        )
+    )
+
+    with pytest.raises(Protected, match="lift `deletion_protection` first"):
+        timed.retry(gone.operation_id)
