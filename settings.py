@@ -66,6 +66,17 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     temporal_address: str = Field(default="127.0.0.1:7233", validation_alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
+    temporal_tls: bool = False
+    """Reach Temporal with TLS. Any of the settings below implies it."""
+    temporal_tls_ca: Path | None = None
+    """PEM file of the authorities that its certificate may come from; none: those of the system."""
+    temporal_tls_cert: Path | None = None
+    """PEM file of our certificate, with `temporal_tls_key`: mutual TLS."""
+    temporal_tls_key: Path | None = None
+    temporal_tls_server_name: str = ""
+    """The name in its certificate, where it is not the host of the address."""
+    temporal_api_key: SecretStr = SecretStr("")
+    """Sent as a bearer token, by TLS alone."""
     temporal_ui_url: str = ""
     temporal_fresh: bool = False
     """`berth up` has just made this Temporal database: its new namespace id needs no acknowledgement."""

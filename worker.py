@@ -41,6 +41,7 @@ from services.orphans import Spot
 from services.retention import Keeping
 from services.suspension import stop_suspended
 from settings import Settings
+from transport import TransportError, transport
 from workflows.connection import connect
 
 log = structlog.get_logger("worker")
@@ -105,11 +106,14 @@ async def run(settings: Settings, wants: Wants) -> None:
     traces = tracing(settings, composed.parts.database, "worker")
     trace.set_tracer_provider(traces)
     serve_metrics(settings.worker_metrics)
+    way = transport(settings)
     client = await connect(
         settings.temporal_address,
         settings.temporal_namespace,
         interceptors=interceptors(),
         runtime=runtime(settings.temporal_metrics),
+        tls=way.tls,
+        api_key=way.api_key,
     )
     life = Life(composed, client, locks_of(composed), stopping)
     loops = await life.begin()
@@ -155,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     configure_logging(settings.log_level, settings.log_form)
     try:
         asyncio.run(run(settings, wants))
-    except (AgentRefused, WrongKey) as refused:
+    except (AgentRefused, WrongKey, TransportError) as refused:
         sys.exit(f"berth-worker: {refused.message}")
     except Exception:  # noqa: BLE001 - told, and then the process ends without waiting for anybody
         traceback.print_exc()

@@ -47,6 +47,7 @@ from services.views.operations import OperationForms
 from services.views.usual import UsualTimes
 from settings import Settings
 from system.tracing import NAME
+from transport import transport
 from workflows.connection import connect
 
 log = structlog.get_logger("api")
@@ -134,7 +135,9 @@ async def _compose(settings: Settings) -> Parts:
     database = open_database(settings.database_url, pool_size=_POOL)
     vault = Vault.open(settings.data_dir / "keys")
     signatures(settings.billing_secrets)  # one that cannot verify anything is a reason not to start
-    client = await connect(settings.temporal_address, settings.temporal_namespace, lazy=True)
+    way = transport(settings)
+    address, namespace = settings.temporal_address, settings.temporal_namespace
+    client = await connect(address, namespace, lazy=True, tls=way.tls, api_key=way.api_key)
     links = TemporalLinks(settings.temporal_ui_url, settings.temporal_namespace)
     operations = OperationForms(links, UsualTimes())
     instances = InstanceForms(operations)

@@ -28,6 +28,7 @@ _USUAL = {"api": API_PORT, "temporal": TEMPORAL_PORT, "temporal_ui": UI_PORT, "t
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 # The standard credential chains of the providers' SDKs, and our own options of providers: for the worker alone.
 _OF_PROVIDERS = ("AWS_", "DOCKER_", "KUBE", *(f"BERTH_{name.upper()}_" for name in PROVIDERS))
+_WAY_TO_TEMPORAL = ("BERTH_TEMPORAL_TLS", "BERTH_TEMPORAL_API_KEY")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _PASSED = frozenset(("HOME", "USER", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", *_NETWORK))
 
@@ -68,6 +69,8 @@ class Plan:
     def environment(self, fresh_temporal: bool, *, providers_too: bool = False) -> dict[str, str]:
         """Of a child that is Python and ours. `providers_too`: with what leads to the providers."""
         passed = {k: v for k, v in os.environ.items() if _is_passed(k, providers_too=providers_too)}
+        if self.own_temporal:  # it speaks in clear, on the loopback
+            passed = {k: v for k, v in passed.items() if not k.startswith(_WAY_TO_TEMPORAL)}
         return passed | {
             "PATH": _PATH,
             "LANG": "C.UTF-8",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from temporalio.client import Client, Interceptor
+from temporalio.client import Client, Interceptor, TLSConfig
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime
 
@@ -16,8 +16,13 @@ async def connect(
     lazy: bool = False,
     interceptors: Sequence[Interceptor] = (),
     runtime: Runtime | None = None,
+    tls: TLSConfig | None = None,
+    api_key: str | None = None,
 ) -> Client:
-    """A client. `lazy`: connects with the first call, so that a process can start before Temporal does."""
+    """A client. `lazy`: connects with the first call, so that a process can start before Temporal does.
+
+    `tls` None: in clear, also with an API key; `transport.py` gives neither without the other.
+    """
     return await Client.connect(
         address,
         namespace=namespace,
@@ -25,4 +30,6 @@ async def connect(
         lazy=lazy,
         interceptors=interceptors,
         runtime=runtime,
+        tls=tls or False,
+        api_key=api_key,
     )
