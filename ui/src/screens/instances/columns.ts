@@ -22,7 +22,7 @@ export const COLUMN_LOOKS: Record<Column & Sort, ColumnLook> = {
   blueprint: { title: "Blueprint", width: "8.4rem", className: "c-what", from: 1240 },
   where: { title: "Where", width: "10.4rem", className: "c-where", from: 1060 },
   created: { title: "Age", width: "3.6rem", className: "num c-age", from: 1240 },
-  changed: { title: "Changed", width: "7.4rem", className: "c-last", from: 1240 },
+  changed: { title: "Changed", width: "7.4rem", className: "c-last", from: 1360 },
 };
 
 const KEY = "hidden-columns";
