@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -37,6 +37,8 @@ class Wanted:
     role: AccessRole
     project: str
     life: timedelta
+    parent: str | None = None
+    """The token that it may not outlive."""
 
 
 def digest_of(value: str) -> str:
@@ -45,7 +47,9 @@ def digest_of(value: str) -> str:
 
 
 def issue(tx: Tx, caller: Caller, wanted: Wanted) -> tuple[str, ApiToken]:
-    """A new token: its value, which is nowhere else, and its record."""
+    """A new token: its value, which is nowhere else, and its record. Raises `NotFound` without its parent."""
+    if wanted.parent is not None:
+        _hold_parent(tx, wanted.parent)
     value = PREFIX + secrets.token_urlsafe(32)
     now = tx.session.execute(select(tx.now)).scalar_one()
     row = ApiToken(
@@ -58,6 +62,7 @@ def issue(tx: Tx, caller: Caller, wanted: Wanted) -> tuple[str, ApiToken]:
         created_by=caller.name,
         created_at=now,
         expires_at=now + wanted.life,
+        parent=wanted.parent,
     )
     tx.session.add(row)
     tx.session.flush()
@@ -67,17 +72,32 @@ def issue(tx: Tx, caller: Caller, wanted: Wanted) -> tuple[str, ApiToken]:
     return value, row
 
 
+def _hold_parent(tx: Tx, token_id: str) -> None:
+    """Until the commit nobody revokes it: whoever does so later finds what was made with it."""
+    living = select(ApiToken.id).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
+    if tx.session.scalar(living.with_for_update(read=True)) is None:
+        raise NotFound("token", token_id)
+
+
 def revoke(tx: Tx, caller: Caller, token_id: str) -> None:
-    """From now on it opens nothing; its record stays. Raises `NotFound`."""
-    found = tx.session.execute(
+    """From now on it, and every session that was begun with it, opens nothing; records stay. Raises `NotFound`."""
+    if not _ended(tx, caller, ApiToken.id == token_id):
+        raise NotFound("token", token_id)
+    ids = [token_id]
+    while ids:
+        ids = _ended(tx, caller, ApiToken.parent.in_(ids))
+    note(tx, caller, "tokens_revoke", token_id, status=204)
+
+
+def _ended(tx: Tx, caller: Caller, which: ColumnElement[bool]) -> list[str]:
+    """Revoke those that are not yet; their ids."""
+    found = tx.session.scalars(
         update(ApiToken)
-        .where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None))
+        .where(which, ApiToken.revoked_at.is_(None))
         .values(revoked_at=tx.now, revoked_by=caller.name)
         .returning(ApiToken.id)
-    ).one_or_none()
-    if found is None:
-        raise NotFound("token", token_id)
-    note(tx, caller, "tokens_revoke", token_id, status=204)
+    )
+    return list(found)
 
 
 def living(session: Session) -> Sequence[ApiToken]:

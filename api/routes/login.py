@@ -63,7 +63,7 @@ def exchange(parts: PartsDep, request: Request, body: BodyDep) -> Response:
         if trust.mode == "local" and caller.kind is PrincipalKind.LOCAL:
             note(tx, caller, "login_codes_exchange", status=200)
             return trust.token
-        wanted = Wanted("browser", caller.role, caller.project, _life(caller))
+        wanted = Wanted("browser", caller.role, caller.project, _life(caller), caller.credential)
         return tokens.issue(tx, caller, wanted)[0]
 
     return ok({"token": commit(parts.database, work)})

@@ -28,7 +28,10 @@ class ApiToken(Base):
     """A token for programs. Only its digest is kept; a revoked one stays as a record."""
 
     __tablename__ = "tokens"
-    __table_args__ = (Index("ix_tokens_page", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_tokens_page", "created_at", "id"),
+        Index("ix_tokens_parent", "parent", postgresql_where=text("parent is not null")),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(unique=True)
     prefix: Mapped[str]
@@ -41,6 +44,8 @@ class ApiToken(Base):
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[str | None]
+    parent: Mapped[str | None]
+    """The token whose holder logged in with it: a browser's session ends with that one."""
 
 
 class AuditEntry(Base):

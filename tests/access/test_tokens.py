@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import select, update
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -288,3 +289,23 @@ def test_a_login_code_of_a_viewer_makes_a_viewer(api: Api) -> None:
     with bearing(api, token) as client:
         me = client.get("/api/v1/me").json()
     assert (me["role"], me["project"]) == ("viewer", "blue")
+
+
+def test_a_browsers_session_ends_with_the_token_that_it_was_begun_with(api: Api) -> None:
+    made = new_token(api, "operator")
+    with bearing(api, made["token"]) as program:
+        first = session_of(program)
+    with bearing(api, first) as browser:
+        second = session_of(browser)
+    assert [status_of(api, f"Bearer {value}") for value in (first, second)] == [200, 200]
+
+    assert api.ask("DELETE", f"/tokens/{made['id']}").status_code == 204
+
+    assert [status_of(api, f"Bearer {value}") for value in (first, second)] == [401, 401]
+
+
+def session_of(client: httpx2.Client) -> str:
+    code = client.post("/api/v1/login-codes").json()["code"]
+    answer = client.post("/api/v1/login-codes:exchange", json={"code": code})
+    assert answer.status_code == 200
+    return str(answer.json()["token"])
