@@ -56,7 +56,7 @@ insert into instances_runtime (id, deployment_id, project, name, ordinal, role, 
                                created_at, updated_at)
 select 'ins_bench' || n, 'dep_bench' || n, 'default', 'bench-' || n, 1, 'standalone', 'web', :provider, :host,
        '{}', 'running', 'completed', 'trial', '{"params": {}, "resources": {}}',
-       case when cast(:host as text) is null then null else :port + n end, 'healthy', now(), now()
+       case when cast(:host as text) is null then null else :port + n end, 'unknown', now(), now()
 from generate_series(1, :count) n;
 """
 
@@ -139,7 +139,7 @@ class Place:
 
 def hold_simulated(place: Place) -> sqlite3.Connection:
     """An object for every row, and the hand that changes them."""
-    place.parts()  # makes the file
+    place.parts().wakes.close()  # made for the file that it makes
     store = sqlite3.connect(place.folder / "simulated.db", isolation_level=None, timeout=20)
     sign, server = place.vault.sign, place.server_id
     objects = []

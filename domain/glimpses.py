@@ -27,6 +27,8 @@ class Glimpse(NamedTuple):
     state: str
     provider_id: str | None = None
     generation: int | None = None
+    whole: bool = True
+    """Whether a direct look would find no more of what is up."""
 
 
 @dataclass(slots=True)
@@ -48,10 +50,12 @@ class Known:
 
 @dataclass
 class Compared:
-    """`look`: ids that deserve a direct look. `missing`: those of them that the listing lacks."""
+    """`look`: ids that deserve a direct look. `missing`: those of them that the listing lacks. `first`: by
+    state, what is up as it should be while nobody knows its health; no look would tell more."""
 
     look: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    first: dict[str, list[Known]] = field(default_factory=dict)
     strays: list[Glimpse] = field(default_factory=list)
     steady: int = 0
     expected: int = 0
@@ -87,7 +91,9 @@ def compare(
             _note_missing(found, row, absent)
             continue
         found.expected += 1
-        if row.id in twins or not _is_steady(row, seen):
+        if row.id not in twins and _is_first(row, seen):
+            found.first.setdefault(seen.state, []).append(row)
+        elif row.id in twins or not _is_steady(row, seen):
             found.look.append(row.id)
         else:
             found.steady += 1
@@ -105,14 +111,22 @@ def _note_missing(found: Compared, row: Known, absent: frozenset[str]) -> None:
         found.missing.append(row.id)
 
 
-def _is_steady(row: Known, seen: Glimpse) -> bool:
-    if (
+def _is_first(row: Known, seen: Glimpse) -> bool:
+    return seen.whole and row.health is Health.UNKNOWN and _runs_as_asked(row, seen)
+
+
+def _runs_as_asked(row: Known, seen: Glimpse) -> bool:
+    return (
         row.status is Status.RUNNING
         and seen.seen is Seen.UP
-        and row.health is Health.HEALTHY
         and row.drift is None
-    ):
-        return seen.generation is None or seen.generation == row.generation
+        and (seen.generation is None or seen.generation == row.generation)
+    )
+
+
+def _is_steady(row: Known, seen: Glimpse) -> bool:
+    if row.health is Health.HEALTHY and _runs_as_asked(row, seen):
+        return True
     if row.seen == (seen.state, seen.provider_id, seen.generation, row.version):
         return True
     if seen.generation is not None and seen.generation != row.generation:

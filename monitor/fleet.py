@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from domain.glimpses import Compared, Glimpse, Known, compare
+from domain.lifecycle import Health
 from domain.work import Observation
 from services.fleets import Rows
 from services.monitoring import Watched, Written
@@ -81,6 +82,13 @@ class Fleet:
                 row.version, row.status, row.health = written.version, written.status, written.pulse.health
                 row.drift, row.origin = written.drift, written.origin
             row.seen = (found.provider_state, found.provider_id, found.generation, row.version)
+
+    def became_healthy(self, versions: Mapping[str, int]) -> None:
+        """What a listing alone has made of them, so that our own write is no news."""
+        with self._lock:
+            for instance_id, version in versions.items():
+                if (row := self._rows.get(instance_id)) is not None:
+                    row.version, row.health = version, Health.HEALTHY
 
     def compare(self, listing: list[Glimpse], absent: frozenset[str]) -> Compared:
         with self._lock:

@@ -21,8 +21,8 @@ from domain.errors import BerthError, ProviderError
 from domain.glimpses import Compared
 from domain.health import PROBE_SECONDS, Pulse
 from domain.lifecycle import Health, Status
-from domain.observations import decide
 from domain.work import Seen
+from monitor.absences import Absences
 from monitor.agenda import Agenda
 from monitor.fleet import Fleet
 from monitor.lens import Lens, Sighting, StopAgain
@@ -30,6 +30,7 @@ from monitor.stream import Stream
 from providers.base import Provider
 from services.fleets import projects_of, read_rows
 from services.monitoring import Look, Written
+from services.monitoring_first import PAGE, note_first_health
 from services.observers import (
     Lease,
     Report,
@@ -49,8 +50,6 @@ _AGAIN_SECONDS = 3.0
 """Between two looks at what just began to fail or to recover."""
 _POLICY_SECONDS = 1.0
 """Between two looks at what a restart policy may start when its back-off is over."""
-_LEAST_GAP = 0.5
-"""Between the two looks that prove an absence."""
 _HANGS_AFTER = 60.0
 _EMPTY_SECONDS = 60.0
 _MOST_STRAYS = 100
@@ -75,7 +74,7 @@ class Tenure:
         self._report = Report()
         self._fulls = self._fulls_told = 0
         self._alive_at = time.monotonic()
-        self._absent: dict[str, tuple[float, int]] = {}
+        self._absences = Absences()
         self._pulses: dict[str, Pulse] = {}
         self._outage = False
         self._strays: set[str | None] = set()
@@ -161,8 +160,9 @@ class Tenure:
                 log.warning("nothing is seen", scope=self.lease.scope, reason=error.message)
             self._report = replace(self._report, trouble=error.message)
             return
-        compared = self.fleet.compare(listing, frozenset(self._absent))
+        compared = self.fleet.compare(listing, self._absences.ids())
         self._note_outage(compared)
+        self._note_first(compared)
         for instance_id in compared.look:
             self.agenda.ring(instance_id)
         self._note_strays(compared)
@@ -192,6 +192,21 @@ class Tenure:
         self.fleet.read_anew()
         self.agenda.ring(None)
 
+    def _note_first(self, compared: Compared) -> None:
+        """A health that nobody knows: what is up is healthy, unless Berth itself can ask it whether it serves."""
+        if self._outage:
+            return
+        for state, rows in compared.first.items():
+            if self._provider.probes:
+                compared.look.extend(row.id for row in rows)
+                continue
+            for at in range(0, len(rows), PAGE):
+                if self.ended.is_set():
+                    return
+                with self.parts.database.begin() as tx:
+                    versions = note_first_health(tx, self.lease, state, rows[at : at + PAGE])
+                self.fleet.became_healthy(versions)
+
     def _note_strays(self, compared: Compared) -> None:
         if self._outage:
             return
@@ -205,7 +220,7 @@ class Tenure:
         self._strays = {glimpse.provider_id for glimpse in compared.strays}
 
     def _freshen(self, but: set[str]) -> None:
-        but |= self._absent.keys()
+        but |= self._absences.ids()
         after: str | None = ""
         while after is not None and not self.ended.is_set():
             with self.parts.database.begin() as tx:
@@ -239,32 +254,21 @@ class Tenure:
             self._forget(instance_id)  # what an operation leaves begins anew
             return
         look = self.lens.look(sighting)
-        if look.seen is Seen.ABSENT and not self._is_proven(sighting):
-            return
+        if look.seen is Seen.ABSENT:
+            gap = self._absences.ask_again(before, self._provider.consistency_seconds)
+            if gap is not None:
+                self.agenda.ring(instance_id, gap)
+                return
         pulse = self._pulses.get(instance_id, Pulse(before.health))
         if pulse.health is not before.health:
             pulse = Pulse(before.health)
         written = self.lens.note(sighting, pulse, look)
         self._remember(sighting, look, written)
 
-    def _is_proven(self, sighting: Sighting) -> bool:
-        """An absence counts from the second look, later than the provider takes to show what there is."""
-        before = sighting.before
-        if decide(before.status, before.origin, Seen.ABSENT).status is None and before.drift == Seen.ABSENT:
-            return True
-        now, gap = time.monotonic(), max(_LEAST_GAP, self._provider.consistency_seconds)
-        first, version = self._absent.setdefault(before.id, (now, before.version))
-        if version != before.version:
-            self._absent[before.id] = (now, before.version)
-        elif now - first >= gap:
-            return True
-        self.agenda.ring(before.id, gap)
-        return False
-
     def _remember(self, sighting: Sighting, look: Look, written: Written) -> None:
         before = sighting.before
         if look.seen is not Seen.ABSENT or written.stood:
-            self._absent.pop(before.id, None)
+            self._absences.forget(before.id)
         if not written.stood:
             self.agenda.ring(before.id, 0.05)
             return
@@ -278,7 +282,7 @@ class Tenure:
             self.agenda.ring(before.id, again)
 
     def _forget(self, instance_id: str) -> None:
-        self._absent.pop(instance_id, None)
+        self._absences.forget(instance_id)
         self._pulses.pop(instance_id, None)
 
 

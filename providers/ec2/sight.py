@@ -114,8 +114,8 @@ def _disk(item: Mapping[str, Any]) -> Disk:
 
 def glimpse_of(machine: Machine) -> Glimpse:
     """What a listing shows of it; the status checks are left to a direct look."""
-    seen = _SEEN.get(machine.state, Seen.TRANSIENT)
-    return Glimpse(machine.tags.get(INSTANCE, ""), seen, machine.state, machine.id, machine.generation)
+    seen, of = _SEEN.get(machine.state, Seen.TRANSIENT), machine.tags.get(INSTANCE, "")
+    return Glimpse(of, seen, machine.state, machine.id, machine.generation, whole=False)
 
 
 def observation_of(machine: Machine, checks: str | None) -> Observation:

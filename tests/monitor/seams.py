@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from activities.parts import Parts
@@ -56,10 +56,12 @@ def lease_of(spine: Spine, spot: Spot = SIMULATED, holder: str = "test") -> Leas
 class Gaze:
     """One look of one monitor, in its moves. `forced`: what it sees, whatever there is."""
 
+    MOVES = ("read", "look", "note")
+
     def __init__(self, lens: Lens, instance_id: str, forced: Observation | None = None) -> None:
         self._lens = lens
         self._instance_id = instance_id
-        self._forced = forced
+        self.forced = forced
         self.sighting: Sighting | None = None
         self.found: Look | None = None
         self.written: Written | None = None
@@ -69,20 +71,25 @@ class Gaze:
 
     def look(self) -> None:
         if self.sighting is not None:
-            self.found = Look(self._forced) if self._forced is not None else self._lens.look(self.sighting)
+            self.found = Look(self.forced) if self.forced is not None else self._lens.look(self.sighting)
 
     def note(self) -> None:
         if self.sighting is not None and self.found is not None:
             self.written = self._lens.note(self.sighting, Pulse(self.sighting.before.health), self.found)
 
+    def move(self, number: int) -> None:
+        getattr(self, self.MOVES[number])()
+
     def all(self) -> Written | None:
-        for move in (self.read, self.look, self.note):
-            move()
+        for number in range(len(self.MOVES)):
+            self.move(number)
         return self.written
 
 
 class Steps:
     """One operation on one instance, in the transactions and the provider call that it is made of."""
+
+    MOVES = ("accept", "plan", "begin", "call", "settle", "finish")
 
     def __init__(self, spine: Spine, deployment_id: str, instance_id: str, verb: str) -> None:
         self._spine = spine
@@ -95,10 +102,10 @@ class Steps:
         self._owner: Owner | None = None
         self._outcome: Outcome | None = None
 
-    def moves(self) -> list[Callable[[], None]]:
-        """All of them; once it was refused there is nothing more to do."""
-        rest = (self.plan, self.begin, self.call, self.settle, self.finish)
-        return [self.accept, *(lambda move=move: None if self.refused else move() for move in rest)]
+    def move(self, number: int) -> None:
+        """The next one of `MOVES`; once it was refused there is nothing more to do."""
+        if not self.refused:
+            getattr(self, self.MOVES[number])()
 
     @property
     def holds(self) -> bool:

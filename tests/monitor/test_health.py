@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -123,3 +124,15 @@ def test_what_a_look_has_missed_already_and_what_was_told_is_not_lost_again() ->
     found = compared(rows, [], frozenset({"ins_1"}))
     assert found.look == ["ins_1", "ins_2", "ins_3"]
     assert found.missing == ["ins_2", "ins_3"]
+
+
+def test_a_health_that_nobody_knows_is_told_by_a_listing_where_a_look_would_tell_no_more() -> None:
+    rows = [replace(known(number), health=Health.UNKNOWN) for number in range(7)]
+    rows[2].drift, rows[3].status, rows[4].busy = "foreign", Status.MAINTENANCE, True
+    listing = [listed(number) for number in range(7)]
+    listing[1] = listing[1]._replace(generation=2)
+    listing[5] = listing[5]._replace(whole=False)
+    listing[6] = listed(6, Seen.TRANSIENT)
+    found = compared(rows, listing)
+    assert {state: [row.id for row in first] for state, first in found.first.items()} == {"up": ["ins_0"]}
+    assert found.look == ["ins_1", "ins_2", "ins_3", "ins_5", "ins_6"]
