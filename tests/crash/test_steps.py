@@ -118,6 +118,8 @@ def bench(
     made = Bench(spines)
     try:
         kept = [Kept(partial(spine.launch_worker, module="tests.support.faulty_worker")) for spine in spines]
+        for worker in kept:
+            worker.current.wait_until("worker ready")
         for params in chosen:
             made.begin(params["name"], params["how"])
         yield made

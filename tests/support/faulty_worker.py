@@ -2,13 +2,18 @@
 
 The order lies as `fault.json` in the data directory: `{"activity", "how"}`. It is carried out once, by whichever
 worker runs that activity first; `fault.fired` tells that it was.
+
+A killed worker is followed by the next at once: what is imported stays in a parent that only forks and waits,
+because on a busy machine the imports of a hundred workers would take longer than all that is tried here.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +29,7 @@ from db.session import Tx
 
 _FOLDER = Path(os.environ["BERTH_DATA_DIR"])
 _KILL_IN = "kill in "
+_PR_SET_PDEATHSIG = 1
 
 
 class Faults(Interceptor):
@@ -97,7 +103,21 @@ def _with_faults(*given: Any, interceptors: Sequence[Interceptor] = (), **option
 
 def main() -> None:
     setattr(serving, "Worker", _with_faults)  # noqa: B010 - not ours to declare
-    worker.main()
+    parent = os.getpid()
+    while True:
+        child = os.fork()
+        if child == 0:
+            _end_with(parent)
+            worker.main([])
+        if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+            sys.exit("the worker ended by itself")
+
+
+def _end_with(parent: int) -> None:
+    """Nobody is left behind when the parent is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 if __name__ == "__main__":
