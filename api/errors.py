@@ -46,6 +46,7 @@ from services.codes import CodeRefused
 from services.edits import SeveralMembers
 from services.rates import RateLimited
 from services.signatures import NotSigned
+from services.views.actions import allowed_to_asker
 
 log = structlog.get_logger("api")
 _FULL = (DiskFull, ReadOnlySqlTransaction, TooManyConnections, ConfigurationLimitExceeded, InsufficientResources)
@@ -117,9 +118,13 @@ def status_of(error: BerthError) -> int:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
+def _instead(error: OperationNotAllowed, allowed: tuple[str, ...]) -> dict[str, Any]:
+    return {"current_status": error.status, "allowed_actions": list(allowed), "detail": error.told(allowed)}
+
+
 _DETAILS: dict[type[BerthError], Callable[[Any], dict[str, Any]]] = {
     InvalidInput: lambda e: {"errors": field_errors((f.pointer, f.detail) for f in e.errors)},
-    OperationNotAllowed: lambda e: {"current_status": e.status, "allowed_actions": list(e.allowed)},
+    OperationNotAllowed: lambda e: _instead(e, allowed_to_asker(e.allowed)),
     OperationInProgress: lambda e: {
         "operation": {"id": e.operation_id, "kind": e.kind, "href": f"/api/v1/operations/{e.operation_id}"}
     },

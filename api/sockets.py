@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field, ValidationError
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from api.feed import Entry, Feed, Place, frames_of
 from api.filters import LONGEST_CURSOR
@@ -72,7 +72,7 @@ class Session:
     said_at: float = field(default_factory=time.monotonic)
 
     async def run(self) -> int:
-        """Until the client leaves; returns the code to close with."""
+        """Returns the code to close with. Raises `WebSocketDisconnect` when the client has left."""
         with self.feed.listen() as news:
             return await self._converse(news)
 
@@ -91,11 +91,9 @@ class Session:
     async def _listen(self, news: asyncio.Event) -> int:
         while True:
             try:
-                said = subscription_in(await self.socket.receive_text())
-            except WebSocketDisconnect as left:
-                return left.code
-            except (BadMessageError, KeyError) as error:
-                await self._send({"type": "error", "detail": str(error) or "a frame of text is expected"})
+                said = await subscription(self.socket)
+            except BadMessageError as error:
+                await self._send({"type": "error", "detail": str(error)})
                 return BAD_MESSAGE
             self.subscription = said
             self.place = await self.feed.open(said.after) if said.after is not None else self.place
@@ -115,8 +113,6 @@ class Session:
                         await news.wait()
         except TimeoutError:
             return SLOW
-        except WebSocketDisconnect as left:
-            return left.code
         return GOING_AWAY
 
     async def _begin(self, news: asyncio.Event, recording: ExitStack) -> None:
@@ -185,8 +181,16 @@ class Session:
         self.said_at = time.monotonic()
 
 
-def subscription_in(text: str) -> Subscribe:
-    """The message of a client. Raises `BadMessageError`."""
+async def subscription(socket: WebSocket) -> Subscribe:
+    """The next message of a client. Raises `BadMessageError`, and `WebSocketDisconnect` when it has left."""
+    try:
+        text = await socket.receive_text()
+    except KeyError:
+        raise BadMessageError("a frame of text is expected") from None
+    return _subscription_in(text)
+
+
+def _subscription_in(text: str) -> Subscribe:
     if len(text) > LONGEST_MESSAGE:
         raise BadMessageError(f"a message is longer than {LONGEST_MESSAGE} characters")
     try:

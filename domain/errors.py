@@ -97,12 +97,16 @@ class OperationNotAllowed(Refused):
     def __init__(
         self, operation: str, status: str | None, allowed: tuple[str, ...], why: str | None = None
     ) -> None:
-        reason = why or f"{operation} is not allowed while the instance is {status}"
-        instead = f"allowed now: {', '.join(allowed)}" if allowed else "nothing is allowed now"
-        super().__init__(f"{reason}; {instead}.")
         self.operation = operation
         self.status = status
+        self.reason = why or f"{operation} is not allowed while the instance is {status}"
         self.allowed = allowed
+        super().__init__(self.told(allowed))
+
+    def told(self, allowed: tuple[str, ...]) -> str:
+        """The message, for somebody who may ask for `allowed` alone."""
+        instead = f"allowed now: {', '.join(allowed)}" if allowed else "nothing is allowed now"
+        return f"{self.reason}; {instead}."
 
 
 class OnHold(OperationNotAllowed):

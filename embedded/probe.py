@@ -30,8 +30,6 @@ def pages(url: str, token_file: Path) -> dict[str, str]:
         found["Open"] = _login_url(url, token_file)
     else:
         found["API"] = f"{url}/api/v1"
-    if _ask(url, "GET", "/docs")[0] == http.client.OK:
-        found["API docs"] = f"{url}/docs"
     return found
 
 

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Header, Query, Response, WebSocket
 from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
@@ -26,20 +28,23 @@ from api.records import Shown
 from api.sockets import (
     FIRST_MESSAGE_SECONDS,
     FORBIDDEN,
+    SEND_SECONDS,
+    SLOW,
     UNAUTHORIZED,
     BadMessageError,
     Session,
     Subscribe,
-    subscription_in,
+    subscription,
 )
 from api.transactions import commit
 from db.queries.events import EventFilter
 from domain.access import AccessRole, Right
-from domain.errors import Forbidden
+from domain.errors import Forbidden, Unavailable
 from domain.specs import Caller
 from services.bounds import LimitReached
 from services.codes import LIVES, CodeRefused, Purpose, issue, redeem
 
+log = structlog.get_logger("api")
 router = APIRouter(tags=["history"])
 sockets = APIRouter()
 """The socket alone: it has one more address."""
@@ -77,7 +82,11 @@ async def _server_sent(
         serial, said_at = feed.records.serial, time.monotonic()
         while not feed.closing:
             news.clear()
-            entries, after = await feed.take(place, wanted)
+            try:
+                entries, after = await feed.take(place, wanted)
+            except SQLAlchemyError as error:
+                log.warning("a stream ends: the records do not answer", kind=type(error).__name__)
+                return  # the client asks again from the last event that it has
             shown = feed.records.since(serial, wanted) if records else []
             text = "".join(
                 (_gap(place, after), *map(_event, entries), *(_record(one, caller.role) for one in shown))
@@ -125,8 +134,19 @@ def ticket(parts: PartsDep, caller: CallerDep) -> Response:
 @sockets.websocket("/ws")
 async def socket(websocket: WebSocket) -> None:
     """The feed as a socket. The first message says from where, and shows the ticket where there is no token."""
-    parts: Parts = websocket.app.state.parts
-    await websocket.accept()
+    try:
+        await websocket.accept()
+        code, why = await _serve(websocket, websocket.app.state.parts)
+        async with asyncio.timeout(SEND_SECONDS):
+            if why is not None:
+                await websocket.send_text(json.dumps({"type": "error", "detail": why}))
+            await websocket.close(code)
+    except (WebSocketDisconnect, TimeoutError, RuntimeError):
+        return  # the client has left, which it may at any moment, or takes nothing any more
+
+
+async def _serve(websocket: WebSocket, parts: Parts) -> tuple[int, str | None]:
+    """Until the end; the code to close with, and why, where that says something. Raises `WebSocketDisconnect`."""
     try:
         known = websocket.scope["state"].get("caller")
         asked = await _first_message(websocket, waits=known is None)
@@ -134,18 +154,16 @@ async def socket(websocket: WebSocket) -> None:
         require(caller, Right.READ)
         await parts.connections.admit(caller)
         session = Session(websocket, parts.feed, caller, asked, await parts.feed.open(asked.after))
-        code = await parts.connections.run(caller, session.run())
+        return await parts.connections.run(caller, session.run()), None
     except CredentialEnded:
-        code = UNAUTHORIZED
+        return UNAUTHORIZED, None
     except (Forbidden, LimitReached) as error:
-        await websocket.send_text(json.dumps({"type": "error", "detail": error.message}))
-        code = FORBIDDEN
+        return FORBIDDEN, error.message
     except (TimeoutError, BadMessageError, CodeRefused) as error:
-        await websocket.send_text(json.dumps({"type": "error", "detail": str(error) or "no message came"}))
-        code = UNAUTHORIZED
-    except WebSocketDisconnect:
-        return
-    await _close(websocket, code)
+        return UNAUTHORIZED, str(error) or "no message came"
+    except (SQLAlchemyError, Unavailable) as error:
+        log.warning("a socket ends: the records do not answer", kind=type(error).__name__)
+        return SLOW, "The database does not answer now."
 
 
 async def _first_message(websocket: WebSocket, *, waits: bool) -> Subscribe:
@@ -153,15 +171,8 @@ async def _first_message(websocket: WebSocket, *, waits: bool) -> Subscribe:
     if not waits:
         return Subscribe(type="subscribe", after=websocket.query_params.get("after"))
     async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
-        return subscription_in(await websocket.receive_text())
+        return await subscription(websocket)
 
 
 def _ticket_holder(parts: Parts, asked: Subscribe) -> Caller:
     return commit(parts.database, lambda tx: redeem(tx, asked.ticket or "", Purpose.SOCKET))
-
-
-async def _close(websocket: WebSocket, code: int) -> None:
-    try:
-        await websocket.close(code)
-    except RuntimeError:
-        return  # the client was faster

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -41,6 +41,12 @@ def restricted(forms: Sequence[JsonObject], role: AccessRole) -> list[JsonObject
     """`forms`, made for nobody in particular, as somebody with `role` may see them."""
     reasons = [(form, _not_for(form["action"], role)) for form in forms]
     return [form if why is None else {**form, "enabled": False, "reason": why} for form, why in reasons]
+
+
+def allowed_to_asker(allowed: Iterable[str]) -> tuple[str, ...]:
+    """Of the names of actions, those that whoever is being answered may ask for."""
+    role = asking_role()
+    return tuple(name for name in allowed if role is None or _not_for(name, role) is None)
 
 
 def _not_for(action: str, role: AccessRole) -> str | None:

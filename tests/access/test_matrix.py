@@ -144,6 +144,34 @@ def test_actions_that_a_role_may_not_ask_for_are_disabled_with_the_reason(
     assert shown[AccessRole.ADMIN]["suspend"]["enabled"]
 
 
+def test_wherever_actions_are_shown_they_are_those_of_who_asks(api: Api, bearers: dict[AccessRole, str]) -> None:
+    name = api.an_instance()
+    deployment = api.get(f"/instances/{name}")["deployment_id"]
+    for role in ROLES:
+        with bearing(api, bearers[role]) as client:
+            rows = client.get(f"/api/v1/instances?q={name}").json()["items"]
+            short = client.get("/api/v1/instances:rows?page_size=1000").json()["items"]
+            members = client.get(f"/api/v1/deployments/{deployment}").json()["instances"]
+        found = [next(row for row in some if row["name"] == name) for some in (rows, short, members)]
+        for row in found:
+            on = {action["action"] for action in row["allowed_actions"] if action["enabled"]}
+            assert ("stop" in on) == may(role, Right.OPERATE), role
+            assert ("suspend" in on) == may(role, Right.ADMIN), role
+
+
+def test_a_refusal_offers_instead_what_the_role_may_ask_for(api: Api, bearers: dict[AccessRole, str]) -> None:
+    name = api.an_instance()
+    for role, suspends in ((AccessRole.OPERATOR, False), (AccessRole.ADMIN, True)):
+        with bearing(api, bearers[role]) as client:
+            alone = client.post(f"/api/v1/instances/{name}/actions", json={"action": "start"})
+            several = client.post("/api/v1/instances:batch", json={"action": "start", "ids": [name]})
+        assert alone.status_code == 409
+        for form in (alone.json(), several.json()["items"][0]["problem"]):
+            assert "stop" in form["allowed_actions"]
+            assert ("suspend" in form["allowed_actions"]) == suspends
+            assert ("suspend" in form["detail"].split("allowed now:")[1]) == suspends
+
+
 def test_what_is_for_administrators_in_the_table_of_moves_is_refused_to_an_operator(
     api: Api, bearers: dict[AccessRole, str]
 ) -> None:
