@@ -37,6 +37,13 @@ export default function CreateDialog() {
   );
 }
 
+/** Where the catalogue comes late, the dialog has looked for its first field before there was one. */
+function beginHere(field: HTMLInputElement | null): void {
+  requestAnimationFrame(() => {
+    if (!document.activeElement?.matches("input, select, textarea, button")) field?.focus();
+  });
+}
+
 function firstDraft(blueprints: readonly Blueprint[], providers: readonly Provider[]): Draft {
   const usable = blueprints.find((one) => providersFor(one, providers).some((provider) => provider.available)) ?? blueprints[0];
   return { ...EMPTY, blueprint: usable?.name ?? "", provider: firstProvider(usable, providers) };
@@ -95,7 +102,7 @@ function Form({ blueprints, providers }: { blueprints: readonly Blueprint[]; pro
       <fieldset>
         <FieldRow label="Name" hint="1 to 63 of a-z, 0-9 and -" error={errors["/name"] ?? null}>
           {({ id, describedBy }) => (
-            <input id={id} aria-describedby={describedBy} data-autofocus="" autoComplete="off" spellCheck={false} value={draft.name} onChange={(event) => change({ name: event.target.value.toLowerCase() })} />
+            <input ref={beginHere} id={id} aria-describedby={describedBy} data-autofocus="" autoComplete="off" spellCheck={false} value={draft.name} onChange={(event) => change({ name: event.target.value.toLowerCase() })} />
           )}
         </FieldRow>
         <Choice
