@@ -11,7 +11,10 @@ from domain.lifecycle import Actor, Operation, Status
 
 
 class MoveForm(Form):
-    """One row of the table of moves. The ends are a status, or a word for one that depends on the instance."""
+    """One row of the table of moves. The ends are a status, or a word for one that depends on the instance.
+
+    `with_hold`: from where it is legal besides while a hold stands; `refused_on_hold`: never while one stands.
+    """
 
     operation: Operation
     legal_from: list[Status]
@@ -21,6 +24,8 @@ class MoveForm(Form):
     cancelled: str
     actor: Actor
     buttons_in: list[Status]
+    with_hold: list[Status]
+    refused_on_hold: bool
 
 
 class StatusForm(Form):

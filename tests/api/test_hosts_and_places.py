@@ -33,7 +33,7 @@ def test_on_a_silent_host_only_what_takes_away_is_enabled(api: Api) -> None:
     name = held_by(api, 31)
     actions = offered(api, name)
     enabled = {action for action, row in actions.items() if row["enabled"]}
-    assert enabled == {"delete", "maintenance_on"}
+    assert enabled == {"delete", "maintenance_on", "suspend"}
     assert actions["restart"]["reason"].startswith("its host has not been seen for 30 s; start the worker there")
     assert actions["restart"]["button"], "it is shown, and says why not"
     form = is_problem(api.act(name, "restart"), 409, "host-unavailable")
