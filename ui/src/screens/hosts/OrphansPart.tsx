@@ -6,6 +6,7 @@ import { useState } from "react";
 import { freshKey, type Orphan, orphansList, orphansSweep } from "@/api/client";
 import { Refusal, tell } from "@/api/problems";
 import { announce } from "@/lib/announce";
+import { words } from "@/lib/look";
 import { lack, useMe } from "@/lib/me";
 import { say } from "@/lib/toasts";
 import { keys, queryClient } from "@/live/queries";
@@ -54,9 +55,19 @@ const COLUMNS: TableColumn<Orphan>[] = [
   { id: "provider", title: "Provider", width: "8rem", by: (orphan) => orphan.provider, cell: (orphan) => orphan.provider },
   { id: "state", title: "State", width: "7rem", by: (orphan) => orphan.state, cell: (orphan) => orphan.state },
   { id: "was", title: "Was", width: "10rem", wide: true, by: (orphan) => orphan.name ?? "", cell: (orphan) => orphan.name ?? <span className="muted">not known</span> },
-  { id: "why", title: "Why", width: "minmax(10rem, 1fr)", by: (orphan) => orphan.why, cell: (orphan) => <span title={orphan.reason ?? undefined}>{orphan.why.replaceAll("_", " ")}</span> },
+  { id: "why", title: "Why", width: "minmax(12rem, 2fr)", by: (orphan) => orphan.why, cell: (orphan) => <span title={orphan.reason}><b>{words(orphan.why)}</b>: <span className="muted">{orphan.reason}</span></span> },
   { id: "do", title: "", width: "8rem", cell: (orphan) => <Remove orphan={orphan} /> },
 ];
+
+/** Taken by a sweep, or once it is named; everything else stays, whoever asks. */
+function stays(orphan: Orphan): string | null {
+  return orphan.outcome === "remove" || orphan.why === "unknown" ? null : orphan.reason;
+}
+
+/** Kept or failed: the server says why. */
+function isThere(outcome: string | undefined): boolean {
+  return outcome === "kept" || outcome === "failed";
+}
 
 function Remove({ orphan }: { orphan: Orphan }) {
   const [sure, setSure] = useState(false);
@@ -67,6 +78,7 @@ function Remove({ orphan }: { orphan: Orphan }) {
       const { data } = await orphansSweep({ body: { dry_run: false, ids: [orphan.provider_id] }, headers: { "Idempotency-Key": freshKey() } });
       const said = data.items[0];
       announce(`${orphan.provider_id}: ${said?.outcome ?? "gone"}`);
+      if (isThere(said?.outcome)) say({ id: `orphan-${orphan.provider_id}`, tone: "refused", title: `${orphan.provider_id} was not removed`, detail: said?.reason ?? "" });
       queryClient.invalidateQueries({ queryKey: keys.orphans }).catch(() => undefined);
     } catch (error) {
       say({ id: `orphan-${orphan.provider_id}`, tone: "refused", title: "It was not removed", detail: tell(error).detail });
@@ -76,7 +88,7 @@ function Remove({ orphan }: { orphan: Orphan }) {
   };
   return (
     <div className="do-cell" data-keep="">
-      <Button size="sm" kind="danger" busy={busy} onBlur={() => setSure(false)} onClick={() => (sure ? void remove() : setSure(true))} aria-label={`${sure ? "Really remove" : "Remove"} ${orphan.provider_id}`}>
+      <Button size="sm" kind="danger" busy={busy} reason={stays(orphan)} onBlur={() => setSure(false)} onClick={() => (sure ? void remove() : setSure(true))} aria-label={`${sure ? "Really remove" : "Remove"} ${orphan.provider_id}`}>
         {sure ? "Really?" : "Remove"}
       </Button>
     </div>
