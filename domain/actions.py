@@ -196,9 +196,11 @@ def _while_free(situation: Situation, operation: Operation) -> str | None:
 
 
 def _out_of_table(situation: Situation, operation: Operation) -> bool:
-    """What something else than the status allows: a lost host, a plan, a delete that takes what is in progress."""
+    """What something else than the status allows: a lost host, a plan, a delete that takes what is in progress, an
+    administrator's hold beside billing's."""
     return (
         (operation is Operation.FORGET and situation.host_lost)
+        or (operation is Operation.SUSPEND and _joins(situation))
         or (operation is Operation.MAINTENANCE_OFF and situation.maintenance_planned)
         or (operation is Operation.DELETE and situation.status in IN_PROGRESS)
     )
@@ -217,6 +219,11 @@ def _of_its_kind(situation: Situation, operation: Operation) -> str | None:
 def _held(situation: Situation) -> bool:
     """What is half deleted can start nothing anyhow; no hold may keep its delete from being repeated."""
     return bool(situation.holds) and not situation.delete_begun
+
+
+def _joins(situation: Situation) -> bool:
+    """Whether an administrator's hold may be placed beside the one that has suspended it."""
+    return situation.status is Status.SUSPENDED and bool(situation.holds) and not _is_admins(situation)
 
 
 def _is_admins(situation: Situation) -> bool:

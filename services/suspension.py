@@ -34,15 +34,15 @@ _ENFORCED = frozenset({Status.RUNNING, Status.STOPPED, Status.MAINTENANCE})
 def suspend(tx: Tx, ask: Ask, deployment_id: str, wanted: Suspension) -> Accepted:
     """Place the hold and accept the operation that stops every member.
 
-    Raises `OperationNotAllowed` when there is nothing to suspend; billing's hold joins one that stands already.
+    Where everything is suspended already, the hold joins the other's: both stand, and nothing starts before both
+    are lifted. Raises `OperationNotAllowed` when there is nothing to suspend and nothing to join.
     """
     if (before := replayed(tx, ask)) is not None:
         return before
     deployment = lock_deployment(tx, deployment_id, ask.caller.project)
     check_free(tx, deployment_id)
     able, skipped = split_legal(members_of(tx, deployment_id), Operation.SUSPEND)
-    joins = wanted.cause is HoldCause.BILLING and any(m.status is Status.SUSPENDED for m, _ in skipped)
-    if not able and not joins:
+    if not able and not _joins(tx, deployment_id, wanted.cause, [m for m, _ in skipped]):
         raise skipped[0][1]
     place(tx, deployment, ask.caller, wanted)
     touch_members(tx, deployment, besides=[m.id for m in able])
@@ -54,6 +54,15 @@ def suspend(tx: Tx, ask: Ask, deployment_id: str, wanted: Suspension) -> Accepte
     )
     take_fence(tx, deployment.id, operation_id)
     return Accepted(operation_id, deployment.id)
+
+
+def _joins(tx: Tx, deployment_id: str, cause: HoldCause, members: Sequence[Member]) -> bool:
+    """Billing repeats itself, and is heard; an administrator who has suspended it is told so."""
+    resting = [m for m in members if m.status is Status.SUSPENDED]
+    if cause is HoldCause.BILLING:
+        return bool(resting)
+    causes = {hold.cause for hold in holds_of(tx, deployment_id)}
+    return bool(causes) and cause not in causes and not all(m.delete_begun for m in resting)
 
 
 def unsuspend(tx: Tx, ask: Ask, deployment_id: str, cause: HoldCause) -> Accepted:

@@ -81,6 +81,28 @@ def test_an_administrator_lifts_an_administrators_hold_only(
     assert left == (["billing"] if len(causes) == 2 else [c.value for c in causes])
 
 
+@pytest.mark.parametrize(
+    ("causes", "answer"),
+    [
+        ((HoldCause.BILLING,), 202),
+        ((HoldCause.ADMIN,), 409),
+        ((HoldCause.BILLING, HoldCause.ADMIN), 409),
+    ],
+)
+def test_an_administrators_hold_is_placed_beside_billings_once(
+    api: Api, causes: tuple[HoldCause, ...], answer: int
+) -> None:
+    name = held(api, Status.SUSPENDED, *causes)
+    rows = {row["action"]: row for row in api.get(f"/instances/{name}")["allowed_actions"]}
+    assert (rows["suspend"]["enabled"], rows["suspend"]["button"]) == (answer == 202, False)
+
+    placed = api.act(name, "suspend")
+
+    assert placed.status_code == answer, placed.text
+    left = {hold["cause"] for hold in api.get(f"/instances/{name}")["holds"]}
+    assert left == {*causes} | ({"admin"} if answer == 202 else set())
+
+
 def test_the_record_shows_who_holds_it_why_and_until_when(api: Api) -> None:
     name = api.an_instance(Status.RUNNING)
 
