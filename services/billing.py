@@ -145,7 +145,7 @@ def _about(kind: SubjectKind, subject: str, project: str | None) -> Select[Deplo
 
 def _apply(tx: Tx, deployment: Deployment, fact: Fact, delivery_id: str) -> bool:
     """Write what it says unless something newer stands; the delivery that stands may be applied again."""
-    record = _record(tx, deployment)
+    record = record_of(tx, deployment)
     known_at = record.status_at if fact.type.payment else record.subscription_at
     known_id = record.status_delivery if fact.type.payment else record.subscription_delivery
     if known_id != delivery_id and not stands_over(fact, known_at):
@@ -164,7 +164,8 @@ def _apply(tx: Tx, deployment: Deployment, fact: Fact, delivery_id: str) -> bool
     return True
 
 
-def _record(tx: Tx, deployment: Deployment) -> BillingRecord:
+def record_of(tx: Tx, deployment: Deployment) -> BillingRecord:
+    """What billing has said of a deployment that the caller has locked; a trial, where it has said nothing."""
     found = tx.session.get(BillingRecord, deployment.id, populate_existing=True)
     if found is None:
         found = BillingRecord(

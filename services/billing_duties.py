@@ -21,7 +21,7 @@ from domain.lifecycle import BillingStatus, Operation, Status
 from domain.operations import OperationStatus, Reason, Source
 from domain.specs import Accepted, Ask, Caller
 from services.acceptance import check_free
-from services.billing import BILLING
+from services.billing import BILLING, record_of
 from services.holds import Suspension, holds_of, tell
 from services.suspension import suspend, unsuspend
 from services.withdrawals import cancel, delete
@@ -116,9 +116,7 @@ def carry_out(tx: Tx, deployment_id: str, rules: BillingRules) -> Accepted | Non
     duty = _due(tx, deployment)
     if duty is None:
         return None
-    held = duty is Duty.DELETE_HELD
-    caller = Caller("berth" if held else BILLING, deployment.project, Source.BERTH if held else Source.BILLING)
-    ask = Ask(caller, _REASONS[duty])
+    ask = Ask(_asker(deployment, duty), _REASONS[duty])
     if duty is Duty.SUSPEND:
         terms = Suspension(HoldCause.BILLING, "payment due", rules.delete_after_seconds)
         made = suspend(tx, ask, deployment_id, terms)
@@ -128,6 +126,13 @@ def carry_out(tx: Tx, deployment_id: str, rules: BillingRules) -> Accepted | Non
         made = delete(tx, ask, deployment_id)
     _link(tx, deployment_id, duty, made)
     return made
+
+
+def _asker(deployment: Deployment, duty: Duty) -> Caller:
+    """Billing, unless it is a hold of somebody else that is past its deadline."""
+    if duty is Duty.DELETE_HELD:
+        return Caller("berth", deployment.project, Source.BERTH)
+    return Caller(BILLING, deployment.project, Source.BILLING)
 
 
 def _due(tx: Tx, deployment: Deployment) -> Duty | None:
@@ -175,14 +180,17 @@ def _link(tx: Tx, deployment_id: str, duty: Duty, made: Accepted) -> None:
 
 
 def refused(tx: Tx, deployment_id: str, why: Refused) -> bool:
-    """Billing cannot have what it wants: told once in the history; False when it was told already."""
-    record = tx.session.get(BillingRecord, deployment_id, with_for_update=True, populate_existing=True)
-    deployment = tx.session.get(Deployment, deployment_id)
-    if record is None or deployment is None or record.alert == why.message:
+    """What the records demand cannot be: told once in the history; False when it was told already."""
+    deployment = tx.session.get(Deployment, deployment_id, with_for_update=True, populate_existing=True)
+    duty = _due(tx, deployment) if deployment is not None else None
+    if deployment is None or duty is None:
+        return False
+    record = record_of(tx, deployment)
+    if record.alert == why.message:
         return False
     record.alert = why.message
-    data = {"code": why.code, "message": why.message}
-    tell(tx, deployment, Caller(BILLING, deployment.project, Source.BILLING), "BILLING_REFUSED", data)
+    what = "DEADLINE_REFUSED" if duty is Duty.DELETE_HELD else "BILLING_REFUSED"
+    tell(tx, deployment, _asker(deployment, duty), what, {"code": why.code, "message": why.message})
     return True
 
 

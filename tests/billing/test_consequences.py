@@ -316,3 +316,17 @@ def test_an_administrators_hold_can_have_a_deadline_too(timed: Spine, clock: Fix
     keeper(timed, timed.database).records()
 
     assert story(timed, made)[-1] == ("delete", "berth", "cleanup")
+
+
+def test_a_deadline_that_protection_forbids_is_told_once(timed: Spine, clock: FixedClock) -> None:
+    made = timed.create(deletion_protection=True)
+    settle(timed, made, Status.RUNNING)
+    settle(timed, suspended(timed, made.deployment_id, delete_after_seconds=60), Status.SUSPENDED)
+    clock.at += timedelta(seconds=61)
+
+    for _ in range(3):
+        keeper(timed, timed.database).records()
+
+    told = timed.rows(select(LifecycleEvent).where(LifecycleEvent.event_type == "DEADLINE_REFUSED"))
+    assert [(event.actor, event.data["code"]) for event in told] == [("berth", "deletion-protected")]
+    assert story(timed, made)[-1][0] == "suspend"
