@@ -32,7 +32,7 @@ def whole(shared: Spine) -> Iterator[Api]:
 @pytest.fixture
 def sender(whole: Api) -> Sender:
     """Somebody who knows the secret."""
-    return Sender(whole)
+    return Sender(whole.url)
 
 
 @pytest.fixture(scope="module")

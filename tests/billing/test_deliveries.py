@@ -21,7 +21,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 def from_billing(quiet: Api) -> Sender:
-    return Sender(quiet)
+    return Sender(quiet.url)
 
 
 def billed(api: Api, name: str) -> str:
@@ -129,7 +129,7 @@ def test_the_same_delivery_twenty_times_at_once_is_stored_once(quiet: Api, from_
 def test_the_secret_before_is_good_while_a_new_one_is_introduced(quiet: Api) -> None:
     name = quiet.an_instance(Status.RUNNING)
 
-    assert Sender(quiet, OLD_SECRET).tell("payment.succeeded", instance_id=name).status_code == 200
+    assert Sender(quiet.url, OLD_SECRET).tell("payment.succeeded", instance_id=name).status_code == 200
 
 
 FORGED: dict[str, dict[str, Any]] = {
@@ -170,7 +170,7 @@ def test_another_secret_an_old_signature_or_a_changed_body_are_refused(quiet: Ap
     }
 
     answers = [
-        Sender(quiet, OTHER_SECRET).send(body),
+        Sender(quiet.url, OTHER_SECRET).send(body),
         from_billing.send(body, sent_at=ago(301)),
         from_billing.send(body, sent_at=ago(-301)),
         from_billing.send(body.replace(b"failed", b"succeeded"), **headers),
@@ -282,4 +282,4 @@ def test_the_lists_need_a_token_and_the_door_does_not(quiet: Api, from_billing: 
 
 def test_without_a_secret_nothing_is_believed(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> None:
     with running_api(tmp_path_factory.mktemp("api"), database_url) as api:
-        assert Sender(api).tell("payment.failed", customer_id="a").status_code == 401
+        assert Sender(api.url).tell("payment.failed", customer_id="a").status_code == 401

@@ -17,7 +17,13 @@ from typing import Any
 import httpx2
 
 from bench.berth import Up, berth_up
+from providers.simulated import SimulatedProvider
+from tests.support.billing import NEW_SECRET, Sender
+from tests.support.calls import RecordingCall
 from tests.support.workers import wait_for
+from tests.support.works import a_work
+
+_PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,9 @@ class Berth:
         assert answer.status_code == 202, answer.text
         if wait is None:
             return
-        operation = self.get(f"/operations/{answer.json()['operation']['id']}?wait=30")
+        operation, ends = answer.json()["operation"], time.monotonic() + _PATIENCE
+        while not operation["done"] and time.monotonic() < ends:
+            operation = self.get(f"/operations/{operation['id']}?wait=30")
         assert operation["status"] == wait, json.dumps(operation, indent=1)
 
     def fault(self, name: str, verb: str, fault: str, **more: Any) -> None:
@@ -62,10 +70,22 @@ class Berth:
         answer = self.http.put("/providers/simulated/faults", json=body)
         assert answer.status_code == 200, answer.text
 
+    def billing_says(self, kind: str, instance_id: str) -> None:
+        """A signed delivery from the billing system."""
+        answer = Sender(self.url, NEW_SECRET).tell(kind, instance_id=instance_id)
+        assert answer.status_code == 200, answer.text
+
+    def leave_an_orphan(self) -> None:
+        """Another Berth's object in the same place."""
+        stranger = "another-berth-0001"
+        provider = SimulatedProvider(self.up.data_dir / "simulated.db", stranger)
+        provider.create(a_work(server_id=stranger), RecordingCall())
+        provider.close()
+
     def status(self, name: str) -> str:
         return str(self.get(f"/instances/{name}")["status"])
 
-    def wait_status(self, name: str, status: str, seconds: float = 30) -> None:
+    def wait_status(self, name: str, status: str, seconds: float = _PATIENCE) -> None:
         def reached() -> bool:
             time.sleep(0.05)
             return self.status(name) == status
@@ -89,9 +109,9 @@ class Berth:
 
 
 def _is_error(line: str) -> bool:
-    """What is no record of the log was written by somebody who did not get that far."""
+    """A traceback is one at any level; what is no record was written by somebody who did not get that far."""
     try:
-        return json.loads(line)["level"] in ("error", "critical")
+        return json.loads(line)["level"] in ("error", "critical") or "Traceback" in line
     except (ValueError, KeyError, TypeError):
         return bool(line.strip())
 
@@ -99,7 +119,12 @@ def _is_error(line: str) -> bool:
 @contextmanager
 def whole_berth(data_dir: Path, ui_dir: Path) -> Iterator[Berth]:
     """Everything on free ports until the block ends; serves the interface that lies in `ui_dir`."""
-    with berth_up(data_dir, BERTH_UI_DIR=str(ui_dir), BERTH_RUN_HOLD_SECONDS="2") as up:
+    settings = {
+        "BERTH_UI_DIR": str(ui_dir),
+        "BERTH_RUN_HOLD_SECONDS": "2",
+        "BERTH_BILLING_SECRETS": NEW_SECRET,
+    }
+    with berth_up(data_dir, **settings) as up:
         headers = {"Authorization": f"Bearer {up.token}"}
         with httpx2.Client(base_url=f"{up.url}/api/v1", headers=headers, timeout=40, trust_env=False) as http:
             yield Berth(up, http)

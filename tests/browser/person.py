@@ -57,14 +57,14 @@ class Person:
         """The status beside the title."""
         return self.page.get_by_role("main").locator(".title [data-status]")
 
-    def sees_status(self, status: str, seconds: float = 30) -> None:
+    def sees_status(self, status: str, seconds: float = 60) -> None:
         expect(self.badge()).to_have_attribute("data-status", status, timeout=seconds * 1000)
 
     def row(self, name: str) -> Locator:
         """The line of an instance in the list."""
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
 
-    def sees_row(self, name: str, status: str, seconds: float = 30) -> None:
+    def sees_row(self, name: str, status: str, seconds: float = 60) -> None:
         badge = self.row(name).locator("[data-status]")
         expect(badge).to_have_attribute("data-status", status, timeout=seconds * 1000)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -66,6 +67,19 @@ def press(keys: str) -> Step:
     return lambda page: page.keyboard.press(keys)
 
 
+def see(table: str) -> Step:
+    """What comes later than the page."""
+    return lambda page: expect(page.get_by_role("table", name=table).locator("tbody tr").first).to_be_visible()
+
+
+def make_a_token(page: Page) -> None:
+    choose("Create token")(page)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(f"reader-{time.monotonic_ns()}")
+    dialog.get_by_role("button", name="Create token").click()
+    expect(dialog.get_by_role("heading", name="Copy it now")).to_be_visible()
+
+
 SCREENS = {
     "instances": Screen("/instances", "^Create"),
     "nothing matches": Screen("/instances?q=nobody", "^Clear search"),
@@ -91,10 +105,16 @@ SCREENS = {
     "history": Screen("/history", "^ashore$"),
     "finished life": Screen("/history/{run}", None),
     "hosts": Screen("/hosts", None),
+    "orphans": Screen("/hosts", "^Remove ", see("Orphans")),
     "statistics": Screen("/statistics", None),
-    "billing": Screen("/billing"),
-    "audit": Screen("/audit"),
-    "settings": Screen("/settings"),
+    "billing": Screen("/billing", "^Replay ", see("Billing deliveries, the latest first")),
+    "audit": Screen("/audit", None, see("Audit")),
+    "settings": Screen("/settings", "^Create token", see("Tokens")),
+    "create token": Screen("/settings", "^Create token", choose("Create token"), overlay=True),
+    "new token": Screen("/settings", "^I have it", make_a_token, overlay=True),
+    "revoke": Screen("/settings", "^Really revoke pipeline", choose("Revoke pipeline")),
+    "suspended instance": Screen("/instances/moored", "^Unsuspend"),
+    "maintenance": Screen("/instances/drydock", "^End maintenance"),
     "no such page": Screen("/nowhere", None),
 }
 
@@ -111,6 +131,15 @@ def furnish(berth: Berth) -> dict[str, str]:
     berth.wait_status("convoy", "creating")
     berth.create("ashore")
     berth.delete("ashore")
+    berth.create("moored")
+    berth.act("moored", "suspend")
+    berth.create("drydock")
+    berth.act("drydock", "maintenance_on", wait=None)
+    berth.billing_says("payment.succeeded", berth.get("/instances/harbour")["id"])
+    berth.billing_says("payment.failed", "ins_nobody")
+    berth.leave_an_orphan()
+    made = berth.http.post("/tokens", json={"name": "pipeline", "role": "viewer", "expires_in_seconds": 86_400})
+    assert made.status_code == 201, made.text
     failed = berth.get("/instances/wreck")["last_failed_operation_id"]
     run = berth.get("/runs?q=ashore")["items"][0]["run_id"]
     return {"failed": failed, "run": run}

@@ -55,7 +55,12 @@ def sideways(page: Page) -> int:
             """() => {
               const over = document.querySelectorAll("[role=dialog] > *, [role=alertdialog] > *");
               const wide = (element) => element.scrollWidth - element.clientWidth;
-              return Math.max(...[document.documentElement, ...over].map(wide));
+              const floating = document.querySelectorAll("[role=menu], [role=listbox], .dialog, .palette");
+              const out = (element) => {
+                const { left, right } = element.getBoundingClientRect();
+                return Math.ceil(Math.max(-left, right - document.documentElement.clientWidth));
+              };
+              return Math.max(...[document.documentElement, ...over].map(wide), ...[...floating].map(out));
             }"""
         )
     )

@@ -26,7 +26,15 @@ _WAYS: dict[str, tuple[str | None, str | None]] = {
     "deleting": ("delete", "delete"),
     "starting": ("start", "start"),
     "modifying": ("modify", "modify"),
-    "error": ("create", None),
+}
+# The ways into error: a verb that failed for good, what was asked, and what shows beside the buttons of the table.
+_ERRORS: dict[str, tuple[str, str | None, set[str]]] = {
+    "a create failed": ("create", None, set()),
+    "a stop failed": ("stop", "stop", set()),
+    "a start failed": ("start", "start", set()),
+    "the monitor found it gone": ("observe", None, set()),
+    "a suspension failed": ("stop", "suspend", {"suspend"}),
+    "a delete failed": ("delete", "delete", {"forget"}),
 }
 # Shown only where it makes sense, which no column of the table can say.
 _ONLY_REPLICAS = {"promote"}
@@ -36,10 +44,6 @@ _CANCEL = "Cancel"
 def bring(berth: Berth, status: str) -> str:
     """A new instance in this status; returns its name."""
     name, (hangs, asked) = f"in-{status}", _WAYS[status]
-    if status == "error":
-        berth.fault(name, "create", "invalid")
-        berth.create(name, wait="failed")
-        return name
     if hangs is not None:
         berth.fault(name, hangs, "hang", seconds=600, times=-1)
     berth.create(name, wait=None if hangs == "create" else "succeeded")
@@ -56,13 +60,47 @@ def bring(berth: Berth, status: str) -> str:
     return name
 
 
-def of_the_table(table: dict[str, Any], status: str) -> set[str]:
-    """Labels of the buttons that the table has for a status."""
-    labels = {one["name"]: one["label"] for one in table["operations"]}
-    shown = {move["operation"] for move in table["moves"] if status in move["buttons_in"]} - _ONLY_REPLICAS
+def bring_into_error(berth: Berth, how: str) -> str:
+    name, (verb, asked, _) = how.replace(" ", "-"), _ERRORS[how]
+    if verb == "create":
+        berth.fault(name, "create", "invalid")
+        berth.create(name, wait="failed")
+        return name
+    berth.create(name)
+    if asked == "start":
+        berth.act(name, "stop")
+    berth.fault(name, verb, "gone" if verb == "observe" else "invalid", times=-1)
+    if asked == "delete":
+        berth.delete(name, wait="failed")
+    elif asked is not None:
+        berth.act(name, asked, wait="failed")
+    berth.wait_status(name, "error")
+    return name
+
+
+def labels_of(table: dict[str, Any], operations: set[str]) -> set[str]:
+    return {one["label"] for one in table["operations"] if one["name"] in operations}
+
+
+def shown_to(person: Person) -> set[str]:
+    """Labels of all buttons that the page has; none may be there twice."""
+    texts = [" ".join(one.split()) for one in person.actions().all_inner_texts()]
+    shown = [re.sub(r"…$| with what is kept$", "", one) for one in texts]
+    assert len(shown) == len(set(shown))
+    return set(shown)
+
+
+def of_the_table(table: dict[str, Any], status: str, *, held: bool = False) -> set[str]:
+    """Labels of the buttons that the table has for a status; `held` by a suspension that did not work."""
+    shown = {
+        move["operation"]
+        for move in table["moves"]
+        if (status in move["buttons_in"] and not (held and move["refused_on_hold"]))
+        or (held and status in move["with_hold"])
+    } - _ONLY_REPLICAS
     in_progress = {move["during"] for move in table["moves"]}
     # While something is under way it can be cancelled, and a delete goes before everything.
-    return {_CANCEL, labels["delete"]} if status in in_progress else {labels[name] for name in shown}
+    return labels_of(table, {"delete"}) | {_CANCEL} if status in in_progress else labels_of(table, shown)
 
 
 @pytest.mark.parametrize("status", _WAYS)
@@ -70,10 +108,39 @@ def test_the_buttons_of_a_status_are_those_of_the_table(ana: Person, status: str
     name = bring(ana.berth, status)
     ana.open(name)
     ana.sees_status(status)
-    texts = [" ".join(one.split()) for one in ana.actions().all_inner_texts()]
-    shown = [re.sub(r"…$| with what is kept$", "", one) for one in texts]
-    assert len(shown) == len(set(shown))
-    assert set(shown) == of_the_table(ana.berth.get("/lifecycle"), status)
+    assert shown_to(ana) == of_the_table(ana.berth.get("/lifecycle"), status)
+
+
+@pytest.mark.parametrize("how", _ERRORS)
+def test_the_buttons_of_an_error_are_those_of_the_table_and_of_what_failed(ana: Person, how: str) -> None:
+    name = bring_into_error(ana.berth, how)
+    ana.open(name)
+    ana.sees_status("error")
+    table = ana.berth.get("/lifecycle")
+    held = ana.berth.get(f"/instances/{name}")["hold"] is not None
+    assert shown_to(ana) == of_the_table(table, "error", held=held) | labels_of(table, _ERRORS[how][2])
+
+
+def test_the_table_has_no_status_without_a_way_to_it(berth: Berth) -> None:
+    table = berth.get("/lifecycle")
+    available = {one["name"] for one in table["operations"] if one["available"]}
+    known = {one["name"] for one in table["statuses"]}
+    reached = {
+        status
+        for move in table["moves"]
+        if move["operation"] in available
+        for status in (move["during"], move["done"])
+        if status in known
+    }
+    assert reached - {"terminated"} == set(_WAYS)
+
+
+def test_a_finished_life_has_no_buttons_but_its_history(ana: Person) -> None:
+    ana.berth.create("sunk")
+    ana.berth.delete("sunk")
+    ana.go("/instances/sunk")
+    expect(ana.page.get_by_role("main").get_by_role("link", name="View history")).to_be_visible()
+    assert shown_to(ana) == set()
 
 
 def test_a_status_that_nobody_knows_is_shown_as_it_is_and_can_only_be_looked_at(ana: Person) -> None:

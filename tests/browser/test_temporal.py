@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -20,7 +22,9 @@ def test_two_clicks_lead_from_a_failed_create_to_its_failing_activity_and_one_le
     with ana.page.context.expect_page() as opened:
         ana.page.get_by_role("link", name="Failing activity in Temporal").click()
     temporal = opened.value
-    expect(temporal.get_by_text("create reef").first).to_be_visible(timeout=30_000)
+    failed = temporal.get_by_text(re.compile("Activity Task Failed")).first
+    expect(failed).to_be_visible()
+    expect(temporal.get_by_text(re.compile("simulated invalid|invalid")).first).to_be_visible()
 
     temporal.get_by_role("tab", name="User Metadata").click()
     # Temporal renders what a run says of itself in a frame of its own.

@@ -37,7 +37,7 @@ def test_a_page_without_network_says_so_and_catches_up_by_itself(ana: Person) ->
     expect(banner).to_be_visible()
     expect(ana.link_mark()).to_have_text("Reconnecting")
     ana.page.wait_for_timeout(10_000)
-    assert ana.berth.status("ferry") == "running"
+    ana.berth.wait_status("ferry", "running")
     ana.sees_status("creating", seconds=0.1)
 
     ana.page.context.set_offline(False)
@@ -53,7 +53,7 @@ def test_a_create_whose_worker_is_killed_ends_by_itself(ana: Person) -> None:
 
     ana.berth.kill_worker()
 
-    ana.sees_status("running", seconds=90)
+    ana.sees_status("running", seconds=120)
     assert ana.sight.statuses("anchor") == ["creating", "running"]
 
 
