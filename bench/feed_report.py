@@ -42,11 +42,11 @@ def write_report(result: dict[str, Any], docs: Path) -> None:
     page.write_text(with_section(text, section(result)), encoding="utf-8")
 
 
-def with_section(text: str, written: str) -> str:
+def with_section(text: str, written: str, begin: str = BEGIN, end: str = END) -> str:
     """`text` with the section replaced, or added at its end."""
-    before, found, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before if found else before.rstrip() + chr(10) * 2}{BEGIN}\n{written}{END}{after or chr(10)}"
+    before, found, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before if found else before.rstrip() + chr(10) * 2}{begin}\n{written}{end}{after or chr(10)}"
 
 
 def section(result: dict[str, Any]) -> str:
