@@ -177,15 +177,16 @@ def measure(rows: int, per_second: int) -> dict[str, Any]:
         long: list[float] = page.evaluate("window.long_")
         told: int = page.evaluate("window.ticks_")
         tasks = tasks_of(json.loads(browser.stop_tracing()))
+    return {"rows": rows, "events": told, "long_tasks": len(long), **_figures(frames, tasks)}
+
+
+def _figures(frames: list[float], tasks: list[float]) -> dict[str, Any]:
     return {
-        "rows": rows,
-        "events": told,
         "frames": len(frames),
         "p50_ms": round(frames[len(frames) // 2], 1),
         "p99_ms": round(frames[int(len(frames) * 0.99)], 1),
         "longest_ms": round(frames[-1], 1),
         "over_50_ms": sum(frame > 50 for frame in frames),
-        "long_tasks": len(long),
         "longest_task_cpu_ms": round(max(tasks), 1),
         "tasks_over_50_cpu_ms": sum(task > 50 for task in tasks),
     }
