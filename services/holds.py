@@ -128,7 +128,12 @@ def settle_holds(tx: Tx, operation: OperationRow, deployment: Deployment, verdic
 
 
 def _taken_back(tx: Tx, operation: OperationRow, deployment: Deployment, caller: Caller) -> None:
-    """Only the hold of whoever asked: the other's is its owner's, and is enforced anew."""
+    """Only the hold of whoever asked: the other's is its owner's, and is enforced anew.
+
+    A run that was cancelled in Temporal was taken back by nobody who owns a hold: it stands, too.
+    """
+    if operation.started_at is not None and operation.cancel_requested_at is None:
+        return
     members = tx.session.execute(
         select(Instance.id, Instance.status).where(Instance.deployment_id == deployment.id)
     ).all()

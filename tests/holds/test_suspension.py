@@ -13,6 +13,7 @@ from domain.errors import OnHold, OperationNotAllowed, Refused
 from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
 from domain.operations import ErrorOrigin
+from domain.specs import Accepted
 from services.suspension import stop_suspended
 from tests.support.holds import (
     begin_maintenance,
@@ -229,6 +230,26 @@ def test_cancelling_billings_suspension_is_nobody_elses_although_an_administrato
         spine.cancel(accepted.operation_id)
     spine.succeeded(accepted)
     assert {hold.cause for hold in holds(spine, made.deployment_id)} == {ADMIN, BILLING}
+
+
+def is_suspended(spine: Spine, made: Accepted) -> bool:
+    return spine.instance(made.deployment_id).status is Status.SUSPENDED
+
+
+@pytest.mark.parametrize("cause", [BILLING, ADMIN])
+def test_a_cancel_at_temporals_side_lifts_nobodys_hold(spine: Spine, cause: HoldCause) -> None:
+    made = spine.create_done()
+    spine.fault("stop", "hang", instance=spine.instance(made.deployment_id).id)
+    accepted = suspended(spine, made.deployment_id, cause)
+    spine.wait_call(made.deployment_id, "stop")
+
+    workflow_id = spine.operation(accepted.operation_id).workflow_id
+    spine.temporal.cli(spine.namespace, "workflow", "cancel", "--workflow-id", workflow_id)
+
+    spine.cancelled(accepted)
+    assert [hold.cause for hold in holds(spine, made.deployment_id)] == [cause]
+    mine = select(OperationRow).where(OperationRow.deployment_id == made.deployment_id)
+    wait_for(lambda: all(row.status.done for row in spine.rows(mine)) and is_suspended(spine, made), 30, "it runs")
 
 
 def test_nothing_is_made_in_place_of_what_is_half_deleted_under_a_hold(spine: Spine) -> None:
