@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from db.models import AuditEntry
 from db.session import Tx
 from domain.specs import Caller
+from embedded import probe
 from services.audit import note
 from tests.support.access import bearing, in_role, new_token
-from tests.support.api import Api
+from tests.support.api import TOKEN, Api
 
 pytestmark = pytest.mark.servers
 
@@ -165,3 +167,18 @@ def test_what_comes_from_inside_has_no_role(api: Api) -> None:
         note(tx, Caller("temporal (unauthenticated)"), "signal_confirm", "ins_x")
     found = entries(api, action="signal_confirm")[0]
     assert (found["actor"], found["role"], found["remote"]) == ("temporal (unauthenticated)", None, None)
+
+
+def test_what_is_asked_when_berth_comes_up_leaves_no_refusal(api: Api, tmp_path: Path) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text(TOKEN)
+    began = datetime.now(UTC).isoformat()
+    assert not probe.is_ready(api.url), "there is no Temporal here"
+    assert probe.complaint(api.url)
+    assert probe.pages(api.url, token_file)
+    assert probe.providers(api.url, token_file)
+    marked = "/no/such/thing/afterwards"
+    api.ask("POST", marked, {})
+    soon(api, since=began, action="POST (no route)")
+    refused = [entry["target"] for entry in entries(api, since=began, outcome="refused")]
+    assert refused == [f"/api/v1{marked}"]
