@@ -21,11 +21,18 @@ def interceptors() -> list[Interceptor]:
 
 
 def runtime(address: str) -> Runtime | None:
-    """Serve the SDK's metrics at `address`; None: the default runtime, which serves none."""
+    """Serve the SDK's metrics at `address`; None: the default runtime, which serves none.
+
+    An address in use is said, and lived with.
+    """
     if not address:
         return None
     metrics = PrometheusConfig(bind_address=address, durations_as_seconds=True, counters_total_suffix=True)
-    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    except ValueError as error:
+        log.warning("metrics of temporal are not served", address=address, why=str(error))
+        return None
 
 
 def serve_metrics(address: str) -> None:

@@ -40,6 +40,9 @@ class Check:
     detail: str
 
 
+_ENDING = (Check("serving", ok=False, detail="shutting down"),)
+
+
 @dataclass
 class Readiness:
     """The checks, at most a second old, so that probes cost nothing."""
@@ -50,13 +53,13 @@ class Readiness:
     async def checks(self, parts: Parts) -> tuple[Check, ...]:
         """Every check. Draining comes first: it says no at once."""
         if parts.draining:
-            return (Check("serving", ok=False, detail="shutting down"),)
+            return _ENDING
         lasts = _KEPT_SECONDS if all(check.ok for check in self._kept) else _RED_KEPT_SECONDS
         if not self._kept or time.monotonic() - self._at > lasts:
             records, worker = await asyncio.gather(asyncio.to_thread(_records, parts), _temporal(parts))
             self._kept = (*records, *worker)
             self._at = time.monotonic()
-        return self._kept
+        return _ENDING if parts.draining else self._kept
 
 
 def _records(parts: Parts) -> list[Check]:

@@ -7,8 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,29 +61,44 @@ def test_before_it_ends_it_says_that_it_is_not_ready(make_whole: MakeWhole) -> N
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "api"],
-        cwd=_ROOT,
-        env=whole.spine.environment() | {"BERTH_API_PORT": str(port)},
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}/readyz"
+    log = whole.spine.folder / "second-api.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api"],
+            cwd=_ROOT,
+            env=whole.spine.environment() | {"BERTH_API_PORT": str(port)},
+            stderr=sink,
+        )
     try:
-        wait_for(_answers(url, 200), 40, "it is not ready")
-        os.kill(process.pid, signal.SIGTERM)
-        wait_for(_answers(url, 503), 5, "it did not say that it ends")
+        # One connection for all: a new one a look would be slower than the moment in which it is red.
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as balancer:
+            wait_for(lambda: _status(balancer) == 200, 40, log.read_text)
+            os.kill(process.pid, signal.SIGTERM)
+            seen = _until_it_listens_no_more(balancer)
+        assert seen[-1] == 503, seen
         assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait(10)
 
 
-def _answers(url: str, status: int) -> Callable[[], bool]:
-    def look() -> bool:
-        try:
-            return httpx2.get(url, trust_env=False, timeout=5).status_code == status
-        except httpx2.HTTPError:
-            time.sleep(0.02)
-            return False
+def _until_it_listens_no_more(balancer: httpx2.Client) -> list[int]:
+    """What it has answered, in order."""
+    seen: list[int] = []
 
-    return look
+    def ended() -> bool:
+        status = _status(balancer)
+        if status is not None:
+            seen.append(status)
+        return status is None
+
+    wait_for(ended, 20, lambda: f"it goes on answering: {seen[-5:]}")
+    return seen
+
+
+def _status(balancer: httpx2.Client) -> int | None:
+    """Of one look; None: nobody answers."""
+    try:
+        return balancer.get("/readyz").status_code
+    except httpx2.HTTPError:
+        return None
