@@ -153,7 +153,7 @@ function Account() {
   const me = useMe();
   return (
     <Menu>
-      <MenuButton className="who" aria-label={me === null ? "Account and settings" : `Account and settings of ${me.principal} (${initials(me.principal)})`}>
+      <MenuButton className="who" aria-label={me === null ? "Account and settings" : `${initials(me.principal)}, account and settings of ${me.principal}`}>
         {me === null ? <Icon name="sliders" /> : initials(me.principal)}
       </MenuButton>
       <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 6, padding: 8 }}>
