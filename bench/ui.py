@@ -34,6 +34,7 @@ from settings import psycopg2_url
 
 _PER_SECOND = 100.0
 _PATIENCE_SECONDS = 60.0
+_SCROLL_SECONDS = 15.0
 _LOADING_SECONDS = 45.0  # on the way down; rows that are not there by then are left out
 _TURNS = (("Stop", Status.STOPPING, Status.STOPPED), ("Start", Status.STARTING, Status.RUNNING))
 
@@ -70,11 +71,12 @@ _SHOWN = """
 
 # Scrolls as fast as a hand on a wheel and gives back how long each frame took.
 _SCROLL = """
-async ([step, most]) => {
+async ([step, most, seconds]) => {
   const frames = [];
   let before = await new Promise(requestAnimationFrame);
   const end = () => scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
-  for (let count = 0; count < most && !(end() && count > 30); count += 1) {
+  const over = before + 1000 * seconds;
+  for (let count = 0; count < most && before < over && !(end() && count > 30); count += 1) {
     scrollBy(0, step);
     const now = await new Promise(requestAnimationFrame);
     frames.push(now - before);
@@ -204,6 +206,7 @@ def commits(browser: Browser, up: Up, writer: Writer, count: int) -> dict[str, A
         ours = [one for one in visible if one in writer.ids][:20]
         for number in range(count):
             instance_id = ours[number % len(ours)]
+            page.evaluate("window.changes.length = 0")  # an earlier turn to the same status is none of this one
             status, before = writer.turn(instance_id)
             found = until(page, _SHOWN, [instance_id, status])
             seen.append(found["at"] - 1000 * before)
@@ -219,7 +222,7 @@ def scrolling(browser: Browser, up: Up, writer: Writer) -> dict[str, Any]:
         loading: list[float] = []
         ends = time.monotonic() + _LOADING_SECONDS
         while page.evaluate(_HEIGHT) < len(writer.ids) * _ROW_PX and time.monotonic() < ends:
-            loading += page.evaluate(_SCROLL, [900, 100])
+            loading += page.evaluate(_SCROLL, [900, 100, _SCROLL_SECONDS])
         loaded = page.evaluate(_LOADED)
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(1000)
@@ -228,7 +231,7 @@ def scrolling(browser: Browser, up: Up, writer: Writer) -> dict[str, Any]:
         thread.start()
         try:
             page.wait_for_timeout(500)
-            frames = page.evaluate(_SCROLL, [450, 600])
+            frames = page.evaluate(_SCROLL, [450, 600, _SCROLL_SECONDS])
         finally:
             stop.set()
             thread.join()
