@@ -2,7 +2,7 @@
 
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
-import { useSearchParams } from "wouter";
+import { Link, useSearchParams } from "wouter";
 
 import { type AuditEntry, auditList, type Outcome } from "@/api/client";
 import { Refusal } from "@/api/problems";
@@ -121,17 +121,37 @@ function Search({ label, value, onChange, first = false }: { label: string; valu
 
 const COLUMNS: TableColumn<AuditEntry>[] = [
   { id: "time", title: "When", width: "9.5rem", by: (row) => row.time, cell: (row) => <><Clock time={row.time} /> <span className="muted">{day(row.time).replace(/ \d{4}$/, "")}</span></> },
-  { id: "actor", title: "Who", width: "10rem", by: (row) => row.actor, cell: (row) => <span title={row.actor}>{row.actor} <span className="muted">{row.role}</span></span> },
-  { id: "action", title: "Did", width: "minmax(10rem, 1fr)", head: true, by: (row) => row.action, cell: (row) => <b title={row.action}>{row.action}</b> },
-  { id: "target", title: "To", width: "minmax(9rem, 1fr)", by: (row) => row.target ?? "", cell: (row) => <code title={row.target ?? undefined}>{row.target ?? ""}</code> },
+  { id: "actor", title: "Who", width: "9rem", by: (row) => row.actor, cell: (row) => <span title={row.actor}>{row.actor} <span className="muted">{row.role}</span></span> },
+  { id: "action", title: "Did", width: "minmax(9rem, .8fr)", head: true, by: (row) => row.action, cell: (row) => <b title={row.action}>{row.action}</b> },
+  { id: "target", title: "To", width: "minmax(12rem, 1.5fr)", by: (row) => row.target ?? "", cell: (row) => <Target of={row.target ?? ""} /> },
   { id: "outcome", title: "Outcome", width: "9rem", by: (row) => row.outcome, cell: (row) => <Outcome row={row} /> },
-  { id: "detail", title: "Detail", width: "minmax(8rem, 1.2fr)", wide: true, cell: (row) => <span title={textOf(row.detail)}>{brief(row.detail)}</span> },
+  { id: "detail", title: "Detail", width: "minmax(8rem, 1fr)", wide: true, cell: (row) => <Detail of={brief(row.detail)} /> },
   { id: "trace", title: "Trace", width: "9rem", wide: true, cell: (row) => <code title={row.trace_id ?? undefined}>{row.trace_id ?? ""}</code> },
 ];
 
 function brief(detail: unknown): string {
   const text = textOf(detail);
   return text === "{}" ? "" : text;
+}
+
+/** What it is called, and then the id that a machine gave it. */
+function Target({ of }: { of: string }) {
+  const [name = "", ...ids] = of.split(" ");
+  return (
+    <span title={of}>
+      {name} {ids.length > 0 && <code className="muted">{ids.join(" ")}</code>}
+    </span>
+  );
+}
+
+/** What was accepted leads to its operation. */
+function Detail({ of }: { of: string }) {
+  if (!/^op_\w+$/.test(of)) return <span title={of}>{of}</span>;
+  return (
+    <Link href={`/operations/${of}`} title={of}>
+      <code>{of}</code>
+    </Link>
+  );
 }
 
 function Outcome({ row }: { row: AuditEntry }) {
