@@ -6,6 +6,8 @@ mind, so that the repository stays small.
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -21,10 +23,11 @@ from playwright.sync_api import Browser, Page, expect
 from bench.berth import Up, berth_up
 from scripts import chromium
 
-PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+_ROOT = Path(__file__).parents[1]
+_BUILT, PICTURES = _ROOT / "ui" / "dist", _ROOT / "docs" / "pictures"
 _COLOURS = 256
 _LARGEST = 150_000
-_PATIENCE_MS = 30_000
+_PATIENCE_MS = 60_000
 MOVING = "archive"
 _LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
@@ -170,10 +173,10 @@ def save(png: bytes, name: str) -> None:
     say(f"{name}.png  {packed.tell() / 1000:.0f} kB")
 
 
-def take(browser: Browser, up: Up, fleet: Fleet) -> None:
+def take(browser: Browser, up: Up, fleet: Fleet, looks: list[str]) -> None:
     """Every screen in every look; phones leave out what needs a keyboard."""
-    for look, options in _LOOKS.items():
-        with browser.new_context(**options) as context:
+    for look in looks:
+        with browser.new_context(**_LOOKS[look]) as context:
             context.set_default_timeout(_PATIENCE_MS)
             page = context.new_page()
             page.goto(up.sign_in_url)
@@ -193,13 +196,19 @@ def take(browser: Browser, up: Up, fleet: Fleet) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("looks", nargs="*", metavar="look", help=f"of {', '.join(_LOOKS)}; all unless told")
+    looks = parser.parse_args().looks or list(_LOOKS)
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="berth-pictures-") as scratch, berth_up(Path(scratch) / "data") as up:
-        expect.set_options(timeout=_PATIENCE_MS)
-        fleet = Fleet(up)
-        fleet.furnish()
-        with chromium.playwright() as running, chromium.chromium(running) as browser:
-            take(browser, up, fleet)
+    expect.set_options(timeout=_PATIENCE_MS)
+    with tempfile.TemporaryDirectory(prefix="berth-pictures-") as scratch:
+        # A copy: a build that runs meanwhile must not take files from under the pages.
+        shutil.copytree(_BUILT, Path(scratch) / "ui")
+        with berth_up(Path(scratch) / "data", BERTH_UI_DIR=str(Path(scratch) / "ui")) as up:
+            fleet = Fleet(up)
+            fleet.furnish()
+            with chromium.playwright() as running, chromium.chromium(running) as browser:
+                take(browser, up, fleet, looks)
 
 
 if __name__ == "__main__":
