@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from db.models import Host, Instance, LifecycleEvent, Observer
 from domain.lifecycle import Health, Operation, Status
 from domain.specs import Accepted
 from tests.support.docker import DockerEngine
+from tests.support.faulty_proxy import FaultyProxy
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for
@@ -25,6 +27,22 @@ _IMAGE = {"image": "berth-test/web:1", "container_port": 8080, "health_path": "/
 @pytest.fixture
 def spine(docker_engine: DockerEngine, make_spine: MakeSpine) -> Iterator[Spine]:
     made = make_spine(BERTH_MONITOR="1", BERTH_DOCKER_HOST=docker_engine.host)
+    made.start_worker()
+    yield made
+    made.close()
+    docker_engine.clear()
+
+
+@pytest.fixture
+def proxy(docker_engine: DockerEngine, tmp_path: Path) -> Iterator[FaultyProxy]:
+    """Between a worker and the daemon."""
+    with FaultyProxy.start(docker_engine.host, socket=tmp_path / "docker.sock") as made:
+        yield made
+
+
+@pytest.fixture
+def behind_proxy(docker_engine: DockerEngine, proxy: FaultyProxy, make_spine: MakeSpine) -> Iterator[Spine]:
+    made = make_spine(BERTH_MONITOR="1", BERTH_DOCKER_HOST=proxy.url)
     made.start_worker()
     yield made
     made.close()
@@ -129,3 +147,24 @@ def test_what_happens_while_the_daemon_is_away_is_found_by_comparing(
         lambda: spine.workers[-1].log.read_text()[-2500:],
     )
     wait_for(lambda: streaming(spine), 40, "the stream did not come back")
+
+
+def test_a_cut_stream_is_noticed_and_what_it_would_have_told_is_found_by_comparing(
+    behind_proxy: Spine, proxy: FaultyProxy, docker_engine: DockerEngine
+) -> None:
+    """The daemon lives and answers the rest: only the stream of events breaks, and cannot be begun again."""
+    spine = behind_proxy
+    made = create(spine)
+    row = becomes(spine, made, health=Health.HEALTHY)
+    wait_for(lambda: streaming(spine), 20, "the daemon tells of nothing")
+    cut = proxy.cut(0.5, path="/events")
+    proxy.close_connections(path="/events", times=-1)
+    wait_for(lambda: proxy.applied(cut) == 1 and not streaming(spine), 30, "the cut was not noticed")
+
+    container(docker_engine, row).stop(timeout=2)
+    becomes(spine, made, 40, status=Status.STOPPED)
+    assert not streaming(spine), "it was found by listing"
+    proxy.clear()
+    wait_for(lambda: streaming(spine), 40, "the stream did not come back")
+    container(docker_engine, row).start()
+    becomes(spine, made, 20, status=Status.RUNNING, health=Health.HEALTHY)

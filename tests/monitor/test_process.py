@@ -69,7 +69,7 @@ def test_a_crashed_server_is_seen_at_once_and_started_again_by_its_policy(proces
     spine.succeeded(made, 60)
     wait_for(lambda: spine.instance(made.deployment_id).health is Health.HEALTHY, 20, "it did not become healthy")
     row = spine.instance(made.deployment_id)
-    os.kill(main_process(spine, row.id), signal.SIGKILL)
+    os.kill(main_process(spine, row.id), signal.SIGSEGV)  # SIGKILL and SIGTERM are how people stop things
     killed = time.monotonic()
     query = select(LifecycleEvent).where(
         LifecycleEvent.instance_id == row.id, LifecycleEvent.event_type == "OBSERVED"
