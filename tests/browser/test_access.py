@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +92,10 @@ def test_a_screen_is_clean_fits_and_has_its_way_on_in_reach(
     if primary is not None:
         primary.scroll_into_view_if_needed()
         expect(primary).to_be_in_viewport()
-        primary.click(trial=True)
+        if primary.is_enabled():
+            primary.click(trial=True)
+        else:
+            expect(primary).to_have_attribute("title", re.compile("."))  # says why not
     assert visitor.sight.complaints() == []
 
 
