@@ -105,7 +105,7 @@ SCREENS = {
     "history": Screen("/history", "^ashore$"),
     "finished life": Screen("/history/{run}", None),
     "hosts": Screen("/hosts", None),
-    "orphans": Screen("/hosts", "^Remove ", see("Orphans")),
+    "orphans": Screen("/hosts", "^Look again$", see("Orphans")),
     "statistics": Screen("/statistics", None),
     "billing": Screen("/billing", "^Replay ", see("Billing deliveries, the latest first")),
     "audit": Screen("/audit", None, see("Audit")),
