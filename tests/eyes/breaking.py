@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +16,7 @@ import httpx2
 import psycopg2
 
 from keeper.namespace import KEY as NAMESPACE
+from tests.eyes.standing import AGENT, Standing
 from tests.support.workers import wait_for
 
 _ROOT = Path(__file__).parents[2]
@@ -37,100 +36,6 @@ class Broken:
     names: dict[str, str] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
     mended: Callable[[], bool] = lambda: True
-
-
-@dataclass
-class Standing:
-    """A running `berth up`, as an operator has it."""
-
-    data_dir: Path
-    url: str
-    database_url: str = ""
-    _number: int = 0
-
-    @property
-    def pids(self) -> dict[str, int]:
-        told = json.loads(self.shell("berth status --json").stdout)
-        return {name: int(pid) for name, pid in told["pids"].items()}
-
-    def shell(self, script: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
-        bin_dir = Path(sys.executable).parent
-        return subprocess.run(
-            ["bash", "-c", script],
-            env={
-                "PATH": f"{bin_dir}:/usr/local/bin:/usr/bin:/bin",
-                "HOME": str(self.data_dir),
-                "LANG": "C.UTF-8",
-                "BERTH_DATA_DIR": str(self.data_dir),
-            },
-            cwd=self.data_dir,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {(self.data_dir / 'token').read_text().strip()}"}
-        answer = httpx2.request(
-            method, f"{self.url}/api/v1{path}", json=body, headers=headers, trust_env=False, timeout=40
-        )
-        assert answer.status_code < 300, answer.text
-        return answer.json()
-
-    def ready(self) -> bool:
-        try:
-            return httpx2.get(f"{self.url}/readyz", trust_env=False, timeout=5).status_code == 200
-        except httpx2.HTTPError:
-            time.sleep(0.2)
-            return False
-
-    def sql(self, statement: str) -> None:
-        connection = psycopg2.connect(self.database_url, connect_timeout=5)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-        connection.close()
-
-    def launched(self, wanted: str | None = "succeeded", **simulate: Any) -> dict[str, str]:
-        """A simulated instance; the placeholders that name it."""
-        self._number += 1
-        params = {"simulate": simulate} if simulate else {}
-        name = f"thing-{self._number}"
-        made = self.ask(
-            "POST", "/instances", {"name": name, "blueprint": "web", "provider": "simulated", "params": params}
-        )
-        names = {
-            "NAME": name,
-            "OP": made["operation"]["id"],
-            "D": made["instance"]["deployment_id"],
-            "INSTANCE": made["instance"]["id"],
-        }
-        names |= {"deployment-D": f"deployment-{names['D']}"}
-        if wanted is not None:
-            self.ended(names["OP"], wanted)
-        return names
-
-    def ended(self, operation: str, wanted: str) -> None:
-        told = self.ask("GET", f"/operations/{operation}?wait=30")
-        assert told["status"] == wanted, told
-
-    def acted(self, names: dict[str, str], action: str, wanted: str | None = None) -> dict[str, str]:
-        """The placeholders, with the operation of this action."""
-        made = self.ask("POST", f"/instances/{names['NAME']}/actions", {"action": action})
-        if wanted is not None:
-            self.ended(made["operation"]["id"], wanted)
-        else:
-            wait_for(lambda: self.status(names) not in ("running", "stopped"), 20, "it did not begin")
-        return {**names, "OP": made["operation"]["id"]}
-
-    def status(self, names: dict[str, str]) -> str:
-        """Of the instance; `gone` when it has ended."""
-        rows = self.ask("GET", "/instances")["items"]
-        return next((str(row["status"]) for row in rows if row["name"] == names["NAME"]), "gone")
-
-    def is_in(self, names: dict[str, str], status: str) -> Callable[[], bool]:
-        return lambda: self.status(names) == status
 
 
 def _hang(**more: Any) -> dict[str, Any]:
@@ -235,11 +140,24 @@ def stopped(s: Standing, part: str, *shows: str) -> Iterator[Broken]:
 
 
 @contextmanager
-def no_worker(s: Standing) -> Iterator[Broken]:
-    with stopped(s, "worker", "berth_workers_live 0", "worker") as broken:
-        s.sql("update provider_places set checked_at = now() - interval '5 minutes'")
-        time.sleep(6)
-        yield broken
+def worker_hangs(s: Standing) -> Iterator[dict[str, Broken]]:
+    """What a worker that hangs breaks, one after the other; killed at the end, as the page says."""
+    with stopped(s, "worker") as broken:
+        s.sql("update provider_places set checked_at = now() - interval '5 minutes'")  # instead of a minute's wait
+        names = s.launched(None)
+        s.launched(None)
+        time.sleep(7)
+        yield {
+            "BerthKeeperSilent": Broken(
+                {}, (r"berth_keeper_lag_seconds ([5-9]|\d\d)", r"pid +\| +client_addr", "\\(1 row")
+            ),
+            "BerthQueueOld": Broken(names, ("pending", "berth_operations_pending")),
+            "BerthLedgerLag": Broken({}, (r"berth_ledger_lag_events [1-9]",)),
+            "BerthObserverSilent": Broken({}, (r'lag_seconds{scope="simulated"} ([5-9]|\d\d)',)),
+            "BerthNoWorker": Broken(
+                {}, ("berth_workers_live 0", "worker"), lambda: broken.mended() and s.status(names) == "running"
+            ),
+        }
 
 
 @contextmanager
@@ -277,66 +195,33 @@ def not_ready(s: Standing) -> Iterator[Broken]:
 
 
 @contextmanager
-def keeper_silent(s: Standing) -> Iterator[Broken]:
-    with stopped(
-        s, "worker", r"berth_keeper_lag_seconds ([5-9]|\d\d)", r"pid +\| +client_addr", "\\(1 row"
-    ) as broken:
-        time.sleep(7)
-        yield broken
-
-
-@contextmanager
-def queue_old(s: Standing) -> Iterator[Broken]:
-    with stopped(s, "worker", "pending", "berth_operations_pending") as broken:
-        names = s.launched(None)
-        time.sleep(6)
-        yield Broken(names, broken.shows, lambda: broken.mended() and s.status(names) == "running")
-
-
-@contextmanager
-def observer_silent(s: Standing) -> Iterator[Broken]:
-    watch = "now() - interval '1 hour'"
-    columns = "scope, holder, epoch, taken_at, renewed_at"
-    s.sql(f"insert into observers ({columns}) values ('lost-place', 'gone', 1, {watch}, {watch})")
-    time.sleep(6)
-    yield Broken({}, (r'lag_seconds{scope="lost-place"} 36',))
-    s.sql("delete from observers where scope = 'lost-place'")
-
-
-@contextmanager
-def ledger_lag(s: Standing) -> Iterator[Broken]:
-    with stopped(s, "worker", r"berth_ledger_lag_events [1-9]") as broken:
-        for _ in range(2):
-            s.launched(None)
-        time.sleep(6)
-        yield broken
-
-
-@contextmanager
 def feed_lag(s: Standing) -> Iterator[Broken]:
     yield Broken({}, ("berth_feed_lag_events", "berth_feed_lag_seconds"))
 
 
 @contextmanager
 def provider_outage(s: Standing) -> Iterator[Broken]:
-    place = "'ec2', 'elsewhere', 'agent-ec2', true, false, 'no answer', now()"
-    s.sql(
-        "insert into provider_places (provider, host_id, agent, configured, available, reason, checked_at) "
-        f"values ({place})"
-    )
+    """A worker of its own leads to a Docker daemon that does not answer."""
+    agent = s.agent()
+    wait_for(lambda: AGENT in json.dumps(s.ask("GET", "/providers")), 60, agent.log.read_text)
     time.sleep(6)
-    yield Broken({}, (r'available{agent="agent-ec2",provider="ec2"} 0',))
-    s.sql("delete from provider_places where agent = 'agent-ec2'")
+    yield Broken({}, (rf'available{{agent="{AGENT}",provider="docker"}} 0', "docker.sock"))
+    agent.kill()  # from here on its host falls silent
 
 
 @contextmanager
 def host_silent(s: Standing) -> Iterator[Broken]:
-    long_ago = "now() - interval '1 hour'"
-    s.sql(
-        "insert into hosts (id, name, providers, first_seen_at, last_seen_at) "
-        f"values ('host_00000000000000000000000000', 'silent', '{{}}', {long_ago}, {long_ago})"
-    )
-    yield Broken({}, ("silent",), lambda: "silent" not in [h["name"] for h in s.ask("GET", "/hosts")["items"]])
+    """The worker of a host is killed, as a lost machine looks."""
+    agent = s.agent()
+    wait_for(lambda: AGENT in hosts(s), 60, agent.log.read_text)
+    agent.kill()
+    wait_for(lambda: hosts(s)[AGENT], 60, "it is not silent")
+    yield Broken({}, ("silent",), lambda: AGENT not in hosts(s))
+
+
+def hosts(s: Standing) -> dict[str, bool]:
+    """Whether each is silent."""
+    return {str(host["name"]): bool(host["silent"]) for host in s.ask("GET", "/hosts")["items"]}
 
 
 @contextmanager
@@ -377,6 +262,7 @@ def of(part: str, *shows: str) -> Callable[[Standing], AbstractContextManager[Br
 
 
 BREAKS: dict[str, Callable[[Standing], AbstractContextManager[Broken]]] = {
+    "BerthProviderOutage": provider_outage,  # its worker is killed, and silent until its host is looked at
     "BerthLaunchSlow": slow_launch,
     "BerthTerminationSlow": slow_end,
     "BerthStuckLaunching": stuck_launch,
@@ -388,19 +274,20 @@ BREAKS: dict[str, Callable[[Standing], AbstractContextManager[Broken]]] = {
     "BerthParked": parked,
     "BerthOrphans": orphaned,
     "BerthDown": of("api", "no answer"),
-    "BerthNoWorker": no_worker,
     "BerthRecordsAway": records_away,
     "BerthTemporalAway": of("temporal", '"name":"temporal","ok":false', "no answer"),
     "BerthNotReady": not_ready,
-    "BerthKeeperSilent": keeper_silent,
-    "BerthQueueOld": queue_old,
-    "BerthObserverSilent": observer_silent,
-    "BerthLedgerLag": ledger_lag,
     "BerthFeedLag": feed_lag,
-    "BerthProviderOutage": provider_outage,
-    "BerthHostSilent": host_silent,
     "BerthDiskLow": as_it_is,
     "BerthErrors": errors,
     "BerthWebhooksRefused": webhooks_refused,
     "BerthNotificationsDead": notifications_dead,
+    "BerthHostSilent": host_silent,
 }
+BY_A_WORKER_THAT_HANGS = (
+    "BerthKeeperSilent",
+    "BerthQueueOld",
+    "BerthLedgerLag",
+    "BerthObserverSilent",
+    "BerthNoWorker",
+)

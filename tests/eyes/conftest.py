@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.eyes.breaking import SETTINGS, Standing
+from tests.eyes.breaking import SETTINGS
+from tests.eyes.page import preamble
+from tests.eyes.standing import Standing
 from tests.support.api import Api, running_api
 from tests.support.postgres import database_url, postgres_server
 from tests.support.temporal import temporal_server
@@ -53,9 +56,10 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
         assert up.stdout is not None
         ready = json.loads(up.stdout.readline())
         made = Standing(data_dir, ready["url"])
-        made.database_url = made.shell('eval "$(berth env)" && printf %s "$DATABASE_URL"').stdout
-        wait_for(made.ready, 60, "it is not ready")
-        yield made
+        with closing(made):
+            made.database_url = made.shell.run(f'{preamble()}\nprintf %s "$DATABASE_URL"').said
+            wait_for(made.ready, 60, "it is not ready")
+            yield made
     finally:
         subprocess.run(
             [berth, "down", "--data-dir", str(data_dir), "--purge", "--yes"],
