@@ -13,6 +13,7 @@ from api.errors import problem_of
 from api.filters import labels, words
 from api.parts import Parts
 from api.problems import problem_form
+from api.visits import told
 from db.queries import instances, operations
 from db.queries.instances import InstanceFilter
 from db.queries.operations import OperationFilter
@@ -20,6 +21,7 @@ from domain.errors import BerthError
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted, Ask
+from services.audit import REQUEST
 from services.bodies import BatchBody, BatchFilter, OperationBatchBody, OperationBatchFilter
 
 LARGEST = 200
@@ -30,13 +32,12 @@ Door = Callable[[Ask, str], Accepted]
 def rows_of(parts: Parts, ask: Ask, wanted: BatchBody, wish: Wish) -> list[dict[str, Any]]:
     """A row per instance, in the order asked; the operations are read together at the end."""
     keys = wanted.ids if wanted.ids is not None else _found(parts, ask, wanted.filter or BatchFilter())
-    return _done(
-        parts,
-        [
-            _row(_own_key(ask, key), key, lambda a, k: on_instance(parts, a, k, wish)[1])
-            for key in dict.fromkeys(keys)
-        ],
-    )
+    rows = [
+        _row(_own_key(ask, key), key, lambda a, k: on_instance(parts, a, k, wish)[1])
+        for key in dict.fromkeys(keys)
+    ]
+    _note_refusals(parts, "instances", wanted.action, rows)
+    return _done(parts, rows)
 
 
 def operation_rows(parts: Parts, ask: Ask, wanted: OperationBatchBody) -> list[dict[str, Any]]:
@@ -49,7 +50,21 @@ def operation_rows(parts: Parts, ask: Ask, wanted: OperationBatchBody) -> list[d
         "retry": lambda one, key: on_operation(parts, one, key, retry=True),
         "abort": lambda one, key: abort_listener(parts, one, key),
     }
-    return _done(parts, [_row(_own_key(ask, key), key, doors[wanted.action]) for key in dict.fromkeys(keys)])
+    rows = [_row(_own_key(ask, key), key, doors[wanted.action]) for key in dict.fromkeys(keys)]
+    _note_refusals(parts, "operations", wanted.action, rows)
+    return _done(parts, rows)
+
+
+def _note_refusals(parts: Parts, kind: str, action: str, rows: list[dict[str, Any]]) -> None:
+    """An audit entry of each, as one asked by itself leaves; what was accepted its door has noted."""
+    about = REQUEST.get()
+    if about is None:
+        return
+    for row in rows:
+        if "problem" in row:
+            path = f"/api/v1/{kind}/{row['id']}"
+            parts.trail.note(**told(about, f"{kind}_batch", path, row["status"], action))
+            about.noted = True
 
 
 def _done(parts: Parts, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """One request from its first byte to its last: trace id, headers of the answer, log line, audit entry.
 
-Used by the gate.
+Used by the gate, and by batches for their rows.
 """
 
 from __future__ import annotations
@@ -99,20 +99,26 @@ class Visit:
         return not self.about.noted and not str(self._scope["path"]).endswith(_QUESTIONS)
 
     def _entry(self) -> dict[str, Any]:
-        caller, route = self.about.caller, self._scope.get("route")
+        route = self._scope.get("route")
         action = getattr(route, "operation_id", None) or f"{self._scope['method']} (no route)"
-        return {
-            "project": caller.project if caller else None,
-            "actor": caller.name if caller else "nobody",
-            "role": caller.role.value if caller else None,
-            "action": action,
-            "target": _printable(self._scope["path"]),
-            "outcome": _outcome(self._status).value,
-            "status": self._status,
-            "detail": None,
-            "trace_id": self.about.trace_id,
-            "remote": self.about.remote,
-        }
+        return told(self.about, action, self._scope["path"], self._status)
+
+
+def told(about: Circumstances, action: str, path: str, status: int, detail: str | None = None) -> dict[str, Any]:
+    """The audit entry of an answer that no service has noted. `detail` holds no secret and no free text."""
+    caller = about.caller
+    return {
+        "project": caller.project if caller else None,
+        "actor": caller.name if caller else "nobody",
+        "role": caller.role.value if caller else None,
+        "action": action,
+        "target": _printable(path),
+        "outcome": _outcome(status).value,
+        "status": status,
+        "detail": detail,
+        "trace_id": about.trace_id,
+        "remote": about.remote,
+    }
 
 
 def _outcome(status: int) -> Outcome:

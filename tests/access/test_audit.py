@@ -86,6 +86,35 @@ def test_a_conflict_is_in_the_trail_though_its_transaction_was_rolled_back(api: 
     assert statuses == {409, 202}
 
 
+def test_every_refused_row_of_a_batch_is_in_the_trail(api: Api) -> None:
+    names = [api.an_instance(), api.an_instance()]
+    with in_role(api, "operator") as operator:
+        me = operator.get("/me")["principal"]
+        answer = operator.ask("POST", "/instances:batch", {"action": "suspend", "ids": [*names, "nobody"]})
+        rows = {row["id"]: row["status"] for row in answer.json()["items"]}
+        operator.ask("POST", "/operations:batch", {"action": "cancel", "ids": ["op_nothing"]})
+    assert rows == {names[0]: 403, names[1]: 403, "nobody": 404}
+    expected = {("instances_batch", f"/api/v1/instances/{key}", rows[key], "suspend") for key in rows}
+    expected |= {("operations_batch", "/api/v1/operations/op_nothing", 404, "cancel")}
+    soon(api, actor=me, action="operations_batch")
+    found = entries(api, actor=me)
+    assert {(e["action"], e["target"], e["status"], e["detail"]) for e in found} == expected
+    assert {(e["outcome"], e["role"], e["remote"]) for e in found} == {("refused", "operator", "127.0.0.1")}
+    of_rows = {e["trace_id"] for e in found if e["action"] == "instances_batch"}
+    assert of_rows == {answer.headers["X-Request-ID"]}
+
+
+def test_a_batch_that_is_accepted_in_part_has_an_entry_of_each_row(api: Api) -> None:
+    name = api.an_instance()
+    with in_role(api, "operator") as operator:
+        me = operator.get("/me")["principal"]
+        operator.ask("POST", "/instances:batch", {"action": "stop", "ids": [name, "nobody"]})
+    refused = soon(api, actor=me, outcome="refused")
+    assert (refused["target"], refused["status"]) == ("/api/v1/instances/nobody", 404)
+    assert [(e["action"], e["status"]) for e in entries(api, actor=me, outcome="accepted")] == [("stop", 202)]
+    assert entries(api, actor=me, outcome="done") == []
+
+
 def test_who_has_no_token_is_nobody_in_the_trail(api: Api) -> None:
     with bearing(api, "berth_forged") as nobody:
         answer = nobody.get("/api/v1/instances")
