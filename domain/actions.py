@@ -20,7 +20,7 @@ from domain.lifecycle import (
     allowed_operations,
     button_operations,
 )
-from domain.operations import AVAILABLE, OPERATION_DETAILS, ErrorOrigin, OperationStatus
+from domain.operations import AVAILABLE, OPERATION_DETAILS, ErrorOrigin, OperationStatus, Source
 
 CANCEL = "cancel"
 CANCEL_LABEL = "Cancel"
@@ -65,12 +65,14 @@ HOST_SILENT = (
 
 @dataclass(frozen=True)
 class Holder:
-    """The operation that holds the deployment now. `touches`: whether this instance is part of it."""
+    """The operation that holds the deployment now. `touches`: whether this instance is part of it. `source`: who
+    asked for it, and so whose hold a suspension enforces."""
 
     id: str
     kind: Operation
     status: OperationStatus
     touches: bool = True
+    source: Source = Source.USER
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,11 @@ def _is_admins(situation: Situation) -> bool:
     return any(hold.cause is HoldCause.ADMIN for hold in situation.holds)
 
 
+def _may_take_back(situation: Situation, suspend: Holder) -> bool:
+    """To cancel a suspension is to lift its hold: billing's is billing's, also beside an administrator's."""
+    return _is_admins(situation) and suspend.source is not Source.BILLING
+
+
 def _buttons(situation: Situation) -> frozenset[Operation]:
     """In progress only delete (and cancel) show, and forget when nothing else helps; else the table's buttons."""
     if situation.holder is not None or situation.status in IN_PROGRESS:
@@ -252,7 +259,7 @@ def _cancel(situation: Situation) -> Action:
         reason = "nothing is in progress"
     elif not holder.touches:
         reason = f"{holder.kind} {holder.id} works on another member of this deployment"
-    elif holder.kind is Operation.SUSPEND and situation.holds and not _is_admins(situation):
+    elif holder.kind is Operation.SUSPEND and situation.holds and not _may_take_back(situation, holder):
         reason = why_held(situation.holds)
     elif holder.kind is Operation.DELETE and holder.status is OperationStatus.RUNNING:
         reason = "a delete that has begun cannot be taken back"

@@ -16,7 +16,7 @@ from domain.actions import Holder, Situation
 from domain.changes import differences
 from domain.health import shown
 from domain.lifecycle import Status
-from domain.operations import ErrorOrigin, OperationStatus
+from domain.operations import ErrorOrigin, OperationStatus, Source
 from services import catalog
 from services.allocations_checks import DATABASE_BLUEPRINT, needed_by, why_needed
 from services.placement import is_lost, is_silent
@@ -143,7 +143,7 @@ def situation(row: Row[Any], around: Surroundings) -> Situation:
         delete_begun=row.termination_requested_at is not None,
         error_origin=row.error_origin,
         repeatable=last is not None and _repeatable(row, last),
-        holder=Holder(holder.id, holder.kind, holder.status, row.id in holder.instance_ids) if holder else None,
+        holder=_holder(holder, row.id) if holder is not None else None,
         stuck=_stuck(holder, around.now),
         host_silent=row.host_id in around.silent_hosts,
         host_lost=row.host_id in around.lost_hosts,
@@ -152,6 +152,10 @@ def situation(row: Row[Any], around: Surroundings) -> Situation:
         protected=row.deletion_protection,
         maintenance_planned=around.holding.planned(row.id),
     )
+
+
+def _holder(row: Row[Any], instance_id: str) -> Holder:
+    return Holder(row.id, row.kind, row.status, instance_id in row.instance_ids, Source(row.source))
 
 
 def _stuck(holder: Row[Any] | None, now: datetime) -> bool:

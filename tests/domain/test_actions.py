@@ -9,7 +9,7 @@ import pytest
 from domain.actions import CANCEL, FORCED, Action, Holder, Situation, actions, enabled
 from domain.holds import HoldCause, Standing
 from domain.lifecycle import IN_PROGRESS, Operation, Role, Status
-from domain.operations import ErrorOrigin, OperationStatus
+from domain.operations import ErrorOrigin, OperationStatus, Source
 
 pytestmark = pytest.mark.unit
 EVERYTHING = frozenset(Operation)
@@ -114,6 +114,17 @@ def test_billings_suspension_is_not_cancelled_by_others() -> None:
 
     assert CANCEL not in enabled(at(Status.STOPPING, holder=holder, holds=(BILLINGS,)))
     assert CANCEL in enabled(at(Status.STOPPING, holder=holder, holds=(ADMINS,)))
+
+
+def test_billings_suspension_is_not_cancelled_although_an_administrators_hold_stands_beside_it() -> None:
+    billings = Holder("op_1", Operation.SUSPEND, OperationStatus.RUNNING, source=Source.BILLING)
+    admins = Holder("op_1", Operation.SUSPEND, OperationStatus.RUNNING, source=Source.USER)
+    both = (ADMINS, BILLINGS)
+
+    refused = next(r for r in actions(at(Status.STOPPING, holder=billings, holds=both)) if r.action == CANCEL)
+    assert not refused.enabled
+    assert "billing lifts it" in (refused.reason or "")
+    assert CANCEL in enabled(at(Status.STOPPING, holder=admins, holds=both))
 
 
 def test_what_is_protected_cannot_be_deleted_also_not_by_force() -> None:
