@@ -15,6 +15,8 @@ from tests.machine.sight import UNFINISHED, Sight
 from tests.machine.world import World
 
 ACCEPTED, REFUSED, GONE, STALE = 202, 409, 404, 412
+_OF_ALL = {"suspend", "unsuspend"}
+"""A hold is the deployment's, whichever member was named."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Asking:
             assert self.post(name, None, post).status_code == GONE
             return
         shown = form["instances"]
-        members = [shown[post.member % len(shown)]] if post.member is not None else shown
+        one = post.member is not None and post.action not in _OF_ALL
+        members = [shown[(post.member or 0) % len(shown)]] if one else shown
         answer = self.checked(before, form["id"], lambda: self.post(name, form, post))
         allowed = any(_enabled(member, post.action) for member in members)
         if answer.status_code == ACCEPTED:

@@ -20,8 +20,13 @@ from tests.support.workers import wait_for
 _BUSY = frozenset(status.value for status in IN_PROGRESS)
 _AFTER_DEADLINE = timedelta(seconds=90)
 """Grace of a cancel, clean-up, and the hold of a lost run."""
-_ALSO = {"delete": ["create"], "start": ["modify"]}
-"""A create that failed is cleaned up; a modify from `error` starts what is down."""
+_ALSO = {
+    "delete": ["create"],
+    "start": ["modify", "unsuspend"],
+    "stop": ["suspend", "unsuspend"],
+    "create": ["unsuspend"],
+}
+"""A create that failed is cleaned up; a modify from `error` starts what is down; a hold stops, its end starts."""
 _CLOCK_SECONDS = 0.05
 """Between the fence and the moment that the journal notes."""
 
@@ -52,6 +57,7 @@ class Watch:
         things_after = self.world.file.things()
         calls_after = self.world.file.calls()
         self._objects(sight, things_before, things_after)
+        self._nothing_runs_under_a_hold(sight, things_before, things_after)
         self._one_at_a_time(sight)
         self._nothing_taken_back(sight)
         self._no_call_without_operation(sight, calls, calls_after)
@@ -63,6 +69,20 @@ class Watch:
         for thing in before.values():
             if thing.deployment_id in self.deployments and thing.instance_id not in sight.instances:
                 assert thing.instance_id not in after, f"an orphan: {thing}"
+
+    def _nothing_runs_under_a_hold(
+        self, sight: Sight, before: Mapping[str, Thing], after: Mapping[str, Thing]
+    ) -> None:
+        """What a suspension has stopped stays down until the next operation."""
+        for deployment_id in sight.deployments:
+            last = sight.of(deployment_id)[-1:]
+            if not last or (last[0].kind, last[0].status) != ("suspend", "succeeded"):
+                continue
+            touched = {move.instance_id for move in sight.moves if move.operation_id == last[0].id}
+            for key in touched & before.keys() & after.keys():
+                up = before[key].state == after[key].state == "running"
+                assert not up, f"{sight.instances[key].name} is held, and runs: {after[key]}"
+                assert sight.instances[key].status == "suspended", f"{key} is {sight.instances[key].status}"
 
     def _one_at_a_time(self, sight: Sight) -> None:
         for deployment_id in self.deployments:
@@ -154,9 +174,9 @@ class Watch:
 
     def _settled(self, row: Row[Any], thing: Thing | None) -> None:
         assert row.status not in _BUSY, f"{row.name} is {row.status}, and nothing works on it"
-        assert (row.status == "error") == (row.error_message is not None), (
-            f"{row.name}: {row.status}, {row.error_message}"
-        )
+        # A suspended one may say why its unsuspension failed.
+        fits = row.status == "suspended" or (row.status == "error") == (row.error_message is not None)
+        assert fits, f"{row.name}: {row.status}, {row.error_message}"
         if row.status not in {"running", "stopped"}:
             return
         assert row.provisioning_status == "completed", f"{row.name} is {row.status} and {row.provisioning_status}"

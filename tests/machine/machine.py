@@ -28,6 +28,10 @@ _DELETES = 6
 _DEAR = 2
 """How often an example may do what takes seconds."""
 _NUMBERS = itertools.count(1)
+_WHOLE = {"start", "stop", "restart", "suspend", "unsuspend", "delete"}
+"""What a deployment takes for all its members."""
+_CALLS = {"suspend": "stop", "unsuspend": "start"}
+"""What the provider is asked for then."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -80,7 +84,8 @@ class Machine(RuleBasedStateMachine):
         """The provider has a fault for what is asked next, in the first of the members."""
         self._fill(slot, patient=True)
         post = self._post(slot, action, None)
-        self.world.spine.provider.set_fault(Fault(Verb(post.action), kind, times, seconds, self.names[slot]))
+        verb = Verb(_CALLS.get(post.action, post.action))
+        self.world.spine.provider.set_fault(Fault(verb, kind, times, seconds, self.names[slot]))
         self.asking.act(self.names[slot], post)
 
     def delete(self, slot: int, member: int | None) -> None:
@@ -131,7 +136,8 @@ class Machine(RuleBasedStateMachine):
             return
         idle = not [row for row in before.of(form["id"]) if row.status in UNFINISHED]
         left = [m.name for m in before.members(form["id"]) if m.status == "error" and m.operation_id == failed.id]
-        assert not (idle and left), f"{left} can be repaired, but {answer.text}"
+        held = before.held(form["id"])
+        assert held or not (idle and left), f"{left} can be repaired, but {answer.text}"
 
     def abort(self, slot: int) -> None:
         """Nobody wants a failed run to listen any longer."""
@@ -244,7 +250,9 @@ class Machine(RuleBasedStateMachine):
             action = "stop" if status == "running" else "start"
         elif action == "maintain":
             action = "maintenance_off" if status == "maintenance" else "maintenance_on"
-        whole = member is None and action not in {"start", "stop", "restart", "delete"}
+        elif action == "hold":
+            action = "unsuspend" if form and form["instances"][0]["holds"] else "suspend"
+        whole = member is None and action not in _WHOLE
         return Post(action, 0 if whole else member)
 
     def _fill(self, slot: int, patient: bool = False) -> None:

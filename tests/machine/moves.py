@@ -30,15 +30,15 @@ scripts = st.dictionaries(
     max_size=3,
 )
 acts = st.sampled_from(
-    ["stop", "start", "restart", "retry", "cancel", "maintenance_on", "maintenance_off", "backup"]
+    ["stop", "start", "restart", "retry", "cancel", "maintain", "suspend", "unsuspend", "hold", "hold", "backup"]
 )
-changes = st.sampled_from(["stop", "start", "restart", "maintenance_on", "retry", "stop", "start", "delete"])
+changes = st.sampled_from(["stop", "start", "restart", "maintain", "hold", "retry", "stop", "start", "delete"])
 
 _FAULT: dict[str, st.SearchStrategy[Any]] = {"kind": kinds, "times": times, "seconds": seconds}
 _SPEC: dict[str, st.SearchStrategy[Any]] = {"number": numbers, "greeting": greetings, "script": scripts}
 _MOVES: tuple[tuple[int, str, dict[str, st.SearchStrategy[Any]]], ...] = (
     (6, "act", {"slot": slots, "action": acts, "member": members, "patient": patient}),
-    (5, "act_in_vain", {"slot": slots, "action": st.sampled_from(["switch", "restart"]), **_FAULT}),
+    (5, "act_in_vain", {"slot": slots, "action": st.sampled_from(["switch", "restart", "hold"]), **_FAULT}),
     (5, "modify", {"slot": slots, **_SPEC, "stale": st.sampled_from([False, False, True]), "patient": patient}),
     (3, "create", {"slot": slots, **_SPEC}),
     (2, "delete", {"slot": slots, "member": members}),

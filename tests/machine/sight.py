@@ -20,6 +20,7 @@ from sqlalchemy import Row, text
 from db.session import Database
 
 UNFINISHED = frozenset({"pending", "running"})
+_NOT_HELD = frozenset({"running", "stopped", "maintenance"})
 _DEPLOYMENTS = text("select * from deployments where id = any(:ids)")
 _INSTANCES = text("select * from instances_runtime where deployment_id = any(:ids) order by name")
 _OPERATIONS = text("select * from operations where deployment_id = any(:ids) order by created_at, id")
@@ -28,6 +29,7 @@ _MOVES = text(
     "where o.deployment_id = any(:ids)"
 )
 _RUNS = text("select * from instance_runs where deployment_id = any(:ids)")
+_HOLDS = text("select * from holds where deployment_id = any(:ids)")
 _OPEN_STEPS = text(
     "select s.operation_id, s.name from operation_steps s join operations o on o.id = s.operation_id "
     "where o.deployment_id = any(:ids) and o.finished_at is not null and s.status in ('pending', 'running')"
@@ -46,6 +48,7 @@ class Sight:
     moves: Sequence[Row[Any]]
     runs: Sequence[Row[Any]]
     open_steps: Sequence[Row[Any]]
+    holds: Sequence[Row[Any]]
 
     def of(self, deployment_id: str) -> list[Row[Any]]:
         """The operations of one deployment, oldest first."""
@@ -58,11 +61,23 @@ class Sight:
     def unfinished(self) -> list[Row[Any]]:
         return [row for row in self.operations.values() if row.status in UNFINISHED]
 
+    def held(self, deployment_id: str) -> bool:
+        """Whether a hold stands."""
+        return any(hold.deployment_id == deployment_id for hold in self.holds)
+
+    @property
+    def astray(self) -> list[Row[Any]]:
+        """What rests as no member of a held deployment may: the keeper is about to suspend it."""
+        held = {hold.deployment_id for hold in self.holds if hold.lifting is None}
+        rows = [row for row in self.instances.values() if row.termination_requested_at is None]
+        return [row for row in rows if row.status in _NOT_HELD and row.deployment_id in held]
+
     def footprint(self, deployment_id: str) -> tuple[object, ...]:
         """All that accepting something would change, and that nothing else does."""
         row = self.deployments.get(deployment_id)
         wish = row and (row.generation, row.version, row.members, row.params, row.labels)
-        return wish, [(o.id, o.cancel_requested_at, o.pre_empted_by) for o in self.of(deployment_id)]
+        holds = [(h.cause, h.since, h.note) for h in self.holds if h.deployment_id == deployment_id]
+        return wish, holds, [(o.id, o.cancel_requested_at, o.pre_empted_by) for o in self.of(deployment_id)]
 
 
 def look(database: Database, deployment_ids: Iterable[str]) -> Sight:
@@ -77,6 +92,7 @@ def look(database: Database, deployment_ids: Iterable[str]) -> Sight:
             session.execute(_MOVES, given).all(),
             session.execute(_RUNS, given).all(),
             session.execute(_OPEN_STEPS, given).all(),
+            session.execute(_HOLDS, given).all(),
         )
 
 

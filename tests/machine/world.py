@@ -56,13 +56,19 @@ class World:
             worker.kill()
 
     def wait_quiet(self, deployment_ids: Iterable[str], seconds: float) -> None:
-        """Wait until nothing is pending or running."""
+        """Wait until nothing is pending or running, and every hold is carried out."""
         ids = list(deployment_ids)
-        wait_for(
-            lambda: not self.look(ids).unfinished,
-            seconds,
-            lambda: "not settled in time: " + "; ".join(self.story(o.id) for o in self.look(ids).unfinished),
-        )
+
+        def quiet() -> bool:
+            sight = self.look(ids)
+            return not sight.unfinished and not sight.astray
+
+        def why() -> str:
+            sight = self.look(ids)
+            left = "; ".join(self.story(operation.id) for operation in sight.unfinished)
+            return f"not settled in time: {left}; not suspended: {sight.astray}"
+
+        wait_for(quiet, seconds, why)
 
     def wait_still(self, deployment_ids: Iterable[str]) -> None:
         """Wait until the provider has settled what it had only accepted."""
