@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
     """The built web interface; where there is none, the API serves none."""
     allowed_hosts: str = ""
     """Host names, separated by commas, under which the API is reached beside the loopback names."""
+    trusted_proxies: str = ""
+    """Addresses or networks, separated by commas, of proxies whose X-Forwarded-For and -Proto are believed.
+
+    Empty: nobody's.
+    """
     local_mode: bool = True
     """Fault injection and `params.simulate` exist only in local mode."""
 
@@ -207,6 +213,20 @@ class Settings(BaseSettings):
     @classmethod
     def _with_driver(cls, url: str) -> str:
         return psycopg2_url(url)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _named_proxies(cls, text: str) -> str:
+        """Without spaces. Each is an address: whoever is believed chooses what the audit trail has of them."""
+        names = [part.strip() for part in text.split(",")] if text.strip() else []
+        for name in names:
+            try:
+                everybody = ip_network(name).prefixlen == 0
+            except ValueError as error:
+                raise ValueError(f"BERTH_TRUSTED_PROXIES: {name!r} is no IP address or network: {error}") from None
+            if everybody:
+                raise ValueError(f"BERTH_TRUSTED_PROXIES: {name} is everybody; name the proxies")
+        return ",".join(names)
 
     @field_validator("data_dir")
     @classmethod

@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from api.app import create_app
+from embedded.serving import OPTIONS
 from observability import configure_logging
 from settings import Settings
 
@@ -22,11 +23,8 @@ def main() -> None:
         create_app(settings),
         host=settings.api_host,
         port=settings.api_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws_per_message_deflate=False,  # for small frames it costs more than it saves
         timeout_graceful_shutdown=5,
+        **OPTIONS,
     )
 
 

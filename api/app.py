@@ -16,6 +16,7 @@ import structlog
 from fastapi import Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import docs, errors, pages
 from api.access import guard
@@ -29,7 +30,7 @@ from api.parts import CountCache, Parts
 from api.rates import Rates
 from api.records import Records
 from api.routes import ALIASES, PREFIX, ROUTERS, methods_of, stream
-from api.routes.billing import signatures
+from api.signed import signatures
 from api.trail import Trail
 from api.trust import Trust, check_settings
 from api.wakeups import Wakeups
@@ -75,6 +76,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Gate, trust=app.state.trust)
     app.state.meters = Meters()
     app.add_middleware(Watch, meters=app.state.meters)
+    if known.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=known.trusted_proxies)
     errors.install(app, methods_of)
     guarded = [Depends(guard)]
     for router in ROUTERS:

@@ -11,6 +11,8 @@ import sys
 
 import uvicorn
 
+from embedded.serving import OPTIONS
+
 SOCKET_ENV = "BERTH_API_SOCKET"
 APP = "api.app:create_app"
 _DRAIN_SECONDS = 5
@@ -21,11 +23,8 @@ def main() -> None:
     config = uvicorn.Config(
         APP,
         factory=True,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws_per_message_deflate=False,  # for small frames it costs more than it saves
         timeout_graceful_shutdown=_DRAIN_SECONDS,
+        **OPTIONS,
     )
     server = uvicorn.Server(config)
     server.run(sockets=[listening])

@@ -23,6 +23,7 @@ from db.session import Database, Tx, open_database
 from db.vault import Vault
 from domain.lifecycle import IN_PROGRESS, BillingStatus, Operation, ProvisioningStatus, Role, Status
 from domain.operations import ErrorOrigin, OperationStatus, RestartPolicy
+from embedded.serving import OPTIONS
 from services.acceptance import new_id, workflow_id
 from settings import Settings
 
@@ -243,11 +244,8 @@ def _asking(listening: socket.socket, settings: Settings, database: Database, ke
 def _served(settings: Settings, listening: socket.socket) -> Iterator[None]:
     config = uvicorn.Config(
         create_app(settings),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
+        **OPTIONS,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="api")

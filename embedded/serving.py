@@ -1,0 +1,14 @@
+"""How uvicorn serves the API, wherever it is started: `python -m api`, a child of `berth up`, the tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OPTIONS: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    # uvicorn would believe whatever any peer on the loopback forwards; the application believes named proxies.
+    "proxy_headers": False,
+    "ws_per_message_deflate": False,  # for small frames it costs more than it saves
+}
