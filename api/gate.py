@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.bodies import ClientGoneError, bad_headers, read_body, replay, where_asked
 from api.oidc import NotBelieved, NothingHere
 from api.problems import problem
+from api.rates import Standing
+from api.signed import is_signed
 from api.trust import Trust
 from api.visits import Visit
 from domain.errors import Unavailable
@@ -32,8 +34,6 @@ PROBED = frozenset(
 OPEN_PATHS = PROBED | {"/", "/docs/errors", LOGIN_PATH, BILLING_PATH}
 """No token needed: liveness for machines, the page that problems link to, where a browser gets its token, and
 where a billing system's signed messages arrive. All below /ui/ is open, too: it is the same for everybody."""
-_COUNTED = frozenset({LOGIN_PATH, BILLING_PATH})
-"""Open paths where a stranger can try something: how often is limited."""
 
 
 def is_open(path: str) -> bool:
@@ -59,6 +59,8 @@ class Gate:
         REQUEST.set(visit.about)
         try:
             answer = await self._refusal(scope, visit) or await read_body(scope, receive)
+            if isinstance(answer, bytes) and scope["path"] == BILLING_PATH:
+                answer = await self._delivered(scope, visit, answer) or answer
             if isinstance(answer, bytes):
                 await self.app(scope, replay(answer, receive), visit.send)
             else:
@@ -82,7 +84,7 @@ class Gate:
         path = scope["path"]
         scope["state"]["open"] = is_open(path)
         if scope["state"]["open"]:
-            return self._too_many(scope, visit) if path in _COUNTED else None
+            return self._too_many(scope, visit) if path == LOGIN_PATH else None
         caller = await self._caller(scope, visit)
         return caller if isinstance(caller, Response) else await self._rated(scope, visit, caller)
 
@@ -117,22 +119,19 @@ class Gate:
         if standing.allowed:
             return None
         visit.unnoted()
-        detail = f"Too many requests without a valid token; try again in {standing.seconds} s."
+        detail = f"Too many requests without a valid token or signature; try again in {standing.seconds} s."
         return problem(429, "rate-limited", detail, headers=standing.headers, **where_asked(scope))
+
+    async def _delivered(self, scope: Scope, visit: Visit, raw: bytes) -> Response | None:
+        """Counted once it is known whose it is: no stranger at billing's address may use up billing's rate."""
+        parts = scope["app"].state.parts
+        if not is_signed(scope, raw, parts.settings.billing_secrets):
+            return self._too_many(scope, visit)
+        return _rated(scope, visit, "billing", await parts.rates.delivery())
 
     async def _rated(self, scope: Scope, visit: Visit, caller: Caller) -> Response | None:
         standing = await scope["app"].state.parts.rates.take(caller, scope["method"])
-        if standing.allowed:
-            visit.headers.update(standing.headers)
-            return None
-        policy = standing.policy
-        detail = (
-            f"At most {policy.quota} requests ({policy.name}) in {policy.window} s for {caller.name}; "
-            f"try again in {standing.seconds} s."
-        )
-        limit = {"name": f"rate_{policy.name}s", "allowed": policy.quota, "used": policy.quota, "asked": 1}
-        where: dict[str, Any] = where_asked(scope)
-        return problem(429, "rate-limited", detail, headers=standing.headers, limit=limit, **where)
+        return _rated(scope, visit, caller.name, standing)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refused before it is accepted unless it comes from us; without a token it must show a ticket later."""
@@ -171,6 +170,21 @@ class Gate:
         if origin is None and scope["type"] == "http" and _of_another_page(headers, scope["method"]):
             return "Requests of web pages from elsewhere are refused."
         return None
+
+
+def _rated(scope: Scope, visit: Visit, who: str, standing: Standing) -> Response | None:
+    """Tell how they stand; the refusal of somebody known who comes too often."""
+    if standing.allowed:
+        visit.headers.update(standing.headers)
+        return None
+    policy = standing.policy
+    detail = (
+        f"At most {policy.quota} requests ({policy.name}) in {policy.window} s for {who}; "
+        f"try again in {standing.seconds} s."
+    )
+    limit = {"name": f"rate_{policy.name}s", "allowed": policy.quota, "used": policy.quota, "asked": 1}
+    where: dict[str, Any] = where_asked(scope)
+    return problem(429, "rate-limited", detail, headers=standing.headers, limit=limit, **where)
 
 
 def _same_place(origin: str, host: str) -> bool:

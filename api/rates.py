@@ -1,7 +1,8 @@
 """Rate limits of principals, at the gate. The buckets are shared by all API processes (`services.rates`).
 
 A process takes some tokens of a bucket at once and gives them out by itself for a moment, so that one request in
-many costs a statement. Who is nobody yet is limited by address, in this process alone.
+many costs a statement. Who is nobody yet is limited by address, in this process alone; what billing
+signed is not a stranger's.
 """
 
 from __future__ import annotations
@@ -62,13 +63,21 @@ class Rates:
         self._database = database
         self._reads = Policy("read", settings.rate_reads)
         self._writes = Policy("write", settings.rate_writes)
+        self._deliveries = Policy("delivery", settings.rate_writes)
         self._strangers = Policy("stranger", settings.rate_strangers)
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
     async def take(self, caller: Caller, method: str) -> Standing:
         """One request of `caller`."""
         policy = self._reads if method in {"GET", "HEAD", "OPTIONS"} else self._writes
-        key = f"{policy.name}/{caller.credential or caller.name}"
+        return await self._taken(policy, caller.credential or caller.name)
+
+    async def delivery(self) -> Standing:
+        """One request that billing has signed, from whatever address."""
+        return await self._taken(self._deliveries, "billing")
+
+    async def _taken(self, policy: Policy, who: str) -> Standing:
+        key = f"{policy.name}/{who}"
         held, now = self._known(key), time.monotonic()
         if held.mine > 0 and now < held.until:
             held.mine -= 1
@@ -80,7 +89,7 @@ class Rates:
         return _standing(policy, held, allowed=True)
 
     def stranger(self, remote: str) -> Standing:
-        """One request that shows no token, or a wrong one."""
+        """One request that shows no token and no signature, or a wrong one."""
         policy, now = self._strangers, time.monotonic()
         held = self._known(f"stranger/{remote}")
         grown = (now - held.until) * policy.quota / policy.window

@@ -30,6 +30,12 @@ REFUSALS: dict[str, Help] = {
         "The call carries no bearer token, or one that this Berth does not know.",
         "Send `Authorization: Bearer TOKEN` with the content of the file `token` in the data directory.",
     ),
+    "not-signed": Help(
+        "Not signed by billing",
+        "What arrives here is believed by its signature alone: it is missing, of another secret, or too old.",
+        "Sign as Standard Webhooks has it: `webhook-id`, `webhook-timestamp` (now) and `webhook-signature` over "
+        "the body as sent, with a secret of `BERTH_BILLING_SECRETS`.",
+    ),
     "forbidden": Help(
         "Not you, or not from there",
         "Your role or project does not allow this, or the Host or Origin is not one that this Berth serves.",

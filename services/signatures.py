@@ -16,7 +16,7 @@ _SHORTEST_SECRET = 16
 class NotSigned(Refused):
     """No secret of ours signed it, or too long ago."""
 
-    code = "unauthorized"
+    code = "not-signed"
 
 
 @dataclass(frozen=True)

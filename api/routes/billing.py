@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from api import schemas
 from api.access import needs
@@ -20,17 +19,16 @@ from api.errors import BadRequest
 from api.paging import DEFAULT_SIZE, LARGEST_SIZE, Pages, as_place, as_position, page_form
 from api.problems import problem
 from api.reading import printable_key
+from api.signed import MAX_BYTES, signatures
 from api.transactions import commit
 from db.models import WebhookDelivery
 from db.queries import deliveries
 from domain.access import Right
 from domain.billing import SubjectKind, Verdict
 from services.billing import Judgement, Message, receive, replay
-from services.signatures import Signatures
 from services.views.common import iso
 
 router = APIRouter(tags=["billing"])
-MAX_BYTES = 64 * 1024
 _DETAIL = 300
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -80,12 +78,6 @@ class BillingPayload(BaseModel):
             return when.astimezone(UTC)
         except OverflowError:
             raise ValueError("lies outside the years 1 to 9999 of UTC") from None
-
-
-@lru_cache(maxsize=4)
-def signatures(secrets: SecretStr) -> Signatures:
-    """Of the configured secrets. Raises `ValueError` for one that cannot verify anything."""
-    return Signatures.of(secrets.get_secret_value())
 
 
 @router.post(

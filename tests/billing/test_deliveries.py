@@ -178,7 +178,7 @@ def test_another_secret_an_old_signature_or_a_changed_body_are_refused(quiet: Ap
     ]
 
     assert [a.status_code for a in answers] == [401] * 5
-    assert answers[0].json()["code"] == "unauthorized"
+    assert answers[0].json()["code"] == "not-signed"
 
 
 MALFORMED = {
