@@ -110,7 +110,7 @@ SCREENS = {
     "billing": Screen("/billing", "^Replay ", see("Billing deliveries, the latest first")),
     "audit": Screen("/audit", None, see("Audit")),
     "settings": Screen("/settings", "^Create token", see("Tokens")),
-    "create token": Screen("/settings", "^Create token", choose("Create token"), overlay=True),
+    "create token": Screen("/settings", "^Not now$", choose("Create token"), overlay=True),
     "new token": Screen("/settings", "^I have it", make_a_token, overlay=True),
     "revoke": Screen("/settings", "^Really revoke pipeline", choose("Revoke pipeline")),
     "suspended instance": Screen("/instances/moored", "^Unsuspend"),
