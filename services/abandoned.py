@@ -80,4 +80,3 @@ def _give_up(tx: Tx, row: Instance) -> None:
         cloud_instance_id=row.cloud_instance_id,
         data={"name": row.name, "error": {"code": "abandoned", "message": message}},
     )
-
