@@ -48,4 +48,10 @@ def test_a_time_out_tells_why_the_last_attempt_failed() -> None:
 
 def test_what_cannot_be_tried_again_says_so() -> None:
     cause = describe(failed(ApplicationError("no such image", type="invalid", non_retryable=True)), STEP)
-    assert cause == {"code": "invalid", "message": "no such image", "step": "allocate", "retryable": False}
+    assert cause == {
+        "code": "invalid",
+        "message": "no such image",
+        "step": "allocate",
+        "retryable": False,
+        "event_id": 3,
+    }

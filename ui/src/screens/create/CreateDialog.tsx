@@ -99,40 +99,42 @@ function Form({ blueprints, providers }: { blueprints: readonly Blueprint[]; pro
   };
   return (
     <form className="form" onSubmit={submit} noValidate>
-      <fieldset>
-        <FieldRow label="Name" hint="1 to 63 of a-z, 0-9 and -" error={errors["/name"] ?? null}>
-          {({ id, describedBy }) => (
-            <input ref={beginHere} id={id} aria-describedby={describedBy} data-autofocus="" autoComplete="off" spellCheck={false} value={draft.name} onChange={(event) => change({ name: event.target.value.toLowerCase() })} />
-          )}
-        </FieldRow>
-        <Choice
-          label="Blueprint"
-          value={draft.blueprint}
-          hint={blueprint?.description}
-          error={errors["/blueprint"]}
-          options={blueprints.map((one) => ({ value: one.name, text: one.title, off: null }))}
-          onChange={(name) => {
-            const next = blueprints.find((one) => one.name === name);
-            const keep = next?.providers.includes(draft.provider);
-            change({ blueprint: name, provider: keep ? draft.provider : firstProvider(next, providers), params: {}, members: "1" });
-          }}
-        />
-        <ProviderChoice draft={draft} blueprint={blueprint} providers={providers} error={errors["/provider"]} onChange={(provider) => change({ provider })} />
-        {(blueprint?.max_members ?? 1) > 1 && <NumberRow label="Members" text={draft.members} hint={`at most ${blueprint?.max_members}`} error={errors["/members"]} onChange={(members) => change({ members })} />}
-      </fieldset>
-      <Params blueprint={blueprint} draft={draft} errors={errors} onChange={(params) => change({ params })} />
-      <details>
-        <summary>Resources, labels, restarts</summary>
+      <div className="form-body">
         <fieldset>
-          <NumberRow label="CPU" text={draft.cpu} hint="cores; the provider's default when empty" error={errors["/resources/cpu"]} onChange={(cpu) => change({ cpu })} />
-          <NumberRow label="Memory" text={draft.memory_mb} hint="MB" error={errors["/resources/memory_mb"]} onChange={(memory_mb) => change({ memory_mb })} />
-          <NumberRow label="Disk" text={draft.disk_gb} hint="GB; can grow, cannot shrink" error={errors["/resources/disk_gb"]} onChange={(disk_gb) => change({ disk_gb })} />
-          <FieldRow label="Labels" hint="key=value, separated by spaces" error={errors["/labels"] ?? null}>
-            {({ id, describedBy }) => <input id={id} aria-describedby={describedBy} spellCheck={false} value={draft.labels} onChange={(event) => change({ labels: event.target.value })} />}
+          <FieldRow label="Name" hint="1 to 63 of a-z, 0-9 and -" error={errors["/name"] ?? null}>
+            {({ id, describedBy }) => (
+              <input ref={beginHere} id={id} aria-describedby={describedBy} data-autofocus="" autoComplete="off" spellCheck={false} value={draft.name} onChange={(event) => change({ name: event.target.value.toLowerCase() })} />
+            )}
           </FieldRow>
-          <Choice label="Restarts" value={draft.restart_policy} hint="when it stops without being asked to" options={["never", "on_failure", "always"].map((value) => ({ value, text: value.replace("_", " "), off: null }))} onChange={(restart_policy) => change({ restart_policy })} />
+          <Choice
+            label="Blueprint"
+            value={draft.blueprint}
+            hint={blueprint?.description}
+            error={errors["/blueprint"]}
+            options={blueprints.map((one) => ({ value: one.name, text: one.title, off: null }))}
+            onChange={(name) => {
+              const next = blueprints.find((one) => one.name === name);
+              const keep = next?.providers.includes(draft.provider);
+              change({ blueprint: name, provider: keep ? draft.provider : firstProvider(next, providers), params: {}, members: "1" });
+            }}
+          />
+          <ProviderChoice draft={draft} blueprint={blueprint} providers={providers} error={errors["/provider"]} onChange={(provider) => change({ provider })} />
+          {(blueprint?.max_members ?? 1) > 1 && <NumberRow label="Members" text={draft.members} hint={`at most ${blueprint?.max_members}`} error={errors["/members"]} onChange={(members) => change({ members })} />}
         </fieldset>
-      </details>
+        <Params blueprint={blueprint} draft={draft} errors={errors} onChange={(params) => change({ params })} />
+        <details>
+          <summary>Resources, labels, restarts</summary>
+          <fieldset>
+            <NumberRow label="CPU" text={draft.cpu} hint="cores; the provider's default when empty" error={errors["/resources/cpu"]} onChange={(cpu) => change({ cpu })} />
+            <NumberRow label="Memory" text={draft.memory_mb} hint="MB" error={errors["/resources/memory_mb"]} onChange={(memory_mb) => change({ memory_mb })} />
+            <NumberRow label="Disk" text={draft.disk_gb} hint="GB; can grow, cannot shrink" error={errors["/resources/disk_gb"]} onChange={(disk_gb) => change({ disk_gb })} />
+            <FieldRow label="Labels" hint="key=value, separated by spaces" error={errors["/labels"] ?? null}>
+              {({ id, describedBy }) => <input id={id} aria-describedby={describedBy} spellCheck={false} value={draft.labels} onChange={(event) => change({ labels: event.target.value })} />}
+            </FieldRow>
+            <Choice label="Restarts" value={draft.restart_policy} hint="when it stops without being asked to" options={["never", "on_failure", "always"].map((value) => ({ value, text: value.replace("_", " "), off: null }))} onChange={(restart_policy) => change({ restart_policy })} />
+          </fieldset>
+        </details>
+      </div>
       <Refused problem={problem} errors={errors} />
       <Command text={commandOf(draft, blueprint)} />
       <div className="actions">
