@@ -96,7 +96,6 @@ def test_no_page_reads_a_whole_table(full: Api, path: str, table: str) -> None:
 
 
 def test_ten_thousand_rows_are_read_in_ten_requests(full: Api) -> None:
-    begun = time.monotonic()
     token, ids, size = "", set(), 0
     for _ in range(10):
         answer = full.ask("GET", f"/instances:rows?page_size=1000&sort=name{token}")
@@ -106,7 +105,6 @@ def test_ten_thousand_rows_are_read_in_ten_requests(full: Api) -> None:
         token = f"&page_token={form['next_page_token']}"
     assert len(ids) == 10_000
     assert size < 25_000_000
-    assert time.monotonic() - begun < 10, "some 2 s on a free machine"
 
 
 def test_counts_of_many_rows_are_kept_and_counted_in_the_background() -> None:

@@ -127,7 +127,7 @@ def furnish(berth: Berth) -> dict[str, str]:
     berth.fault("wreck", "create", "invalid")
     berth.create("wreck", wait="failed")
     berth.fault("convoy", "create", "hang", seconds=3600, times=-1)
-    berth.create("convoy", wait=None)
+    berth.create("convoy", wait=None, timeouts={"launch_seconds": 3600})
     berth.wait_status("convoy", "creating")
     berth.create("ashore")
     berth.delete("ashore")

@@ -125,7 +125,7 @@ def aborted(spine: Spine) -> Iterator[None]:
 
 def confirmed_by_signal(spine: Spine) -> Iterator[None]:
     yield
-    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": 1.0}})
+    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": 5.0}})
     spine.wait_operation(made, lambda row: "LAUNCH_ACCEPTED" in spine.event_types(row.id), SECONDS)
     row = spine.instance(made.deployment_id)
     claim = {"operation_id": made.operation_id, "instance_id": row.id, "kind": "launched", "generation": 1}
