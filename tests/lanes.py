@@ -17,7 +17,8 @@ from typing import IO
 
 _PYTEST = (sys.executable, "-m", "pytest", "-p", "tests.fast_first")
 LANES = {
-    "core": "not docker and not kubernetes and not ec2 and not browser",
+    "core": "not docker and not kubernetes and not ec2 and not browser and not crash",
+    "deaths": "crash and not docker and not kubernetes and not ec2",
     "clusters and clouds": "kubernetes or ec2",
     "containers": "docker and not kubernetes and not ec2",
     "browser": "browser",
