@@ -83,8 +83,8 @@ class MaintenanceForm(Form):
     begun: bool
 
 
-class Instance(Form):
-    """One real thing."""
+class InstanceSummary(Form):
+    """What every form of an instance tells."""
 
     id: str
     instance_id: str
@@ -97,10 +97,6 @@ class Instance(Form):
     provider: str
     host: str | None
     host_id: str | None
-    spec: Spec
-    applied_spec: AppliedSpec | None
-    pending_changes: list[Change]
-    resources: Resources
     labels: dict[str, str]
     status: Status
     lifecycle_state: str
@@ -110,11 +106,30 @@ class Instance(Form):
     health_checked_at: datetime | None
     health_reason: str | None
     provider_state: str | None
-    provider_state_at: datetime | None
     error_code: str | None
     error_message: str | None
     error_origin: str | None
     endpoint: str | None
+    version: int
+    current_operation: BriefOperation | None
+    allowed_actions: list[Action]
+    hold: Hold | None
+    holds: list[Hold]
+    suspended_from: Status | None
+    maintenance: MaintenanceForm | None
+    deletion_protection: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class Instance(InstanceSummary):
+    """One real thing."""
+
+    spec: Spec
+    applied_spec: AppliedSpec | None
+    pending_changes: list[Change]
+    resources: Resources
+    provider_state_at: datetime | None
     port: int | None
     cloud_instance_id: str | None
     instance_type: str | None
@@ -122,65 +137,21 @@ class Instance(Form):
     customer_id: str | None
     db_type: str | None
     db_server_id: str | None
-    version: int
     deployment_version: int
-    current_operation: BriefOperation | None
     last_failed_operation_id: str | None
-    allowed_actions: list[Action]
-    hold: Hold | None
-    holds: list[Hold]
-    suspended_from: Status | None
-    maintenance: MaintenanceForm | None
-    deletion_protection: bool
     launch_requested_at: datetime | None
     launch_confirmed_at: datetime | None
     launch_duration_seconds: float | None
     termination_requested_at: datetime | None
     termination_confirmed_at: datetime | None
     termination_duration_seconds: float | None
-    created_at: datetime
-    updated_at: datetime
     temporal_url: str | None
 
 
-class InstanceRow(Form):
+class InstanceRow(InstanceSummary):
     """An instance in a table of many. `pending_changes`: whether there are some."""
 
-    id: str
-    instance_id: str
-    name: str
-    deployment_id: str
-    deployment_name: str
-    project: str
-    role: Role
-    blueprint: str
-    provider: str
-    host: str | None
-    host_id: str | None
-    labels: dict[str, str]
-    status: Status
-    lifecycle_state: str
-    provisioning_status: ProvisioningStatus
-    billing_status: BillingStatus
-    health: Health
-    health_checked_at: datetime | None
-    health_reason: str | None
-    provider_state: str | None
-    error_code: str | None
-    error_message: str | None
-    error_origin: str | None
-    endpoint: str | None
     pending_changes: bool
-    version: int
-    current_operation: BriefOperation | None
-    allowed_actions: list[Action]
-    hold: Hold | None
-    holds: list[Hold]
-    suspended_from: Status | None
-    maintenance: MaintenanceForm | None
-    deletion_protection: bool
-    created_at: datetime
-    updated_at: datetime
 
 
 class InstanceRowList(Form):

@@ -14,6 +14,7 @@ import pytest
 import api.sockets
 from tests.api.test_feed import events_on, frame, socket, subscribe
 from tests.support.api import TOKEN, Api
+from tests.support.events import emit_observed
 
 pytestmark = pytest.mark.servers
 EVENTS = 300
@@ -24,23 +25,7 @@ def emit_heavy(api: Api, count: int) -> None:
     """Events that fill the buffers between the API and who does not read."""
     with api.database.begin() as tx:
         for version in range(count):
-            tx.emit(
-                project="default",
-                event_type="OBSERVED",
-                instance_id="ins_heavy",
-                deployment_id="dep_heavy",
-                operation_id=None,
-                version=version,
-                status="running",
-                from_status="running",
-                to_status="running",
-                source="monitor",
-                reason=None,
-                confirmation_method=None,
-                actor="tester",
-                cloud_instance_id=None,
-                data={"weight": _WEIGHT},
-            )
+            emit_observed(tx, "ins_heavy", version, {"weight": _WEIGHT})
 
 
 def deaf_reader(api: Api) -> sockets.socket:

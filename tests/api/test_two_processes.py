@@ -22,6 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from db.session import Database, open_database
 from tests.support.api import NOWHERE, TOKEN
+from tests.support.events import emit_observed
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -117,23 +118,7 @@ def read_into(found: list[Any], opened: ClientConnection, count: int = 1_000_000
 def emit(database: Database, versions: range) -> None:
     for version in versions:
         with database.begin() as tx:
-            tx.emit(
-                project="default",
-                event_type="OBSERVED",
-                instance_id="ins_two",
-                deployment_id="dep_two",
-                operation_id=None,
-                version=version,
-                status="running",
-                from_status="running",
-                to_status="running",
-                source="monitor",
-                reason=None,
-                confirmation_method=None,
-                actor="test",
-                cloud_instance_id=None,
-                data={},
-            )
+            emit_observed(tx, "ins_two", version, {})
 
 
 def test_what_one_process_accepts_the_other_tells_and_reads(pair: tuple[Process, Process, Database]) -> None:
