@@ -20,8 +20,8 @@ LANES = {
     "core": "not docker and not kubernetes and not ec2 and not browser and not crash",
     "deaths": "crash and not docker and not kubernetes and not ec2",
     "clusters and clouds": "kubernetes or ec2",
-    "containers": "docker and not kubernetes and not ec2",
-    "browser": "browser",
+    # One after the other: every network that an engine makes or removes cuts the connections of a Chromium.
+    "containers and screens": "(docker or browser) and not kubernetes and not ec2",
 }
 _REPORT_EVERY = 60.0
 

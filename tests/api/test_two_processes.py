@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from db.session import Database, open_database
 from tests.support.api import NOWHERE, TOKEN
 from tests.support.events import emit_observed
+from tests.support.patience import busy
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -53,7 +54,7 @@ class Process:
         )
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 30 * busy()
         while True:
             try:
                 if httpx2.get(f"{self.url}/livez", timeout=2, trust_env=False).status_code == 200:

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from domain.lifecycle import Status
 from domain.operations import OperationStatus
 from tests.support.api import TOKEN, Api
+from tests.support.patience import busy
 
 pytestmark = pytest.mark.servers
 
@@ -52,7 +53,7 @@ def test_a_long_poll_gives_up_after_its_time(api: Api) -> None:
     begun = time.monotonic()
     answer = api.ask("GET", f"/operations/{operation_id}?wait=0.5")
 
-    assert 0.5 <= time.monotonic() - begun < 3
+    assert 0.5 <= time.monotonic() - begun < 3 * busy()
     assert answer.json()["done"] is False
     assert answer.headers["Retry-After"] == "2"
 
@@ -70,7 +71,7 @@ def test_an_end_without_a_notification_is_seen_within_a_second(api: Api) -> None
     assert api.get(f"/operations/{operation_id}?wait=20")["done"]
     timer.join()
 
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < 2.5 * busy()
 
 
 def test_a_hundred_waiters_share_one_database_connection(api: Api) -> None:
@@ -177,7 +178,7 @@ def test_a_reader_of_the_feed_is_woken_by_news(api: Api) -> None:
     timer.join()
 
     assert [e["event_type"] for e in form["items"]] == ["LAUNCH_REQUESTED"]
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 3 * busy()
 
 
 def test_no_event_is_missed_or_reordered_while_many_write(api: Api) -> None:

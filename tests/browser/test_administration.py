@@ -78,8 +78,8 @@ def test_suspending_asks_for_how_long_and_unsuspending_brings_it_back(ana: Perso
 
 
 def test_maintenance_is_told_its_end_in_the_persons_own_time(ana: Person) -> None:
-    ana.berth.create("drydock")
-    ana.open("drydock")
+    ana.berth.create("careened")
+    ana.open("careened")
     dialog = open_dialog(ana, "Maintenance")
     dialog.get_by_label("Until").fill("2099-05-01T10:30")
     dialog.get_by_label("Note").fill("new disks")
@@ -88,7 +88,7 @@ def test_maintenance_is_told_its_end_in_the_persons_own_time(ana: Person) -> Non
     ana.sees_status("maintenance")
     expect(ana.page.get_by_role("status").filter(has_text="Under maintenance")).to_contain_text("new disks")
     meant = ana.page.evaluate("new Date('2099-05-01T10:30').toISOString()")
-    until = ana.berth.get("/instances/drydock")["maintenance"]["until"]
+    until = ana.berth.get("/instances/careened")["maintenance"]["until"]
     assert until[:16] == meant[:16]
 
     ana.press("End maintenance")

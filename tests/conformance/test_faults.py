@@ -12,6 +12,7 @@ from domain.work import Outcome, Seen
 from tests.conformance.base import VERBS, BadWork, Can, Harness, Verb
 from tests.conformance.scene import ENDS, Scene, before, finished, needs, up
 from tests.support.calls import RecordingCall
+from tests.support.patience import busy
 
 _MANY = 50
 
@@ -53,7 +54,7 @@ def test_a_refusal_is_told_as_what_it_is_and_leaves_nothing_in_the_way(
         started = time.monotonic()
         with pytest.raises(ProviderError) as refused:
             scene.call("create")
-        assert time.monotonic() - started < harness.cut_seconds
+        assert time.monotonic() - started < harness.cut_seconds * busy()
     assert refused.value.kind is refusal, refused.value
     assert len(refused.value.message) > 20
     assert scene.objects() <= 1
@@ -92,7 +93,7 @@ def test_a_hang_is_cut_at_a_time_out_of_its_own_that_says_so(harness: Harness, v
         started = time.monotonic()
         with pytest.raises(ProviderError) as cut:
             scene.call(verb)
-        assert time.monotonic() - started < harness.cut_seconds
+        assert time.monotonic() - started < harness.cut_seconds * busy()
     assert cut.value.retryable, cut.value
     assert len(cut.value.message) > 20
     finished(scene, verb)
@@ -108,7 +109,7 @@ def test_a_cancel_during_a_hang_ends_it_in_bounded_time_and_without_a_second_obj
         started = time.monotonic()
         with pytest.raises((CallCancelled, ProviderError)):
             scene.call(verb, RecordingCall(cancel_after_seconds=0.2))
-        assert time.monotonic() - started < harness.cut_seconds
+        assert time.monotonic() - started < harness.cut_seconds * busy()
     finished(scene, verb)
 
 
@@ -118,7 +119,7 @@ def test_a_look_that_gets_no_answer_is_no_evidence_of_anything(harness: Harness)
     with harness.hang("observe", scene.work):
         started = time.monotonic()
         found = scene.look()
-        assert time.monotonic() - started < harness.cut_seconds
+        assert time.monotonic() - started < harness.cut_seconds * busy()
     assert found.seen is Seen.NO_EVIDENCE
     assert found.detail
     assert scene.look().seen is Seen.UP
@@ -139,7 +140,7 @@ def test_a_place_that_is_away_is_told_and_nothing_is_concluded_from_it(harness: 
             with pytest.raises(ProviderError) as away:
                 scene.call(verb)
             assert away.value.retryable, verb
-            assert time.monotonic() - started < harness.cut_seconds
+            assert time.monotonic() - started < harness.cut_seconds * busy()
     assert harness.fingerprint(scene.work) == before_it
     finished(scene, "stop")
 

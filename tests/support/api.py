@@ -26,6 +26,7 @@ from domain.operations import ErrorOrigin, OperationStatus, RestartPolicy
 from embedded.serving import OPTIONS
 from services.acceptance import new_id, workflow_id
 from settings import Settings
+from tests.support.patience import busy
 
 TOKEN = "token-of-tests"
 NOWHERE = "127.0.0.1:1"
@@ -251,7 +252,7 @@ def _served(settings: Settings, listening: socket.socket) -> Iterator[None]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="api")
     thread.start()
     try:
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + _START_SECONDS * busy()
         while not server.started:
             assert thread.is_alive(), "the API did not start"
             assert time.monotonic() < deadline, "the API took too long to start"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import threading
@@ -11,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.patience import busy
+
 _READY_SECONDS = 90.0
 _TICK = 0.01
-_MOST_BUSY = 4.0
 
 
 @dataclass
@@ -57,16 +57,11 @@ def wait_for(
     meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Wait for a condition, at most so long; longer where more wants to run than there are processors for."""
-    deadline = time.monotonic() + seconds * _busy()
+    deadline = time.monotonic() + seconds * busy()
     while not reached():
         meanwhile()
         assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
         time.sleep(_TICK)
-
-
-def _busy() -> float:
-    """How much slower than alone everything goes here: a time-out of a test is about Berth, not the machine."""
-    return min(_MOST_BUSY, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
 
 
 class Kept:
