@@ -83,7 +83,7 @@ def test_frames_of_bytes_are_refused_with_the_reason(api: Api, errors: Callable[
     for known, code in ((True, BAD_MESSAGE), (False, UNAUTHORIZED)):
         with opened(api, known=known) as connection:
             connection.send(b"\x00")
-            texts = []
+            texts: list[str | bytes] = []
             with suppress(ConnectionClosed):
                 texts += connection
         assert connection.close_code == code

@@ -98,6 +98,15 @@ class Berth:
         shown = subprocess.run(command, capture_output=True, check=True, timeout=30)
         os.kill(json.loads(shown.stdout)["pids"]["worker"], signal.SIGKILL)
 
+    def wait_until_nothing_ends(self) -> None:
+        """What other tests have deleted is gone: ending what still hangs is told in the log."""
+        query = "/operations?kind=delete&page_size=1&status="
+        wait_for(
+            lambda: not any(self.get(query + status)["items"] for status in ("pending", "running")),
+            _PATIENCE,
+            "deletes of other tests do not end",
+        )
+
     def errors_logged(self) -> list[str]:
         """What API and worker have logged as an error until now."""
         lines = [

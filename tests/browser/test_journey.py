@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 def test_a_postgres_server_is_created_stopped_started_restarted_changed_and_deleted(visit: Visit) -> None:
     ana, watcher = visit(), visit()
     page, berth = ana.page, ana.berth
+    berth.wait_until_nothing_ends()
     before = len(berth.errors_logged())
     ana.create("shop", "postgres", "process")
     ana.sees_status("running")
