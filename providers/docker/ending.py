@@ -47,13 +47,22 @@ def remove(engine: Engine, container: Container, call: Call) -> None:
 
 
 def _signal(engine: Engine, container: Container, number: str, call: Call) -> None:
-    """A paused container takes the signal when it goes on."""
+    """A paused container takes the signal when it goes on, which some daemons see to with the signal itself."""
     try:
         _unless_gone(engine, call, lambda api: api.kill(container.id, signal=number))
-        if container.state == PAUSED:
-            _unless_gone(engine, call, lambda api: api.unpause(container.id))
     except ProviderError:
         if not _dead(engine, container.id):  # it ended on its own just before
+            raise
+    if container.state == PAUSED:
+        _go_on(engine, container, call)
+
+
+def _go_on(engine: Engine, container: Container, call: Call) -> None:
+    try:
+        _unless_gone(engine, call, lambda api: api.unpause(container.id))
+    except ProviderError:
+        now = _inspect(engine, container.id)
+        if now is not None and now.state == PAUSED:
             raise
 
 
