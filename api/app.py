@@ -23,8 +23,10 @@ from api.access import guard
 from api.asks import Asks
 from api.bounds import BoundsNow, limits_in
 from api.connections import Connections
+from api.exposition import RecordFamilies
 from api.feed import Feed
 from api.gate import Gate
+from api.health import Readiness
 from api.oidc import Issuer
 from api.parts import CountCache, Parts
 from api.rates import Rates
@@ -122,7 +124,7 @@ def _life(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]
         try:
             yield
         finally:
-            parts.draining = True
+            parts.readiness.draining = True
             restore()
             parts.wakeups.release()
             parts.connections.close()
@@ -145,6 +147,8 @@ async def _compose(settings: Settings) -> Parts:
     operations = OperationForms(links, UsualTimes())
     instances = InstanceForms(operations)
     wakeups = Wakeups(direct(database.engine, "berth-api-wakeups"))
+    feed = Feed(database, wakeups, Records(database, instances))
+    asks = Asks(client, vault, asyncio.get_running_loop())
     return Parts(
         settings=settings,
         database=database,
@@ -154,13 +158,15 @@ async def _compose(settings: Settings) -> Parts:
         deployments=DeploymentForms(instances),
         operations=operations,
         wakeups=wakeups,
-        feed=Feed(database, wakeups, Records(database, instances)),
-        asks=Asks(client, vault, asyncio.get_running_loop()),
+        feed=feed,
+        asks=asks,
         counts=CountCache(),
         bounds=BoundsNow(settings),
         connections=Connections(database, limits_in(settings), asyncio.get_running_loop()),
         rates=Rates(database, settings),
         trail=Trail(database),
+        readiness=Readiness(database, vault, asks),
+        families=RecordFamilies(database, feed),
     )
 
 
@@ -179,7 +185,7 @@ def _drain_on_sigterm(parts: Parts) -> Callable[[], None]:
     before = signal.getsignal(signal.SIGTERM)
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
-        parts.draining = True
+        parts.readiness.draining = True
         loop.call_soon_threadsafe(parts.wakeups.release)
         if callable(before):
             loop.call_soon_threadsafe(loop.call_later, _DRAIN_SECONDS, before, number, frame)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -27,12 +27,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.feed import Feed
 from api.health import Check
 from db.queries import measuring
+from db.session import Database
 from domain import metrics as m
-
-if TYPE_CHECKING:
-    from api.parts import Parts
 
 log = structlog.get_logger("api")
 _KEPT_SECONDS = 5.0
@@ -41,18 +40,20 @@ _SUM = "sum"
 
 
 @dataclass
-class Records:
+class RecordFamilies:
     """What the records say, at most some seconds old."""
 
+    database: Database
+    feed: Feed
     families: list[Family] = field(default_factory=list)
     at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, parts: Parts) -> list[Family]:
+    def get(self) -> list[Family]:
         """The families; none while the records do not answer."""
         with self.lock:
             if time.monotonic() - self.at > _KEPT_SECONDS:
-                self.families = _read(parts)
+                self.families = _read(self.database, self.feed.tail)
                 self.at = time.monotonic()
             return self.families
 
@@ -65,31 +66,33 @@ class _Fixed(Collector):
         return self._families
 
 
-def exposition(parts: Parts, own: CollectorRegistry, checks: Iterable[Check], accept: str) -> tuple[bytes, str]:
+def exposition(
+    recorded: Iterable[Family], data_dir: Path, own: CollectorRegistry, checks: Iterable[Check], accept: str
+) -> tuple[bytes, str]:
     """The text, in the form that the scraper prefers, and its content type."""
     encoder, content_type = choose_encoder(accept)
     whole = CollectorRegistry()
-    whole.register(_Fixed([*own.collect(), *parts.records.get(parts), *_here(parts, checks)]))
+    whole.register(_Fixed([*own.collect(), *recorded, *_here(data_dir, checks)]))
     return encoder(whole), content_type
 
 
-def _here(parts: Parts, checks: Iterable[Check]) -> Iterator[Family]:
+def _here(data_dir: Path, checks: Iterable[Check]) -> Iterator[Family]:
     ready = GaugeMetricFamily(m.READY.name, m.READY.help, labels=m.READY.labels)
     for check in checks:
         ready.add_metric([check.name], float(check.ok))
     yield ready
-    disk = shutil.disk_usage(parts.settings.data_dir)
+    disk = shutil.disk_usage(data_dir)
     yield GaugeMetricFamily(m.DISK_FREE.name, m.DISK_FREE.help, disk.free / disk.total)
     yield GaugeMetricFamily(m.DISK_BYTES.name, m.DISK_BYTES.help, disk.free)
 
 
-def _read(parts: Parts) -> list[Family]:
+def _read(database: Database, tail: int) -> list[Family]:
     try:
-        with parts.database.read() as session:
+        with database.read() as session:
             session.execute(text(f"set local statement_timeout = {_MOST_MS}"))
             samples = measuring.samples(session)
             counters = measuring.counters(session)
-            waiting, seconds = measuring.unread(session, parts.feed.tail)
+            waiting, seconds = measuring.unread(session, tail)
     except SQLAlchemyError as error:
         log.warning("metrics without the records", kind=type(error).__name__)
         return []

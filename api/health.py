@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
 from temporalio.service import RPCError
 
+from api.asks import Asks
 from db.migrate import current, head
 from db.models import Meta
-from db.vault import WrongKey
-
-if TYPE_CHECKING:
-    from api.parts import Parts
+from db.session import Database
+from db.vault import Vault, WrongKey
 
 WORKER_QUEUE = "berth"
 WORKER_SILENT_SECONDS = 120.0
@@ -47,42 +47,47 @@ _ENDING = (Check("serving", ok=False, detail="shutting down"),)
 class Readiness:
     """The checks, at most a second old, so that probes cost nothing."""
 
+    database: Database
+    vault: Vault
+    asks: Asks
+    draining: bool = False
     _at: float = 0.0
     _kept: tuple[Check, ...] = ()
 
-    async def checks(self, parts: Parts) -> tuple[Check, ...]:
+    async def checks(self) -> tuple[Check, ...]:
         """Every check. Draining comes first: it says no at once."""
-        if parts.draining:
+        if self.draining:
             return _ENDING
         lasts = _KEPT_SECONDS if all(check.ok for check in self._kept) else _RED_KEPT_SECONDS
         if not self._kept or time.monotonic() - self._at > lasts:
-            records, worker = await asyncio.gather(asyncio.to_thread(_records, parts), _temporal(parts))
+            records, worker = await asyncio.gather(
+                asyncio.to_thread(_records, self.database, self.vault), _temporal(self.asks.client)
+            )
             self._kept = (*records, *worker)
             self._at = time.monotonic()
-        return _ENDING if parts.draining else self._kept
+        return _ENDING if self.draining else self._kept
 
 
-def _records(parts: Parts) -> list[Check]:
+def _records(database: Database, vault: Vault) -> list[Check]:
     try:
-        with parts.database.read() as session:
+        with database.read() as session:
             session.execute(text("set local statement_timeout = 3000"))
             found = [Check("database", ok=True, detail="answers"), *_inside(session)]
-        return [*found, _keys(parts)]
+        return [*found, _keys(database, vault)]
     except SQLAlchemyError as error:
         return [Check("database", ok=False, detail=f"does not answer ({type(error).__name__})")]
 
 
-def _keys(parts: Parts) -> Check:
+def _keys(database: Database, vault: Vault) -> Check:
     try:
-        with parts.database.begin() as tx:
-            parts.vault.check(tx)
+        with database.begin() as tx:
+            vault.check(tx)
     except WrongKey as error:
         return Check("keys", ok=False, detail=error.message)
     return Check("keys", ok=True, detail="fit the database")
 
 
-async def _temporal(parts: Parts) -> list[Check]:
-    client = parts.asks.client
+async def _temporal(client: Client) -> list[Check]:
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=WORKER_QUEUE),

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.asks import Asks
 from api.bounds import BoundsNow
 from api.connections import Connections
-from api.exposition import Records
+from api.exposition import RecordFamilies
 from api.feed import Feed
 from api.health import Readiness
 from api.rates import Rates
@@ -52,9 +52,8 @@ class Parts:
     connections: Connections
     rates: Rates
     trail: Trail
-    readiness: Readiness = field(default_factory=Readiness)
-    records: Records = field(default_factory=Records)
-    draining: bool = False
+    readiness: Readiness
+    families: RecordFamilies
 
     @property
     def means(self) -> Means:

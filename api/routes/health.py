@@ -38,7 +38,7 @@ async def live() -> Response:
 )
 async def ready(parts: PartsDep, verbose: Verbose = None) -> Response:
     """Database, migrations, keys, Temporal and a worker; 503 when one is missing or the API is about to end."""
-    form = report(await parts.readiness.checks(parts))
+    form = report(await parts.readiness.checks())
     code = 200 if form["status"] == "ok" else 503
     if verbose is not None:
         return JSONResponse(form, status_code=code)
@@ -49,5 +49,5 @@ async def ready(parts: PartsDep, verbose: Verbose = None) -> Response:
 @router.get("/health", operation_id="health_get", response_model=schemas.HealthReport)
 async def health(parts: PartsDep) -> Response:
     """200 as long as the API serves; the body says what is wrong with the rest."""
-    form = report(await parts.readiness.checks(parts))
+    form = report(await parts.readiness.checks())
     return JSONResponse({**form, "ready": form["status"] == "ok", "status": "ok"})

@@ -90,6 +90,7 @@ def test_an_external_confirmation_before_the_polls_turn_makes_berth_look_at_once
     ec2_servers: Ec2, make_whole: MakeWhole
 ) -> None:
     whole = make_whole(**settings(ec2_servers, BERTH_EC2_POLL_SECONDS=SLOW_POLL))
+    ec2_servers.configure(pending=3.0)  # longer than the first poll takes to come, also on a busy machine
     form = launch(whole, "vm-told")
     wait_for(lambda: any(m["state"] == "running" for m in ec2_servers.alive()), 30, "EC2 does not show it running")
     began = time.monotonic()
@@ -100,6 +101,7 @@ def test_an_external_confirmation_before_the_polls_turn_makes_berth_look_at_once
     assert time.monotonic() - began < float(SLOW_POLL) / 2
     event = confirmed(whole, form["operation"]["id"], "LAUNCH_CONFIRMED")
     assert (event.source, event.confirmation_method) == ("external", "external")
+    ec2_servers.configure(pending=0.3)
     whole.delete("vm-told", seconds=120)
 
 
