@@ -133,6 +133,8 @@ def stopped(s: Standing, part: str, *shows: str) -> Iterator[Broken]:
         return s.ready()
 
     try:
+        if part == "temporal":
+            wait_for(lambda: not s.ready(), 30, "nobody noticed")
         yield Broken({}, shows, mended)
     finally:
         if not ended:

@@ -61,7 +61,8 @@ def test_an_agent_serves_its_provider_and_neither_workflows_nor_the_host(
         spine.wait_operation(made, lambda row: row.status is not OperationStatus.PENDING, seconds=1.5)
     assert hosts(spine) == []
     central = agent(spine, "--host", folder=tmp_path / "other")
-    assert [host.providers for host in hosts(spine)] == [["process"]]
+    (host,) = hosts(spine)
+    assert set(host.providers) - {"docker"} == {"process"}  # an engine of this machine is served, too
     central.stop()
     spine.start_worker()
     spine.succeeded(made)
