@@ -176,7 +176,7 @@ def test_an_event_with_a_status_that_nobody_knows_is_shown(ana: Person) -> None:
     ana.berth.create("balloon")
     record = ana.berth.get("/instances/balloon")
     latest = ana.berth.get(f"/instances/{record['id']}/history")["items"][0]
-    event = {**latest, "status": "hovering", "to": "hovering", "version": record["version"] + 1}
+    event = {**latest, "status": "hovering", "to": "hovering", "version": record["version"] + 100}
     sockets: list[WebSocketRoute] = []
 
     def through(socket: WebSocketRoute) -> None:
