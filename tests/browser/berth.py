@@ -98,23 +98,16 @@ class Berth:
         shown = subprocess.run(command, capture_output=True, check=True, timeout=30)
         os.kill(json.loads(shown.stdout)["pids"]["worker"], signal.SIGKILL)
 
-    def wait_until_nothing_ends(self) -> None:
-        """What other tests have deleted is gone: ending what still hangs is told in the log."""
-        query = "/operations?kind=delete&page_size=1&status="
-        wait_for(
-            lambda: not any(self.get(query + status)["items"] for status in ("pending", "running")),
-            _PATIENCE,
-            "deletes of other tests do not end",
-        )
-
-    def errors_logged(self) -> list[str]:
-        """What API and worker have logged as an error until now."""
+    def errors_logged(self, about: str = "") -> list[str]:
+        """What API and worker have logged as an error until now. `about`: leave out what is said of other
+        deployments than this one, which other tests have left hanging."""
         lines = [
             line
             for name in ("api", "worker")
             for line in (self.up.data_dir / "logs" / f"{name}.log").read_text(errors="replace").splitlines()
         ]
-        return [line for line in lines if _is_error(line)]
+        own = [line for line in lines if not about or "deployment-dep_" not in line or about in line]
+        return [line for line in own if _is_error(line)]
 
 
 def _is_error(line: str) -> bool:
