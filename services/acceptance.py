@@ -196,9 +196,24 @@ def insert_operation(
         check_host(tx, deployment.host_id, kind)
     admit(tx, ask, deployment, kind)
     operation_id: str = values.pop("id", None) or new_id("op")
+    row = {"id": operation_id, **_row(tx, ask, deployment, kind, touches), **values}
+    tx.run(insert(OperationRow).values(row))
+    if touches:
+        tx.run(
+            insert(OperationInstance),
+            [{"operation_id": operation_id, **asdict(t)} for t in touches],
+        )
+    _bump(tx, deployment, operation_id, kind, touches, ask)
+    target = f"{deployment.name} {deployment.id}"
+    note(tx, ask.caller, kind.value, target, outcome=Outcome.ACCEPTED, status=202, detail=operation_id)
+    tx.wake(CHANNEL_OPERATIONS, operation_id)
+    return operation_id
+
+
+def _row(tx: Tx, ask: Ask, deployment: Deployment, kind: Operation, touches: Sequence[Touch]) -> dict[str, Any]:
+    """An operation as it is accepted."""
     key = ask.idempotency
-    row: dict[str, Any] = {
-        "id": operation_id,
+    return {
         "project": deployment.project,
         "kind": kind,
         "deployment_id": deployment.id,
@@ -221,17 +236,6 @@ def insert_operation(
         "idempotency_fingerprint": key.fingerprint if key else None,
         "traceparent": traceparent(),
     }
-    tx.run(insert(OperationRow).values({**row, **values}))
-    if touches:
-        tx.run(
-            insert(OperationInstance),
-            [{"operation_id": operation_id, **asdict(t)} for t in touches],
-        )
-    _bump(tx, deployment, operation_id, kind, touches, ask)
-    target = f"{deployment.name} {deployment.id}"
-    note(tx, ask.caller, kind.value, target, outcome=Outcome.ACCEPTED, status=202, detail=operation_id)
-    tx.wake(CHANNEL_OPERATIONS, operation_id)
-    return operation_id
 
 
 def _bump(

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,8 @@ from websockets.sync.client import ClientConnection, connect
 from db.session import Database, open_database
 from tests.support.api import NOWHERE, TOKEN
 from tests.support.events import emit_observed
-from tests.support.patience import busy
 from tests.support.postgres import PostgresServer
+from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -54,16 +53,16 @@ class Process:
         )
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 30 * busy()
-        while True:
-            try:
-                if httpx2.get(f"{self.url}/livez", timeout=2, trust_env=False).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                pass
-            assert self.popen.poll() is None, "the API ended"
-            assert time.monotonic() < deadline, "the API took too long to start"
-            time.sleep(0.05)
+        wait_for(self._answers, 30, "the API took too long to start", self._alive)
+
+    def _alive(self) -> None:
+        assert self.popen.poll() is None, "the API ended"
+
+    def _answers(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/livez", timeout=2, trust_env=False).status_code == 200
+        except httpx2.HTTPError:
+            return False
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = httpx2.request(
