@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import Function
 
 from db.models import Base, LifecycleEvent
 
@@ -42,6 +43,11 @@ CHANNEL_OPERATIONS = "berth_operations"
 CHANNEL_RECORDS = "berth_records"
 """Names a record (an operation, an instance) that shows something new which the log does not tell: a step's
 progress, health. It is lost when nobody listens; whoever must know reads."""
+
+
+def interval(seconds: Any) -> Function[timedelta]:
+    """So many seconds, fractions too, to add to a time of the database."""
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 class Clock(Protocol):

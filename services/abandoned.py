@@ -6,11 +6,11 @@ changed from outside, for what a forgotten host's operation leaves behind, and f
 
 from __future__ import annotations
 
-from sqlalchemy import case, exists, func, or_, select, update
+from sqlalchemy import case, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from db.models import Instance, OperationRow
-from db.session import Tx
+from db.session import Tx, interval
 from domain.lifecycle import IN_PROGRESS, ProvisioningStatus, Status
 from domain.operations import ErrorOrigin, OperationStatus, Source
 
@@ -23,7 +23,7 @@ _ROUND = 200
 def sweep_abandoned(tx: Tx, grace_seconds: float = GRACE_SECONDS) -> list[str]:
     """Move them to `error`; returns their ids. Called by the keeper."""
     owner, live = aliased(OperationRow), aliased(OperationRow)
-    quiet = Instance.updated_at + func.make_interval(0, 0, 0, 0, 0, 0, grace_seconds) < tx.now
+    quiet = Instance.updated_at + interval(grace_seconds) < tx.now
     found = tx.session.scalars(
         select(Instance)
         .join(owner, owner.id == Instance.operation_id, isouter=True)

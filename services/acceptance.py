@@ -23,7 +23,7 @@ from db.models import (
     OperationRow,
     OperationStep,
 )
-from db.session import CHANNEL_OPERATIONS, Tx
+from db.session import CHANNEL_OPERATIONS, Tx, interval
 from domain.changes import Member, Touch
 from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
 from domain.holds import Standing, resumed
@@ -229,8 +229,8 @@ def _row(tx: Tx, ask: Ask, deployment: Deployment, kind: Operation, touches: Seq
         "spec": applied_form(deployment),
         "workflow_id": workflow_id(deployment.id),
         "created_at": tx.now,
-        "slow_at": tx.now + func.make_interval(0, 0, 0, 0, 0, 0, PENDING_SLOW_SECONDS),
-        "deadline_at": tx.now + func.make_interval(0, 0, 0, 0, 0, 0, PENDING_STUCK_SECONDS),
+        "slow_at": tx.now + interval(PENDING_SLOW_SECONDS),
+        "deadline_at": tx.now + interval(PENDING_STUCK_SECONDS),
         "idempotency_scope": key.scope if key else None,
         "idempotency_key": key.key if key else None,
         "idempotency_fingerprint": key.fingerprint if key else None,

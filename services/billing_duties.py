@@ -13,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from db.models import BillingRecord, Deployment, Hold, Instance, OperationRow, WebhookDelivery
-from db.session import Tx
+from db.session import Tx, interval
 from domain.billing import Subscription
 from domain.errors import Refused
 from domain.holds import HoldCause
@@ -94,7 +94,7 @@ def _not_suspended() -> ColumnElement[bool]:
 
 
 def _tried_lately(tx: Tx) -> ColumnElement[bool]:
-    since = tx.now - func.make_interval(0, 0, 0, 0, 0, 0, AGAIN_SECONDS)
+    since = tx.now - interval(AGAIN_SECONDS)
     return exists().where(
         OperationRow.deployment_id == Deployment.id,
         OperationRow.source.in_([Source.BILLING, Source.BERTH]),

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from db.models import Deployment, Hold, Instance, OperationRow
-from db.session import Tx
+from db.session import Tx, interval
 from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus, Source
@@ -40,7 +40,7 @@ def holds_of(tx: Tx, deployment_id: str) -> list[Hold]:
 def place(tx: Tx, deployment: Deployment, caller: Caller, wanted: Suspension) -> None:
     """Place a hold, or confirm the one of the same cause that stands: whoever was about to lift it is too late."""
     seconds = wanted.delete_after_seconds
-    deletes_at = tx.now + func.make_interval(0, 0, 0, 0, 0, 0, seconds) if seconds is not None else None
+    deletes_at = tx.now + interval(seconds) if seconds is not None else None
     fresh = insert(Hold).values(
         deployment_id=deployment.id,
         cause=wanted.cause,

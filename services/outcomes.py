@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 
 from db.models import Deployment, Instance, OperationInstance, OperationRow
-from db.session import CHANNEL_OPERATIONS, Tx
+from db.session import CHANNEL_OPERATIONS, Tx, interval
 from domain.errors import FenceLost
 from domain.lifecycle import IN_PROGRESS, Ending, Operation, Status
 from domain.operations import OPERATION_DETAILS, ConfirmationMethod, OperationStatus, Source
@@ -96,7 +96,7 @@ def conclude(
             phase="awaiting_operator" if parked else "done",
             error=error,
             finished_at=tx.now,
-            parked_until=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, park_seconds) if parked else None,
+            parked_until=tx.now + interval(park_seconds) if parked else None,
         )
     )
     if operation.pre_empted_by is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from db.models import Deployment, Instance, Meta, OperationInstance, OperationRow
-from db.session import Tx
+from db.session import Tx, interval
 from domain.databases import DatabaseStep
 from domain.errors import FenceLost
 from domain.lifecycle import Operation, ProvisioningStatus, Status
@@ -88,8 +88,8 @@ def claim_and_plan(tx: Tx, owner: Owner, run_id: str, rules: PlanRules) -> dict[
             original_run_id=owner.original_run_id,
             namespace_id=_NAMESPACE,
             started_at=tx.now,
-            slow_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, slow),
-            deadline_at=tx.now + func.make_interval(0, 0, 0, 0, 0, 0, total),
+            slow_at=tx.now + interval(slow),
+            deadline_at=tx.now + interval(total),
         )
         .returning(func.now().label("begun"), OperationRow.started_at)
     ).one()

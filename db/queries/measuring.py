@@ -20,6 +20,7 @@ from db.models import (
     ProviderPlace,
     Pulse,
 )
+from db.session import interval
 from domain import metrics as m
 from domain.lifecycle import IN_PROGRESS
 from domain.operations import OperationStatus
@@ -178,7 +179,7 @@ def _notifications(session: Session) -> Iterator[Sample]:
 
 
 def _since(seconds: float) -> ColumnElement[bool]:
-    return LifecycleEvent.time > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return LifecycleEvent.time > func.now() - interval(seconds)
 
 
 def _rates(session: Session) -> Iterator[Sample]:
