@@ -7,14 +7,14 @@ import threading
 import time
 from typing import Any
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from bench.listing import FILL
 from db.models import Instance
 from db.session import Database
 from domain.lifecycle import Status
 
-_SETTLED = (Status.STOPPED, Status.RUNNING)
+_OTHER = {Status.STOPPED: Status.RUNNING, Status.RUNNING: Status.STOPPED}
 
 
 def fill(database: Database, rows: int) -> list[str]:
@@ -33,16 +33,14 @@ class Writer:
 
     def __init__(self, database: Database, ids: list[str]) -> None:
         self.database, self.ids = database, ids
-        self.versions = dict.fromkeys(ids, 0)
         with database.begin() as tx:
-            for row in tx.session.execute(text("select id, version from instances_runtime")):
-                self.versions[row.id] = row.version
+            rows = tx.session.execute(select(Instance.id, Instance.version, Instance.status))
+            self._at = {row.id: (row.version, Status(row.status)) for row in rows}
 
     def turn(self, instance_id: str) -> tuple[str, float]:
         """To the other settled status; returns it with the time just before the commit."""
-        self.versions[instance_id] += 1
-        version = self.versions[instance_id]
-        status = _SETTLED[version % 2]
+        version, status = self._at[instance_id]
+        version, status = self._at[instance_id] = version + 1, _OTHER[status]
         with self.database.begin() as tx:
             changed = update(Instance).where(Instance.id == instance_id)
             tx.session.execute(changed.values(status=status, version=version, updated_at=tx.now))
