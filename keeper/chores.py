@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from db.session import Database
 from keeper.notifying import Notifier
@@ -38,24 +37,14 @@ class Chores:
     async def run(self) -> None:
         """All of them side by side."""
         every: list[Coroutine[Any, Any, None]] = [
-            self._again(self._count, self.fold_seconds),
-            self._again(self._purge, self.purge_seconds),
+            again(self._count, self.fold_seconds),
+            again(self._purge, self.purge_seconds),
         ]
         if self.upkeep is not None:
-            every.append(self._again(self.upkeep.round, self.fold_seconds))
+            every.append(again(self.upkeep.round, self.fold_seconds))
         if self.notifier is not None:
-            every.append(self._again(self.notifier.send_due, self.fold_seconds))
+            every.append(again(self.notifier.send_due, self.fold_seconds))
         await asyncio.gather(*every)
-
-    async def _again(self, chore: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """`chore` says whether there is more to do at once. Trouble is logged, and it is tried again."""
-        while True:
-            more = False
-            try:
-                more = await chore()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("chore failed", chore=chore.__name__, error=type(error).__name__)
-            await asyncio.sleep(0.05 if more else seconds)
 
     async def _count(self) -> bool:
         return await asyncio.to_thread(self._fold)
@@ -76,6 +65,17 @@ class Chores:
         if removed:
             log.info("purged", **removed)
         return any(number >= self.keeping.batch for number in removed.values())
+
+
+async def again(chore: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    """Until cancelled. `chore` says whether there is more to do at once. Trouble is logged, and it goes on."""
+    while True:
+        more = False
+        try:
+            more = await chore()
+        except Exception as error:  # noqa: BLE001 - one chore's trouble must end neither it nor the others
+            log.warning("chore failed", chore=chore.__name__, error=type(error).__name__)
+        await asyncio.sleep(0.05 if more else seconds)
 
 
 async def ended(task: asyncio.Task[None]) -> None:

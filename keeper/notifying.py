@@ -39,6 +39,8 @@ def safe_address(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise RefusedTargetError(f"its name does not resolve ({error.strerror})") from None
+    except (UnicodeError, OverflowError):
+        raise RefusedTargetError(f"{host!r} and port {port} are no address") from None
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
         plain = getattr(address, "ipv4_mapped", None) or address
@@ -111,7 +113,7 @@ class Notifier:
                     return None if answer.is_success else f"answered {answer.status_code}"
         except RefusedTargetError as refused:
             return str(refused)[:_FAULT_LENGTH]
-        except (httpx2.HTTPError, TimeoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever an address or a receiver does is one failed attempt
             return f"no answer ({type(error).__name__})"
 
     def _sent(self, message_id: str, fault: str | None) -> None:

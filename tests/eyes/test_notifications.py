@@ -17,6 +17,7 @@ from standardwebhooks.webhooks import Webhook
 from db.models import Notification
 from db.session import Database
 from domain.lifecycle import Status
+from keeper.chores import again
 from keeper.notifying import Notifier, RefusedTargetError, safe_address
 from services.ledger import fold
 from services.notices import note_stuck
@@ -174,12 +175,39 @@ def test_an_address_that_nobody_means_is_refused(host: str) -> None:
 
 
 @pytest.mark.servers
-def test_a_refused_address_is_a_failed_attempt_and_nothing_is_sent(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://169.254.169.254/latest/meta-data", "no address to notify"),
+        (f"http://{'a' * 70}.example/", "are no address"),
+        ("https://127.0.0.1:99999/", "no answer"),
+    ],
+)
+def test_a_refused_address_is_a_failed_attempt_and_nothing_is_sent(api: Api, url: str, why: str) -> None:
     an_event(api)
-    send(api.database, "http://169.254.169.254/latest/meta-data")
+    send(api.database, url)
     (row,) = rows(api.database)
-    assert row.state == "pending"
-    assert "no address to notify" in (row.last_error or "")
+    assert (row.state, row.attempts) == ("pending", 1)
+    assert why in (row.last_error or "")
+
+
+@pytest.mark.unit
+def test_a_chore_that_breaks_is_tried_again_and_ends_none_of_the_others() -> None:
+    rounds: list[str] = []
+
+    async def breaks() -> bool:
+        rounds.append("breaks")
+        raise KeyError("a bug of ours")
+
+    async def works() -> bool:
+        rounds.append("works")
+        return False
+
+    async def both() -> None:
+        await asyncio.wait([asyncio.create_task(again(chore, 0.001)) for chore in (breaks, works)], timeout=0.2)
+
+    asyncio.run(both())
+    assert min(rounds.count("breaks"), rounds.count("works")) > 2
 
 
 @pytest.mark.unit
