@@ -58,8 +58,8 @@ class Client:
         """Ask for something once, however often the request has to be sent."""
         return self.send(_once(Call("POST", path, body=body or {}, **options)))
 
-    def patch(self, path: str, body: Body, etag: str | None) -> Answer:
-        """Change what has not changed since `etag` was read."""
+    def patch(self, path: str, body: Body, etag: str | None = None) -> Answer:
+        """Change what is named; with `etag` only what has not changed since that was read."""
         headers = {"Content-Type": "application/merge-patch+json", **({"If-Match": etag} if etag else {})}
         return self.send(_once(Call("PATCH", path, body=body, headers=headers)))
 

@@ -13,11 +13,13 @@ from domain.specs import Caller
 from services.audit import note
 
 
-def set_limits(tx: Tx, caller: Caller, project: str, values: dict[str, Any]) -> None:
-    """Replace the project's own limits; a name that is missing or null follows the installation again."""
-    own = {name: values.get(name) for name in Limits.names()}
+def set_limits(tx: Tx, caller: Caller, project: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Change what is named; null follows the installation again. Returns all that the project has of its own."""
     stamp = {"updated_at": tx.now, "updated_by": caller.name}
-    given = insert(ProjectLimits).values(project=project, **own, **stamp)
-    tx.run(given.on_conflict_do_update(index_elements=["project"], set_={**own, **stamp}))
+    given = insert(ProjectLimits).values(project=project, **wanted, **stamp)
+    changed = given.on_conflict_do_update(index_elements=["project"], set_={**wanted, **stamp})
+    row = tx.run(changed.returning(*(getattr(ProjectLimits, name) for name in Limits.names()))).one()
+    own = dict(row._mapping)
     said = ", ".join(f"{name}={value}" for name, value in own.items() if value is not None) or "none of its own"
     note(tx, caller, "projects_set_limits", project, status=200, detail=said)
+    return own

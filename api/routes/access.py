@@ -111,17 +111,17 @@ def list_projects(parts: PartsDep, caller: CallerDep) -> Response:
     return ok({"items": items})
 
 
-@router.put(
+@router.patch(
     "/projects/{project}/limits",
     operation_id="projects_set_limits",
     response_model=schemas.Limits,
-    openapi_extra=takes(LimitsBody),
+    openapi_extra=takes(LimitsBody, "application/merge-patch+json"),
     dependencies=[needs(Right.ADMIN)],
 )
-def put_limits(parts: PartsDep, caller: CallerDep, body: BodyDep, project: str) -> Response:
-    """Replace a project's own limits: null follows the installation, -1 is no limit."""
+def change_limits(parts: PartsDep, caller: CallerDep, body: BodyDep, project: str) -> Response:
+    """Change a project's own limits: what is not named stays, null follows the installation, -1 is no limit."""
     if not is_project(project):
         raise NotFound("project", ascii(project)[:80])
-    wanted = parsed(LimitsBody, body).model_dump()
-    commit(parts.database, lambda tx: set_limits(tx, caller, project, wanted))
-    return ok({"project": project, **wanted})
+    wanted = parsed(LimitsBody, body).model_dump(exclude_unset=True)
+    own = commit(parts.database, lambda tx: set_limits(tx, caller, project, wanted))
+    return ok({"project": project, **own})

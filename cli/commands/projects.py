@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,8 @@ app = typer.Typer()
 projects_app = typer.Typer(invoke_without_command=True, help="What each project has, and may have at once.")
 PANEL = "Access"
 _KINDS = ("instances", "cpu", "memory_mb", "disk_gb", "unfinished_operations", "sockets")
+_WORDS = {"none": -1, "default": None}
+_NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?")
 
 
 def _share(kind: str) -> Any:
@@ -51,9 +54,9 @@ def limit(
         list[str], typer.Argument(metavar="KIND=N...", help=f"{', '.join(_KINDS)}; N is a number, or none.")
     ],
 ) -> None:
-    """Bound what a project may have at once; kinds that are not named follow the installation again."""
+    """Bound what a project may have at once: N, none, or default as the installation says. The rest stays."""
     wanted = dict(_limit(word) for word in limits)
-    done = session.client.put(at("projects", target, "limits"), wanted).body
+    done = session.client.patch(at("projects", target, "limits"), wanted).body
     if session.screen.format in (Format.JSON, Format.YAML):
         session.screen.document(done)
     else:
@@ -63,17 +66,16 @@ def limit(
         session.screen.next(session.berth("projects"))
 
 
-def _limit(word: str) -> tuple[str, float]:
+def _limit(word: str) -> tuple[str, float | None]:
     kind, equals, most = word.partition("=")
     if kind not in _KINDS or not equals:
         raise UsageProblem(f"{word!r} is not KIND=N.", detail=f"KIND is one of: {', '.join(_KINDS)}.")
-    if most == "none":
-        return kind, -1
-    try:
-        number = float(most)
-    except ValueError:
-        raise UsageProblem(f"{most!r} is no number.", detail="Write a number, or none.") from None
-    return kind, int(number) if number == int(number) else number
+    if most in _WORDS:
+        return kind, _WORDS[most]
+    if not _NUMBER.fullmatch(most):
+        raise UsageProblem(f"{most!r} is no number.", detail="Write a number, none, or default.")
+    number = float(most)
+    return kind, int(number) if number.is_integer() else number
 
 
 def _words(most: Any) -> str:

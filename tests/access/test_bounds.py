@@ -105,7 +105,7 @@ def test_one_bucket_gives_no_more_than_it_holds_to_many_at_once(pair: tuple[Api,
 
 
 def test_limits_of_a_project_are_counted_without_a_race(api: Api) -> None:
-    assert api.ask("PUT", "/projects/race/limits", {"instances": 5}).status_code == 200
+    assert api.ask("PATCH", "/projects/race/limits", {"instances": 5}).status_code == 200
     with in_role(api, "operator", "race") as operator, ThreadPoolExecutor(12) as pool:
         answers = list(
             pool.map(lambda n: operator.ask("POST", "/instances", {**NEW, "name": f"r-{n}"}), range(12))
@@ -132,7 +132,7 @@ def test_each_limit_names_what_is_used_and_what_was_asked_for(
 ) -> None:
     (name,) = limit
     project = f"p-{name.replace('_', '-')}-{resources is None}".lower()
-    assert api.ask("PUT", f"/projects/{project}/limits", limit).json() == {
+    assert api.ask("PATCH", f"/projects/{project}/limits", limit).json() == {
         **dict.fromkeys(("instances", "cpu", "memory_mb", "disk_gb", "unfinished_operations", "sockets")),
         "project": project,
         **limit,
@@ -146,13 +146,21 @@ def test_each_limit_names_what_is_used_and_what_was_asked_for(
     assert form["limit"]["allowed"] == limit[name]
 
 
+def test_a_limit_that_is_not_named_stays_and_null_follows_the_installation_again(api: Api) -> None:
+    path = "/projects/partly/limits"
+    assert api.ask("PATCH", path, {"instances": 5, "cpu": 2.5}).status_code == 200
+    assert api.ask("PATCH", path, {"sockets": 7}).json()["instances"] == 5
+    left = api.ask("PATCH", path, {"instances": None}).json()
+    assert (left["instances"], left["cpu"], left["sockets"]) == (None, 2.5, 7)
+
+
 def test_a_change_that_grows_is_counted_and_one_that_shrinks_is_not_refused(api: Api) -> None:
     with in_role(api, "operator", "grow") as operator:
         name = operator.create(resources={"cpu": 4})["instance"]["name"]
         operation = operator.get(f"/instances/{name}")["current_operation"]["id"]
         operator.end(operation)
         _settle(api, name, {"cpu": 4})
-        assert api.ask("PUT", "/projects/grow/limits", {"cpu": 2}).status_code == 200
+        assert api.ask("PATCH", "/projects/grow/limits", {"cpu": 2}).status_code == 200
 
         more = operator.ask("PATCH", f"/instances/{name}", {"resources": {"cpu": 5}}, **{"If-Match": "*"})
         less = operator.ask("PATCH", f"/instances/{name}", {"resources": {"cpu": 3}}, **{"If-Match": "*"})
@@ -174,7 +182,7 @@ def _settle(api: Api, name: str, resources: dict[str, Any]) -> None:
 
 
 def test_unfinished_operations_are_limited_and_a_delete_still_works(api: Api) -> None:
-    assert api.ask("PUT", "/projects/busy/limits", {"unfinished_operations": 2}).status_code == 200
+    assert api.ask("PATCH", "/projects/busy/limits", {"unfinished_operations": 2}).status_code == 200
     with in_role(api, "operator", "busy") as operator:
         name = operator.create()["instance"]["name"]
         operator.create()
@@ -185,7 +193,7 @@ def test_unfinished_operations_are_limited_and_a_delete_still_works(api: Api) ->
 
 
 def test_streams_of_a_project_are_limited(api: Api) -> None:
-    assert api.ask("PUT", "/projects/loud/limits", {"sockets": 1}).status_code == 200
+    assert api.ask("PATCH", "/projects/loud/limits", {"sockets": 1}).status_code == 200
     with in_role(api, "viewer", "loud") as viewer, ExitStack() as stack:
         first = stack.enter_context(viewer.client.stream("GET", "/api/v1/events/stream"))
         lines = first.iter_lines()
@@ -197,7 +205,7 @@ def test_streams_of_a_project_are_limited(api: Api) -> None:
 
 
 def test_what_projects_use_and_may_have_is_listed(api: Api) -> None:
-    api.ask("PUT", "/projects/listed/limits", {"instances": 3})
+    api.ask("PATCH", "/projects/listed/limits", {"instances": 3})
     with in_role(api, "operator", "listed") as operator:
         operator.create(members=1, resources={"cpu": 0.5, "memory_mb": 128})
     found = next(item for item in api.get("/projects")["items"] if item["project"] == "listed")

@@ -162,3 +162,13 @@ def test_figures_are_tables_and_zeros_are_left_out() -> None:
         ),
         *("", "Failures", "  KIND    COUNT", "  create  1", "", "Nothing", "  none"),
     ]
+
+
+def test_limits_that_are_not_named_are_not_sent(canned: CannedBerth, berth: Run) -> None:
+    canned.on("PATCH", "/projects/default/limits", Reply(200, {"project": "default", "cpu": 1.5, "sockets": -1}))
+    ran = berth("projects", "limit", "default", "cpu=1.5", "sockets=none", "instances=default")
+    assert canned.requests("PATCH")[0].body == {"cpu": 1.5, "sockets": -1, "instances": None}
+    assert "cpu                    1.5\n" in ran.out
+    for word in ("cpu=nan", "cpu=-1", "instances=", "rain=3", "cpu=1e400"):
+        assert berth("projects", "limit", "default", word).code == 2
+    assert len(canned.requests("PATCH")) == 1
