@@ -1,27 +1,29 @@
 """Live streams: they end with the credential that opened them, and a project has only so many at once.
 
-One look at the records every few seconds asks about all tokens with open streams together; a token that is revoked
-here ends its streams at once.
+One look at the records every few seconds asks about all tokens with open streams together, and says how many there
+are, for all processes to count; a token that is revoked here ends its streams at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+from ulid import ULID
 
 from db.session import Database
-from domain.bounds import UNLIMITED, Excess, Limits
+from domain.bounds import Limits
 from domain.specs import Caller
-from services import bounds, tokens
-from services.bounds import LimitReached
+from services import streams, tokens
 
 log = structlog.get_logger("api")
 LOOK_SECONDS = 2.0
@@ -33,6 +35,18 @@ class CredentialEnded(Exception):
     """The token that opened the stream has expired or was revoked."""
 
 
+class SeatedResponse(StreamingResponse):
+    """Holds its seat until it has ended, however it ends."""
+
+    def __init__(self, seat: AbstractContextManager[None], parts: AsyncIterator[str], media_type: str) -> None:
+        super().__init__(parts, media_type=media_type)
+        self._seat = seat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._seat:
+            await super().__call__(scope, receive, send)
+
+
 class Connections:
     """Belongs to the event loop."""
 
@@ -40,7 +54,11 @@ class Connections:
         self._database = database
         self._installation = installation
         self._loop = loop
+        self._process = str(ULID()).lower()
         self._open: Counter[str] = Counter()
+        self._said: set[str] = set()
+        """Projects of which the records have a count."""
+        self._counting = asyncio.Lock()
         self._ends: dict[str, set[asyncio.Event]] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -53,20 +71,30 @@ class Connections:
         if self._looking is not None:
             self._looking.cancel()
 
-    async def admit(self, caller: Caller) -> None:
-        """Raise `LimitReached` when the caller's project has as many streams as it may have."""
-        allowed = await run_in_threadpool(self._allowed, caller.project)
-        now = self._open[caller.project]
-        if allowed != UNLIMITED and now >= allowed:
-            raise LimitReached(caller.project, Excess("sockets", allowed, now, 1))
+    async def admit(self, caller: Caller) -> AbstractContextManager[None]:
+        """A seat, to be left in the end. Raises `LimitReached` when the caller's project has as many as it may."""
+        project = caller.project
+        async with self._counting:
+            await run_in_threadpool(self._admitted, project, self._open[project])
+            self._open[project] += 1
+            self._said.add(project)
+        self._look_on()
+        return self._seat(project)
 
-    def _allowed(self, project: str) -> float:
-        with self._database.read() as session:
-            return bounds.effective(session, project, self._installation)["sockets"]
+    def _admitted(self, project: str, mine: int) -> None:
+        with self._database.begin() as tx:
+            streams.admit(tx, self._process, project, mine, self._installation)
+
+    @contextmanager
+    def _seat(self, project: str) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._open[project] -= 1
 
     async def run(self, caller: Caller, work: Awaitable[Answer]) -> Answer:
         """`work`, for as long as the caller's credential is good. Raises `CredentialEnded`."""
-        with self._place(caller) as ended:
+        with self._until_end(caller) as ended:
             working = asyncio.ensure_future(work)
             waiting = asyncio.create_task(_until(caller, ended))
             try:
@@ -81,14 +109,14 @@ class Connections:
 
     async def stream(self, caller: Caller, parts: AsyncIterator[Part]) -> AsyncIterator[Part]:
         """`parts`, for as long as the caller's credential is good; then it just ends."""
-        with self._place(caller) as ended:
+        with self._until_end(caller) as ended:
             waiting = asyncio.create_task(_until(caller, ended))
             following: asyncio.Future[Part] | None = None
             try:
                 while True:
                     following = asyncio.ensure_future(anext(parts))
                     await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                    if not following.done():
+                    if waiting.done() or not following.done():
                         return
                     try:
                         yield following.result()
@@ -101,20 +129,19 @@ class Connections:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     @contextmanager
-    def _place(self, caller: Caller) -> Iterator[asyncio.Event]:
+    def _until_end(self, caller: Caller) -> Iterator[asyncio.Event]:
         ended, token = asyncio.Event(), caller.credential
-        self._open[caller.project] += 1
-        if token is not None:
-            self._ends.setdefault(token, set()).add(ended)
-            self._look_on()
+        if token is None:
+            yield ended
+            return
+        self._ends.setdefault(token, set()).add(ended)
+        self._look_on()
         try:
             yield ended
         finally:
-            self._open[caller.project] -= 1
-            if token is not None:
-                self._ends[token].discard(ended)
-                if not self._ends[token]:
-                    del self._ends[token]
+            self._ends[token].discard(ended)
+            if not self._ends[token]:
+                del self._ends[token]
 
     def _end(self, token_id: str) -> None:
         for ended in self._ends.get(token_id, ()):
@@ -125,19 +152,23 @@ class Connections:
             self._looking = asyncio.create_task(self._look(), name="credentials")
 
     async def _look(self) -> None:
-        while self._ends:
+        while self._ends or self._said:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                over = await run_in_threadpool(self._over, list(self._ends))
+                async with self._counting:
+                    counts = {project: self._open[project] for project in self._said}
+                    over = await run_in_threadpool(self._told, counts, list(self._ends))
+                    self._said = {project for project, count in counts.items() if count}
             except SQLAlchemyError as error:
                 log.warning("tokens cannot be looked at", kind=type(error).__name__)
                 continue
             for token_id in over:
                 self._end(token_id)
 
-    def _over(self, ids: list[str]) -> set[str]:
-        with self._database.read() as session:
-            return tokens.ended(session, ids)
+    def _told(self, counts: Mapping[str, int], ids: list[str]) -> set[str]:
+        with self._database.begin() as tx:
+            streams.say(tx, self._process, counts)
+            return tokens.ended(tx.session, ids) if ids else set()
 
 
 async def _until(caller: Caller, ended: asyncio.Event) -> None:

@@ -37,6 +37,7 @@ class Lane:
     reported: bool = False
 
     def start(self) -> None:
+        self.folder.mkdir()
         self.said = (self.folder / "log").open("wb+")
         words = ("-m", LANES[self.name], f"--basetemp={self.folder / 'tmp'}", "--durations=10")
         self.process = subprocess.Popen([*_PYTEST, *words], stdout=self.said, stderr=subprocess.STDOUT)
@@ -58,12 +59,13 @@ def main() -> int:
     if sys.argv[1:]:
         return subprocess.run([*_PYTEST, *sys.argv[1:]], check=False).returncode
     with tempfile.TemporaryDirectory(prefix="berth-tests-") as folder:
-        lanes = [Lane(name, Path(folder, str(number))) for number, name in enumerate(LANES)]
-        for lane in lanes:
-            lane.folder.mkdir()
-            lane.start()
+        lanes: list[Lane] = []
+        # Before they start: what is handled here is not ignored there, also where a shell ignores it for its jobs.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda got, _: _pass_on(lanes, got))
+        for place, name in enumerate(LANES):
+            lanes.append(Lane(name, Path(folder, str(place))))
+            lanes[-1].start()
         _watch(lanes)
     codes = {lane.name: lane.process.returncode for lane in lanes}
     print("\n===== " + ", ".join(f"{name}: {'passed' if code == 0 else code}" for name, code in codes.items()))

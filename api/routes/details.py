@@ -8,12 +8,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse
 
 from api import schemas
 from api.access import needs
 from api.answers import ok
 from api.asks import Place
+from api.connections import SeatedResponse
 from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep
 from api.docs import takes
 from api.parts import Parts
@@ -66,9 +67,9 @@ async def logs(
     place = Place(form["provider"], form["host_id"])
     lines = await parts.asks.logs(form["id"], place, tail)
     if follow:
-        await parts.connections.admit(caller)
+        seat = await parts.connections.admit(caller)
         told = parts.connections.stream(caller, _follow(parts, form["id"], place, lines))
-        return StreamingResponse(told, media_type="text/plain; charset=utf-8")
+        return SeatedResponse(seat, told, "text/plain; charset=utf-8")
     return ok({"instance_id": form["id"], "lines": lines})
 
 

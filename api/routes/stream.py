@@ -19,7 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from api import schemas
 from api.access import needs, require
 from api.answers import made
-from api.connections import CredentialEnded
+from api.connections import CredentialEnded, SeatedResponse
 from api.dependencies import CallerDep, PartsDep
 from api.feed import Entry, Feed, Place
 from api.filters import LONGEST_CURSOR, LiveQuery
@@ -69,9 +69,9 @@ async def stream_events(
         caller.project, query.instance_id, query.deployment_id, query.operation_id, query.event_type
     )
     place = await parts.feed.open(after or None)
-    await parts.connections.admit(caller)
+    seat = await parts.connections.admit(caller)
     told = parts.connections.stream(caller, _server_sent(parts.feed, caller, place, wanted, records=query.records))
-    return StreamingResponse(told, media_type="text/event-stream")
+    return SeatedResponse(seat, told, "text/event-stream")
 
 
 async def _server_sent(
@@ -152,13 +152,15 @@ async def _serve(websocket: WebSocket, parts: Parts) -> tuple[int, str | None]:
         asked = await _first_message(websocket, waits=known is None)
         caller = known or await run_in_threadpool(_ticket_holder, parts, asked)
         require(caller, Right.READ)
-        await parts.connections.admit(caller)
-        session = Session(websocket, parts.feed, caller, asked, await parts.feed.open(asked.after))
-        return await parts.connections.run(caller, session.run()), None
+        with await parts.connections.admit(caller):
+            session = Session(websocket, parts.feed, caller, asked, await parts.feed.open(asked.after))
+            return await parts.connections.run(caller, session.run()), None
     except CredentialEnded:
         return UNAUTHORIZED, None
-    except (Forbidden, LimitReached) as error:
+    except Forbidden as error:
         return FORBIDDEN, error.message
+    except LimitReached as error:
+        return SLOW, error.message  # lines that were cut are counted until they are missed: worth another try
     except (TimeoutError, BadMessageError, CodeRefused) as error:
         return UNAUTHORIZED, str(error) or "no message came"
     except (SQLAlchemyError, Unavailable) as error:

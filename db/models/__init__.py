@@ -3,7 +3,7 @@
 The migrations build the same tables; a test compares the two.
 """
 
-from db.models.access import ApiToken, AuditEntry, OneTimeCode, ProjectLimits, RateBucket
+from db.models.access import ApiToken, AuditEntry, OneTimeCode, OpenStreams, ProjectLimits, RateBucket
 from db.models.base import Base
 from db.models.fleet import DatabaseAllocation, Deployment, Host, Instance, Meta, Observer, ProviderPlace, Secret
 from db.models.history import InstanceRun, LifecycleEvent
@@ -30,6 +30,7 @@ __all__ = [
     "Notification",
     "Observer",
     "OneTimeCode",
+    "OpenStreams",
     "OperationInstance",
     "OperationRow",
     "OperationStep",

@@ -1,4 +1,4 @@
-"""Who may ask, and what they asked: codes, API tokens, the audit trail, rates and limits."""
+"""Who may ask, and what they asked: codes, API tokens, the audit trail, rates, limits and what they count."""
 
 from __future__ import annotations
 
@@ -77,6 +77,18 @@ class RateBucket(Base):
     granted: Mapped[float]
     """What the last asker got: the one statement answers with it."""
     at: Mapped[datetime]
+
+
+class OpenStreams(Base):
+    """How many live streams of a project one API process has. Not logged: after a crash of the records all are cut."""
+
+    __tablename__ = "open_streams"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+    process: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(primary_key=True)
+    open: Mapped[int]
+    at: Mapped[datetime]
+    """When the process said so last; one that has been silent for a while has none."""
 
 
 class ProjectLimits(Base):

@@ -157,7 +157,11 @@ def test_more_rows_need_no_more_queries(api: Api, path: str) -> None:
 
 
 def statements(api: Api, path: str) -> int:
-    """How many statements answering `path` takes, counted where the API runs."""
+    """How many statements answering `path` takes, counted where the API runs: fewest of three, for it also polls."""
+    return min(_counted(api, path) for _ in range(3))
+
+
+def _counted(api: Api, path: str) -> int:
     from sqlalchemy import Engine  # noqa: PLC0415
 
     seen: list[str] = []
