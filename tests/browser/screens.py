@@ -128,7 +128,8 @@ def furnish(berth: Berth) -> dict[str, str]:
         berth.act("harbour", action)
     berth.fault("wreck", "create", "invalid")
     berth.create("wreck", wait="failed")
-    berth.fault("convoy", "create", "hang", seconds=3600, times=-1)
+    # Calls that hang are given up after six; a confirmation that does not come is waited for.
+    berth.fault("convoy", "create", "unconfirmed", seconds=3600)
     berth.create("convoy", wait=None, timeouts={"launch_seconds": 3600})
     berth.wait_status("convoy", "creating")
     berth.create("ashore")
