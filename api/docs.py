@@ -100,7 +100,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         codes.append("422")
     if method in {"post", "patch", "put", "delete"}:
         codes += ["400", "409", "413", "415", "422"]
-    if method == "patch":
+    if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", ())):
         codes += ["412", "428"]
     schema = {"$ref": _REF.format(model="Problem")}
     for code in sorted(set(codes)):
