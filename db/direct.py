@@ -12,10 +12,10 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from sqlalchemy import Engine
 
+from db.session import LOST_PEER, LOST_PEER_OPTIONS
+
 _NAME_LENGTH = 63
-_SESSION = (
-    "-c statement_timeout=5000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
-)
+_SESSION = f"-c statement_timeout=5000 {LOST_PEER_OPTIONS}"
 
 
 def direct(engine: Engine, name: str) -> Callable[[], Any]:
@@ -23,10 +23,7 @@ def direct(engine: Engine, name: str) -> Callable[[], Any]:
     arguments, keywords = engine.dialect.create_connect_args(engine.url)
     bounded = {
         "connect_timeout": 5,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 5000,
+        **LOST_PEER,
         "application_name": name[:_NAME_LENGTH],
         "options": _SESSION,
     }

@@ -33,6 +33,13 @@ from sqlalchemy.sql.functions import Function
 
 from db.models import Base, LifecycleEvent
 
+LOST_PEER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+LOST_PEER_OPTIONS = (
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
+)
+"""A machine that is lost says nothing: both sides notice within seconds. Else its locks, the keeper's among them,
+would stand for hours."""
+
 EVENT_SEQUENCE = Sequence("lifecycle_event_seq", data_type=BigInteger, metadata=Base.metadata)
 EVENT_LOCK = 0x62657274680001
 KEEPER_LOCK = 0x62657274680002
@@ -166,8 +173,9 @@ def open_database(url: str, *, pool_size: int = 10, clock: Clock | None = None) 
         connect_args={
             "connect_timeout": 5,
             "options": "-c statement_timeout=15000 -c lock_timeout=10000 "
-            "-c idle_in_transaction_session_timeout=30000 -c timezone=UTC",
+            f"-c idle_in_transaction_session_timeout=30000 -c timezone=UTC {LOST_PEER_OPTIONS}",
             "application_name": "berth",
+            **LOST_PEER,
         },
     )
     return Database(engine, clock)
