@@ -203,6 +203,9 @@ class EventQuery(EventStreamQuery):
 
     limit: int = Field(100, ge=1, description="At most 1000.")
     wait: float = Field(0, ge=0, le=60, description="Seconds to wait for the first event after `after`.")
+    since: AwareDatetime | None = Field(
+        None, description="Without `after`: begin with the first event of this time or later, not with the latest."
+    )
 
 
 def words(enum: type[Word], values: list[str], parameter: str) -> tuple[Word, ...]:

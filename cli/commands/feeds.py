@@ -50,7 +50,9 @@ def events(
         str | None, typer.Option("--since", metavar="TIME", help="10m, 2h, or 2026-11-21T14:00:00Z.")
     ] = None,
     after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Only what came later.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="How many; 50, with --since 1000.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="How many of the latest; 50, with --since all.")
+    ] = None,
     follow: Follow = False,
 ) -> None:
     """Show the one feed of everything that changes; with --json --follow one object a line."""
@@ -88,14 +90,24 @@ def _page(
 ) -> dict[str, Any]:
     """The events there are, and the filter in the answer under `instance_id` for those that follow."""
     instance_id = session.client.get(at("instances", name)).body["id"] if name else None
-    asked = limit or (MOST if wanted.since else USUAL)
     only = next(iter(wanted.types)) if len(wanted.types) == 1 else None
-    query = {"instance_id": instance_id, "event_type": only, "limit": asked, "after": after}
-    page = session.client.get("/events", query).body
-    if wanted.since and len(page["items"]) == asked and wanted.fits(page["items"][0]):
-        session.screen.note(f"these are the latest {asked}; older ones are left out")
+    query = {"instance_id": instance_id, "event_type": only, "after": after}
+    if wanted.since and after is None:
+        page = _all_since(session, query, wanted.since)
+    else:
+        page = session.client.get("/events", {**query, "limit": limit or USUAL}).body
     fitting = [event for event in page["items"] if wanted.fits(event)]
-    return {**page, "items": fitting, "instance_id": instance_id}
+    return {**page, "items": fitting[-limit:] if limit else fitting, "instance_id": instance_id}
+
+
+def _all_since(session: Session, query: Mapping[str, Any], since: datetime) -> dict[str, Any]:
+    """Page after page in the form of one."""
+    page = session.client.get("/events", {**query, "since": since.isoformat(), "limit": MOST}).body
+    found = page["items"]
+    while len(page["items"]) == MOST:
+        page = session.client.get("/events", {**query, "after": page["next"], "limit": MOST}).body
+        found = found + page["items"]
+    return {**page, "items": found}
 
 
 def _follow(session: Session, page: dict[str, Any], wanted: _Wanted) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -53,6 +54,13 @@ def after(session: Session, wanted: EventFilter, seq: int, limit: int) -> Sequen
     """The events that follow `seq`, oldest first."""
     query = select(*_COLUMNS).where(*wanted.conditions(), LifecycleEvent.seq > seq)
     return session.execute(query.order_by(LifecycleEvent.seq).limit(limit)).all()
+
+
+def number_before(session: Session, since: datetime) -> int:
+    """The number in front of the first event of `since` or later; the highest when nothing has happened since."""
+    recent = select(LifecycleEvent.seq).where(LifecycleEvent.time >= since).cte().prefix_with("materialized")
+    first: int | None = session.scalar(select(func.min(recent.c.seq)))
+    return bounds(session)[1] if first is None else first - 1
 
 
 def of_all(session: Session, seq: int, limit: int) -> Sequence[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -10,7 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -54,23 +57,29 @@ def turn(api: Api, name: str, status: Status) -> None:
         else:
             changes = {"status": status, "version": Instance.version + 1}
             tx.session.execute(update(Instance).where(Instance.id == row.id).values(**changes))
-        tx.emit(
-            project="default",
-            event_type=f"{status.upper()}_SEEN",
-            instance_id=row.id,
-            deployment_id=row.deployment_id,
-            operation_id=None,
-            version=1,
-            status=status.value,
-            from_status="running",
-            to_status=status.value,
-            source="monitor",
-            reason=None,
-            confirmation_method=None,
-            actor="tester",
-            cloud_instance_id=None,
-            data={},
-        )
+        tx.emit(**_event(row.id, row.deployment_id, status))
+
+
+def _event(
+    instance_id: str, deployment_id: str = "dep_x", status: Status = Status.RUNNING, version: int = 1
+) -> dict[str, Any]:
+    return {
+        "project": "default",
+        "event_type": f"{status.upper()}_SEEN",
+        "instance_id": instance_id,
+        "deployment_id": deployment_id,
+        "operation_id": None,
+        "version": version,
+        "status": status.value,
+        "from_status": "running",
+        "to_status": status.value,
+        "source": "monitor",
+        "reason": None,
+        "confirmation_method": None,
+        "actor": "tester",
+        "cloud_instance_id": None,
+        "data": {},
+    }
 
 
 def test_on_a_terminal_the_table_stays_in_place_and_follows_what_happens(
@@ -132,6 +141,26 @@ def test_events_are_followed_by_instance_type_and_time(api: Api) -> None:
         assert len({event["cursor"] for event in followed.objects}) == len(followed.objects) == 3
         assert len({event["instance_id"] for event in followed.objects}) == 1
         assert followed.end() == 130
+
+
+def test_all_events_since_a_time_are_told_and_none_from_before(api: Api) -> None:
+    name = api.an_instance()
+    turn(api, name, Status.RUNNING)
+    begun = datetime.now(UTC).isoformat()
+    with api.database.begin() as tx:
+        instance_id = tx.session.execute(select(Instance.id).where(Instance.name == name)).scalar_one()
+        for number in range(1100):
+            tx.emit(**_event(instance_id, version=number))
+
+    def versions(*words: str) -> list[int]:
+        asked = [sys.executable, "-m", "cli", "events", name, "--json", "--since", begun, *words]
+        done = subprocess.run(
+            asked, env=environment(api.url, TOKEN), cwd=ROOT, capture_output=True, check=True, timeout=60
+        )
+        return [event["version"] for event in json.loads(done.stdout)["items"]]
+
+    assert versions() == list(range(1100))
+    assert versions("--limit", "3") == [1097, 1098, 1099]
 
 
 class Relay:
