@@ -53,6 +53,16 @@ describe("the feed", () => {
     expect(links.at(-1)).toMatchObject({ state: "paused" });
     await vi.advanceTimersByTimeAsync(1_000);
     expect(wire.asked).toEqual([null, "c7"]);
+    expect(feed.resumed).toBe(true);
+  });
+
+  it("knows that a line without a cursor begins at its own now, whichever line it is", async () => {
+    wire.say({ kind: "heartbeat" });
+    wire.cut();
+    await flush();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(wire.asked).toEqual([null, null]);
+    expect(feed.resumed).toBe(false);
   });
 
   it("goes on from the cursor that a gap names", async () => {

@@ -32,6 +32,7 @@ export class Feed {
   readonly #wire: Wire;
   readonly #hooks: FeedHooks;
   #cursor: string | null;
+  #resumed = false;
   #closed = false;
   #attempt = 0;
   #link: Link = { state: "connecting", heardAt: null, nextTryAt: null };
@@ -49,6 +50,11 @@ export class Feed {
 
   get cursor(): string | null {
     return this.#cursor;
+  }
+
+  /** The line goes on where another one ended; else it began at its own now, and what was before is not told. */
+  get resumed(): boolean {
+    return this.#resumed;
   }
 
   /** Runs until closed or refused. */
@@ -83,6 +89,7 @@ export class Feed {
 
   async #connect(): Promise<boolean> {
     this.#line = new AbortController();
+    this.#resumed = this.#cursor !== null;
     this.#watch();
     try {
       await this.#wire.listen(this.#cursor, (incoming) => this.#take(incoming), this.#line.signal);

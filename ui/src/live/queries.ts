@@ -21,6 +21,8 @@ export const queryClient = new QueryClient({
 
 export const keys = {
   instances: ["instances"] as const,
+  fleet: ["fleet"] as const,
+  urgent: ["fleet-urgent"] as const,
   instance: (key: string) => ["instance", key] as const,
   openOperations: ["operations", "open"] as const,
   operations: ["operations"] as const,

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Event, Instance, OperationForm } from "@/api/client";
 
 import type { Ask } from "./optimism";
-import { answered, asks, begin, flashes, forget, held, markGone, startEmpty, takeEvents, takeOperations, takeRecords, withdrawn } from "./store";
+import { answered, asks, begin, distrust, flashes, forget, held, markGone, startEmpty, takeEvents, takeOperations, takeRecords, withdrawn } from "./store";
 
 const record = (version: number, status: string): Instance => ({ id: "ins_1", name: "demo", version, status, current_operation: null }) as unknown as Instance;
 const event = (version: number, status: string, operation_id = "op_9"): Event =>
@@ -63,5 +63,12 @@ describe("the store", () => {
   it("ignores events of rows that nobody has read", () => {
     takeEvents([{ ...event(3, "running"), instance_id: "ins_2" }]);
     expect([...held.entries()].map(([id]) => id)).toEqual(["ins_1"]);
+  });
+
+  it("takes an older record once the server has begun anew, and holds its buttons until then", () => {
+    distrust();
+    expect(held.get("ins_1")).toMatchObject({ behind: true, record: { status: "running" } });
+    takeRecords([record(2, "stopped")]);
+    expect(held.get("ins_1")).toMatchObject({ behind: false, version: 2, record: { status: "stopped" } });
   });
 });

@@ -116,6 +116,12 @@ export function markGone(id: string, runId: string | null): void {
   tellAll();
 }
 
+/** The server's records may have gone back to an earlier state: what is read next is right, whatever its version. */
+export function distrust(): void {
+  for (const [id, row] of [...held.entries()]) held.set(id, { ...row, version: 0, behind: true, gone: null });
+  tellAll();
+}
+
 export function forget(id: string): void {
   for (const rows of [held, asks, flashes, moved]) rows.delete(id);
   tellAll();

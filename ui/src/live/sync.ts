@@ -10,15 +10,13 @@ import { EitherWire } from "./either";
 import { Feed, type Link } from "./feed";
 import { isNews } from "./merge";
 import { fetchInstance, keys, queryClient, readOperation } from "./queries";
+import { catchUp, readSoon } from "./rereads";
 import { SocketWire } from "./socket";
 import { SseWire } from "./sse";
-import { held, operations, startEmpty, takeEvents, takeOperations, takeRecords, useLink } from "./store";
+import { distrust, held, operations, startEmpty, takeEvents, takeOperations, takeRecords, useLink } from "./store";
 import type { Incoming } from "./transport";
 
 const GATHER_MS = 40;
-/** The first news is shown in the lists soon; while more comes, they are read again at most this often. */
-const LISTS_SOON_MS = 250;
-const LISTS_EVERY_MS = 2_000;
 /** Where the server shows what changed it does so within this time; what is left then is read. */
 const SHOWN_WITHIN_MS = 600;
 const MOST_READS_AT_ONCE = 6;
@@ -31,8 +29,6 @@ const fetched: Instance[] = [];
 let reading = 0;
 let storing: ReturnType<typeof setTimeout> | undefined;
 let gathering: ReturnType<typeof setTimeout> | undefined;
-let listsLater: ReturnType<typeof setTimeout> | undefined;
-let listsReadAt = 0;
 let feed: Feed | null = null;
 
 export function reconnectNow(): void {
@@ -40,11 +36,12 @@ export function reconnectNow(): void {
 }
 
 /** Once the server is heard again, what could not be read meanwhile is read at once. */
-function onLink(link: Link): void {
+function onLink(link: Link, resumed: boolean): void {
   const { link: before, setLink } = useLink.getState();
   setLink(link);
   if (link.state !== "live") useLink.getState().setTold(false);
   if (link.state !== "live" || before.state === "live") return;
+  if (!resumed) void catchUp();
   void queryClient.refetchQueries({ predicate: (query) => query.state.error !== null || query.state.fetchFailureCount > 0 });
 }
 
@@ -88,11 +85,9 @@ function gather(): void {
     if (useLink.getState().told) break;
     if (operations.get(id) !== undefined || queryClient.getQueryState(keys.operation(id)) !== undefined) readOperation(id).catch(() => undefined);
   }
-  for (const id of unique(events.map((event) => event.instance_id))) void queryClient.invalidateQueries({ queryKey: keys.history(id) });
-  for (const id of unique(events.map((event) => event.deployment_id))) void queryClient.invalidateQueries({ queryKey: keys.deployment(id) });
+  readSoon(unique(events.flatMap((event) => [event.instance_id, event.deployment_id])));
   if (useLink.getState().told) setTimeout(readWanted, SHOWN_WITHIN_MS);
   else readWanted();
-  listsLater ??= setTimeout(readLists, Math.max(LISTS_SOON_MS, listsReadAt + LISTS_EVERY_MS - Date.now()));
 }
 
 function unique(ids: readonly (string | null)[]): string[] {
@@ -139,16 +134,9 @@ export function readUnseen(since: number): void {
 
 async function startOver(): Promise<void> {
   const since = Date.now();
+  distrust();
   await queryClient.invalidateQueries();
   readUnseen(since);
-}
-
-function readLists(): void {
-  listsLater = undefined;
-  listsReadAt = Date.now();
-  for (const queryKey of [keys.instances, keys.operations, keys.deployments, keys.runs, keys.stats]) {
-    void queryClient.invalidateQueries({ queryKey });
-  }
 }
 
 /** A tab that slept may have missed the end of its line: ask whether there is more than what was heard. */
@@ -176,7 +164,8 @@ export function useSync(): void {
   useEffect(() => {
     if (who === null) return undefined;
     void queryClient.prefetchQuery(lifecycleQuery);
-    const own = new Feed(new EitherWire(new SocketWire(token), new SseWire(token)), { onLink, onIncoming });
+    const wire = new EitherWire(new SocketWire(token), new SseWire(token));
+    const own: Feed = new Feed(wire, { onIncoming, onLink: (link) => onLink(link, own.resumed) });
     feed = own;
     void own.run();
     const onWake = (): void => void verify();

@@ -70,7 +70,7 @@ export function useFleet(filter: InstanceFilter): Fleet {
   const every = useInterval();
   const ready = table.statuses.length > 0;
   const pages = useInfiniteQuery({
-    queryKey: ["fleet", filter],
+    queryKey: [...keys.fleet, filter],
     queryFn: ({ pageParam }) => readPage({ ...statusQuery(filter), ...(pageParam === null ? {} : { page_token: pageParam }) }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
@@ -79,7 +79,7 @@ export function useFleet(filter: InstanceFilter): Fleet {
     refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) <= MOST_REREAD ? every : false),
   });
   const urgent = useQuery({
-    queryKey: ["fleet-urgent", filter],
+    queryKey: [...keys.urgent, filter],
     queryFn: () => readUrgent(filter, table),
     enabled: ready && filter.statuses.length === 0 && !filter.needsYou,
     refetchInterval: every,
@@ -108,7 +108,7 @@ export function useFleet(filter: InstanceFilter): Fleet {
       hasMore: hasNextPage,
       loadMore,
       loadAll: async () => {
-        for (let more = await fetchNextPage(); more.hasNextPage; more = await fetchNextPage());
+        for (let more = await fetchNextPage(); more.hasNextPage && !more.isError; more = await fetchNextPage());
       },
       retry: () => void refetch(),
     }),
