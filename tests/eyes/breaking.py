@@ -171,13 +171,20 @@ def records_away(s: Standing) -> Iterator[Broken]:
         cursor.execute(f"alter database {name} with allow_connections false")
         cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
 
-    def mended() -> bool:
+    def back() -> None:
         with beside.cursor() as cursor:
             cursor.execute(f"alter database {name} with allow_connections true")
+
+    def mended() -> bool:
+        back()
         return s.ready()
 
-    yield Broken({}, ('"name":"database","ok":false',), mended)
-    beside.close()
+    try:
+        wait_for(lambda: not s.ready(), 30, "nobody noticed")
+        yield Broken({}, ('"name":"database","ok":false',), mended)
+    finally:
+        back()
+        beside.close()
 
 
 @contextmanager
