@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     limit_disk_gb: int = Field(default=-1, ge=-1)
     limit_unfinished_operations: int = Field(default=-1, ge=-1)
     limit_sockets: int = Field(default=2_000, ge=-1)
-    """Live streams of one project, of each API process."""
+    """Live streams of one project, over all API processes."""
     low_disk_mb: int = Field(default=200, ge=0)
     """With less room in the data directory nothing new is accepted but what makes room."""
 

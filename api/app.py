@@ -171,6 +171,7 @@ async def _compose(settings: Settings) -> Parts:
 
 
 def _close(parts: Parts) -> None:
+    parts.connections.forget()
     parts.trail.close()
     parts.wakeups.close()
     parts.counts.close()

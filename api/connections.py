@@ -71,6 +71,13 @@ class Connections:
         if self._looking is not None:
             self._looking.cancel()
 
+    def forget(self) -> None:
+        """What this process had keeps none of its clients out of another. For a thread, after the last stream."""
+        try:
+            self._told(dict.fromkeys(self._said, 0), [])
+        except SQLAlchemyError as error:
+            log.warning("streams are still counted for a moment", kind=type(error).__name__)
+
     async def admit(self, caller: Caller) -> AbstractContextManager[None]:
         """A seat, to be left in the end. Raises `LimitReached` when the caller's project has as many as it may."""
         project = caller.project

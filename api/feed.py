@@ -24,6 +24,7 @@ from api.wakeups import Wakeups, wait_for
 from db.queries import events
 from db.queries.events import EventFilter
 from db.session import Database
+from domain.errors import Unavailable
 from services.views.common import JsonObject
 from services.views.events import cursor, event_form, number, retold_form
 
@@ -36,6 +37,8 @@ _LOOK_ANYWAY_SECONDS = 5.0
 _REST_PER_LISTENER = 0.000_1
 _LONGEST_REST = 0.2
 _TRY_AGAIN_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 5.0
+_MOST_BATCHES = 1_000
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,17 @@ class Feed:
         return self._wakeups.closing
 
     async def open(self, after: str | None) -> Place:
-        """The place behind a cursor; without one, the end of the feed."""
-        await self._ready.wait()
+        """The place behind a cursor; without one, the end of the feed. Raises `Unavailable` before the first look.
+
+        Another process may have told what this one has not read yet: such a place is ahead, and no gap.
+        """
+        if not await wait_for(self._ready, _FIRST_LOOK_SECONDS):
+            raise Unavailable("The records do not answer yet.")
         if after is None:
             return Place(self._epoch, self._tail)
         seq = number(self._epoch, after)
-        lowest = await run_in_threadpool(self._lowest)
-        if seq is None or seq > self._tail or seq < lowest - 1:
+        lowest, highest = await run_in_threadpool(self._bounds)
+        if seq is None or seq > max(self._tail, highest) or seq < lowest - 1:
             return Place(self._epoch, self._tail, gap=True)
         return Place(self._epoch, seq)
 
@@ -166,6 +173,8 @@ class Feed:
         key = (wanted, place.seq)
         found = self._batches.get(key)
         if found is None:
+            if len(self._batches) >= _MOST_BATCHES:  # places and wishes are what clients say
+                self._batches.clear()
             entries, after = self._remembered(place, wanted)
             found = (frames_of("events", [text for entry in entries for text in entry.texts]), after)
             self._batches[key] = found
@@ -257,9 +266,9 @@ class Feed:
             await asyncio.sleep(BEAT_SECONDS)
             self._ring()
 
-    def _lowest(self) -> int:
+    def _bounds(self) -> tuple[int, int]:
         with self._database.read() as session:
-            return events.bounds(session)[0]
+            return events.bounds(session)
 
 
 def _entry(row: Any, epoch: str) -> Entry:

@@ -74,17 +74,23 @@ class Gate:
 
     async def _refusal(self, scope: Scope, visit: Visit) -> Response | None:
         """Why this request goes no further, cheapest reason first."""
-        where = where_asked(scope)
-        bad = bad_headers(scope)
-        if bad is not None:
-            return bad
-        stranger = self._stranger(scope)
-        if stranger is not None:
-            return problem(403, "forbidden", stranger, **where)
+        foreign = self._foreign(scope)
+        if foreign is not None:
+            return foreign
         path = scope["path"]
         scope["state"]["open"] = is_open(path)
         if scope["state"]["open"]:
             return self._too_many(scope, visit) if path == LOGIN_PATH else None
+        return await self._admitted(scope, visit)
+
+    def _foreign(self, scope: Scope) -> Response | None:
+        """The refusal of what no client of ours sends, or what comes from elsewhere."""
+        bad = bad_headers(scope)
+        stranger = self._stranger(scope) if bad is None else None
+        return bad if stranger is None else problem(403, "forbidden", stranger, **where_asked(scope))
+
+    async def _admitted(self, scope: Scope, visit: Visit) -> Response | None:
+        """Known from here on, and not too often here; else the refusal."""
         caller = await self._caller(scope, visit)
         return caller if isinstance(caller, Response) else await self._rated(scope, visit, caller)
 
@@ -118,7 +124,6 @@ class Gate:
         standing = scope["app"].state.parts.rates.stranger(visit.about.remote or "")
         if standing.allowed:
             return None
-        visit.unnoted()
         detail = f"Too many requests without a valid token or signature; try again in {standing.seconds} s."
         return problem(429, "rate-limited", detail, headers=standing.headers, **where_asked(scope))
 
@@ -130,30 +135,25 @@ class Gate:
         return _rated(scope, visit, "billing", await parts.rates.delivery())
 
     async def _rated(self, scope: Scope, visit: Visit, caller: Caller) -> Response | None:
-        standing = await scope["app"].state.parts.rates.take(caller, scope["method"])
+        standing = await scope["app"].state.parts.rates.take(caller, scope.get("method", "GET"))
         return _rated(scope, visit, caller.name, standing)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refused before it is accepted unless it comes from us; without a token it must show a ticket later."""
-        state = scope.setdefault("state", {})
-        if bad_headers({**scope, "state": {"trace_id": ""}}) is not None or self._stranger(scope) is not None:
-            await send({"type": "websocket.close", "code": 4403})
+        """Refused before it is accepted unless it comes from us; without a token it must show a ticket later.
+
+        The refusal is an HTTP answer: no client would see the code of a socket that was never open.
+        """
+        visit = Visit(scope, send, quiet=False)
+        refusal = self._foreign(scope)
+        if refusal is None and "authorization" in Headers(scope=scope):
+            refusal = await self._admitted(scope, visit)
+        elif refusal is None:
+            refusal = self._too_many(scope, visit)
+        if refusal is None:
+            await self.app(scope, receive, send)
             return
-        try:
-            caller = await self.trust.holder(scope, scope["app"].state.parts.database)
-        except (NotBelieved, NothingHere):
-            await send({"type": "websocket.close", "code": 4401})
-            return
-        except (Unavailable, SQLAlchemyError):
-            await send({"type": "websocket.close", "code": 1013})
-            return
-        remote = (scope.get("client") or [""])[0]
-        if caller is not None:
-            state["caller"] = caller
-        elif not scope["app"].state.parts.rates.stranger(remote).allowed:
-            await send({"type": "websocket.close", "code": 1013})
-            return
-        await self.app(scope, receive, send)
+        await refusal(scope, receive, visit.send)
+        visit.end()
 
     def _stranger(self, scope: Scope) -> str | None:
         """Why this comes from elsewhere, if it does: another name for us, or another site's page."""
@@ -195,7 +195,11 @@ def _same_place(origin: str, host: str) -> bool:
 
 
 def _of_another_page(headers: Headers, method: str) -> bool:
-    """What a browser says of a request without Origin: only to be opened as a page may another site ask."""
+    """What a browser says of a request without Origin: only to be opened as a page may another site ask.
+
+    As a page of its own: frames cost nobody a click, and each of their requests would count as a stranger's.
+    """
     site = headers.get("sec-fetch-site", "none")
-    opened = headers.get("sec-fetch-mode") == "navigate" and method == "GET"
+    opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    opened = opened and method == "GET"
     return site in {"cross-site", "same-site"} and not opened

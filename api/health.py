@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -53,18 +53,20 @@ class Readiness:
     draining: bool = False
     _at: float = 0.0
     _kept: tuple[Check, ...] = ()
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def checks(self) -> tuple[Check, ...]:
         """Every check. Draining comes first: it says no at once."""
         if self.draining:
             return _ENDING
-        lasts = _KEPT_SECONDS if all(check.ok for check in self._kept) else _RED_KEPT_SECONDS
-        if not self._kept or time.monotonic() - self._at > lasts:
-            records, worker = await asyncio.gather(
-                asyncio.to_thread(_records, self.database, self.vault), _temporal(self.asks.client)
-            )
-            self._kept = (*records, *worker)
-            self._at = time.monotonic()
+        async with self._looking:  # many who ask at once are answered by one look
+            lasts = _KEPT_SECONDS if all(check.ok for check in self._kept) else _RED_KEPT_SECONDS
+            if not self._kept or time.monotonic() - self._at > lasts:
+                records, worker = await asyncio.gather(
+                    asyncio.to_thread(_records, self.database, self.vault), _temporal(self.asks.client)
+                )
+                self._kept = (*records, *worker)
+                self._at = time.monotonic()
         return _ENDING if self.draining else self._kept
 
 

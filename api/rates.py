@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
@@ -90,8 +91,21 @@ class Rates:
 
     def stranger(self, remote: str) -> Standing:
         """One request that shows no token and no signature, or a wrong one."""
+        return self._local(f"stranger/{_network(remote)}")
+
+    def refused(self, remote: str) -> Standing:
+        """One refusal of nobody known. Apart from the above: other sites' pages must not use up a login's rate."""
+        return self._local(f"refused/{_network(remote)}")
+
+    def proven(self, remote: str) -> None:
+        """Who counted as a stranger a moment ago is none."""
+        held = self._known(f"stranger/{_network(remote)}")
+        held.left = min(self._strangers.quota, held.left + 1)
+
+    def _local(self, key: str) -> Standing:
+        """One from a bucket of this process alone."""
         policy, now = self._strangers, time.monotonic()
-        held = self._known(f"stranger/{remote}")
+        held = self._known(key)
         grown = (now - held.until) * policy.quota / policy.window
         held.left = min(policy.quota, held.left + grown) if held.until else float(policy.quota)
         held.until = now
@@ -126,6 +140,14 @@ class Rates:
     def _take(self, key: str, policy: Policy, want: int) -> Grant:
         with self._database.begin() as tx:
             return rates.take(tx, key, policy, want)
+
+
+def _network(remote: str) -> str:
+    """Whose address it is: of IPv6 everybody has 64 bits for himself."""
+    try:
+        return str(ip_network((remote, 64), strict=False)) if ":" in remote else remote
+    except ValueError:
+        return remote
 
 
 def _standing(policy: Policy, held: _Held, *, allowed: bool, seconds: int | None = None) -> Standing:

@@ -30,6 +30,7 @@ FIRST_MESSAGE_SECONDS = 5.0
 SEND_SECONDS = 10.0
 """A client that takes nothing for so long is dropped; it comes back to where it was."""
 LONGEST_MESSAGE = 4096
+_REST_SECONDS = 0.05
 
 UNAUTHORIZED, FORBIDDEN, SLOW, BAD_MESSAGE, GOING_AWAY = 4401, 4403, 1013, 1008, 1001
 
@@ -99,6 +100,7 @@ class Session:
             self.place = await self.feed.open(said.after) if said.after is not None else self.place
             self.changed = True
             news.set()
+            await asyncio.sleep(_REST_SECONDS)  # each message is a question to the records
 
     async def _talk(self, news: asyncio.Event) -> int:
         try:

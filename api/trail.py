@@ -1,7 +1,8 @@
 """What is written after an answer, in the background: audit entries of refusals, and when tokens were used.
 
 Entries of what was *done* are written by the services, in the transaction that did it. These here follow within a
-moment, several in one transaction; those of a process that is killed in that moment are lost.
+moment, several in one transaction, or once the records answer again; those of a process that is killed before that
+are lost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from db.models import AuditEntry
 from db.session import Database
@@ -27,6 +28,9 @@ _AT_ONCE = 500
 _GATHER_SECONDS = 0.2
 _TIDY_SECONDS = 600.0
 _AGAIN_SECONDS = 60.0
+_TRY_AGAIN_SECONDS = 1.0
+_FOR_GOOD = (DataError, IntegrityError, ProgrammingError, ValueError)
+"""Writing the same again would fail again."""
 
 
 class Trail:
@@ -70,18 +74,29 @@ class Trail:
                 self._touches.add(token_id)
 
     def _write(self) -> None:
-        while not self._closing or not self._entries.empty():
-            some = self._gathered()
+        waiting: list[dict[str, Any]] = []
+        while waiting or not self._closing or not self._entries.empty():
+            if len(waiting) < _AT_ONCE:
+                waiting += self._gathered()
+            else:
+                time.sleep(_TRY_AGAIN_SECONDS)
             with self._lock:
                 touches, self._touches = self._touches, set()
-            try:
-                self._store(some, touches)
-            except SQLAlchemyError as error:
-                self._lost += len(some)
-                log.warning("audit entries were not written", kind=type(error).__name__, entries=len(some))
+            waiting = self._left(waiting, touches)
             if self._lost:
                 log.error("audit entries are lost", entries=self._lost)
                 self._lost = 0
+
+    def _left(self, entries: list[dict[str, Any]], touches: set[str]) -> list[dict[str, Any]]:
+        """What could not be written for a reason that passes: it waits until the records answer again."""
+        try:
+            self._store(entries, touches)
+        except (SQLAlchemyError, ValueError) as error:
+            log.warning("audit entries are not written", kind=type(error).__name__, entries=len(entries))
+            if not self._closing and not isinstance(error, _FOR_GOOD):
+                return entries
+            self._lost += len(entries)
+        return []
 
     def _gathered(self) -> list[dict[str, Any]]:
         try:

@@ -43,24 +43,19 @@ class Visit:
         self._quiet = quiet
         self._begun = time.monotonic()
         self._status = 0
-        self._flood = False
         self.headers: dict[str, str] = {}
         client = scope.get("client")
         trace_id = scope.setdefault("state", {}).setdefault("trace_id", str(ULID()).lower())
         self.about = Circumstances(trace_id, client[0] if client else None)
 
-    def unnoted(self) -> None:
-        """The trail is told of a flood by its first refusals; the rest would only fill it."""
-        self._flood = True
-
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.about.trace_id
             for name, value in {**_HEADERS, **self.headers}.items():
                 headers.setdefault(name, value)
-            if self._scope.get("scheme") == "https":
+            if self._scope.get("scheme") in {"https", "wss"}:
                 headers.setdefault("Strict-Transport-Security", _ONLY_TLS)
         await self._send(message)
 
@@ -79,20 +74,30 @@ class Visit:
             return
         log.info(
             "request",
-            method=self._scope["method"],
+            method=self._method,
             path=self._scope["path"][:_LOGGED_PATH],
             status=self._status,
             ms=round((time.monotonic() - self._begun) * 1000, 1),
             trace_id=self.about.trace_id,
         )
-        if self._is_for_the_trail():
+        if self._is_for_the_trail() and (self.about.caller or self._is_worth_an_entry()):
             self._scope["app"].state.parts.trail.note(**self._entry())
+
+    @property
+    def _method(self) -> str:
+        """A handshake for a socket is a GET."""
+        return str(self._scope.get("method", "GET"))
+
+    def _is_worth_an_entry(self) -> bool:
+        """A flood of nobody's is told by its first refusals; the rest would only fill the trail."""
+        allowed: bool = self._scope["app"].state.parts.rates.refused(self.about.remote or "").allowed
+        return allowed
 
     def _is_for_the_trail(self) -> bool:
         """Every mutation and every refusal of a person; not what only looked, and found or did not find."""
-        if self._flood or self._status == 0:
+        if self._status == 0:
             return False
-        if self._scope["method"] in _READS:
+        if self._method in _READS:
             return self._status in {401, 403, 429}
         if self._status >= 400:  # what a service had noted was rolled back with its transaction
             return True
@@ -100,7 +105,7 @@ class Visit:
 
     def _entry(self) -> dict[str, Any]:
         route = self._scope.get("route")
-        action = getattr(route, "operation_id", None) or f"{self._scope['method']} (no route)"
+        action = getattr(route, "operation_id", None) or f"{self._method} (no route)"
         return told(self.about, action, self._scope["path"], self._status)
 
 

@@ -10,5 +10,6 @@ OPTIONS: dict[str, Any] = {
     "server_header": False,
     # uvicorn would believe whatever any peer on the loopback forwards; the application believes named proxies.
     "proxy_headers": False,
+    "ws_max_size": 16 * 1024,  # clients say little, and before anybody knows who they are
     "ws_per_message_deflate": False,  # for small frames it costs more than it saves
 }

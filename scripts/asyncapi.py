@@ -42,9 +42,10 @@ SERVER_SENT: tuple[type[BaseModel], ...] = (
 CLOSE_CODES = {
     GOING_AWAY: "The API process is about to end: resume at another one, or at this one in a moment.",
     BAD_MESSAGE: "The client said something that is not a `subscribe` message; an `error` frame says what.",
-    SLOW: "Nothing was taken for ten seconds, or the database does not answer: resume behind what was read.",
+    SLOW: "Nothing was taken for ten seconds, the database does not answer, or the project has as many streams as "
+    "it may have: come back in a moment, behind what was read.",
     UNAUTHORIZED: "No ticket in time, a used or old one, or the token that opened the socket has ended.",
-    FORBIDDEN: "The Host or Origin is not ours, or the project has as many streams as it may have.",
+    FORBIDDEN: "The role may not read.",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
     "Subscribe": {"type": "subscribe", "after": _CURSOR, "batch": True, "records": True},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -89,6 +89,9 @@ def _whole(tx: Tx, name: str, project: str, rest: dict[str, Any]) -> Caller:
     """The principal as it was when the code was made; nobody, if what it was made with has ended since."""
     if not rest or (rest["credential"] is not None and ended(tx.session, {rest["credential"]})):
         raise CodeRefused(_REFUSED)
+    expires_at = datetime.fromisoformat(rest["expires_at"]) if rest["expires_at"] else None
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        raise CodeRefused(_REFUSED)
     return Caller(
         name,
         project,
@@ -96,7 +99,7 @@ def _whole(tx: Tx, name: str, project: str, rest: dict[str, Any]) -> Caller:
         role=AccessRole(rest["role"]),
         kind=PrincipalKind(rest["kind"]),
         projects=tuple(rest["projects"]),
-        expires_at=datetime.fromisoformat(rest["expires_at"]) if rest["expires_at"] else None,
+        expires_at=expires_at,
         credential=rest["credential"],
     )
 

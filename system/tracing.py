@@ -47,10 +47,10 @@ def traceparent() -> str | None:
     return carrier.get("traceparent")
 
 
-def trace_id_in(stored: str | None) -> str | None:
-    """The trace id of a stored `traceparent`."""
+def ids_in(stored: str | None) -> tuple[str | None, str | None]:
+    """The ids of trace and span in a stored `traceparent`."""
     parts = (stored or "").split("-")
-    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None
+    return (parts[1], parts[2]) if len(parts) == 4 and len(parts[1]) == 32 else (None, None)
 
 
 @contextmanager

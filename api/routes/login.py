@@ -29,6 +29,7 @@ from services.validation import parsed
 
 router = APIRouter(tags=["access"])
 _BROWSER_LIFE = timedelta(hours=12)
+_SESSION = "browser of "
 
 
 @router.post(
@@ -63,10 +64,15 @@ def exchange(parts: PartsDep, request: Request, body: BodyDep) -> Response:
         if trust.mode == "local" and caller.kind is PrincipalKind.LOCAL:
             note(tx, caller, "login_codes_exchange", status=200)
             return trust.token
-        wanted = Wanted("browser", caller.role, caller.project, _life(caller), caller.credential)
+        wanted = Wanted(_session_of(caller), caller.role, caller.project, _life(caller), caller.credential)
         return tokens.issue(tx, caller, wanted)[0]
 
     return ok({"token": commit(parts.database, work)})
+
+
+def _session_of(caller: Caller) -> str:
+    """The trail and the history tell whose browser it is, also of one that was begun in another."""
+    return f"{_SESSION}{caller.name.removeprefix('token:').removeprefix(_SESSION)}"
 
 
 def _life(caller: Caller) -> timedelta:

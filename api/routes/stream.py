@@ -37,10 +37,12 @@ from api.sockets import (
     subscription,
 )
 from api.transactions import commit
+from api.visits import told
 from db.queries.events import EventFilter
 from domain.access import AccessRole, Right
 from domain.errors import Forbidden, Unavailable
 from domain.specs import Caller
+from services.audit import Circumstances
 from services.bounds import LimitReached
 from services.codes import LIVES, CodeRefused, Purpose, issue, redeem
 
@@ -150,7 +152,7 @@ async def _serve(websocket: WebSocket, parts: Parts) -> tuple[int, str | None]:
     try:
         known = websocket.scope["state"].get("caller")
         asked = await _first_message(websocket, waits=known is None)
-        caller = known or await run_in_threadpool(_ticket_holder, parts, asked)
+        caller = known or await _shown(websocket, parts, asked)
         require(caller, Right.READ)
         with await parts.connections.admit(caller):
             session = Session(websocket, parts.feed, caller, asked, await parts.feed.open(asked.after))
@@ -176,5 +178,17 @@ async def _first_message(websocket: WebSocket, *, waits: bool) -> Subscribe:
         return await subscription(websocket)
 
 
-def _ticket_holder(parts: Parts, asked: Subscribe) -> Caller:
-    return commit(parts.database, lambda tx: redeem(tx, asked.ticket or "", Purpose.SOCKET))
+async def _shown(websocket: WebSocket, parts: Parts, asked: Subscribe) -> Caller:
+    """Whom the ticket stands for. Raises `CodeRefused`, which the trail is told."""
+    remote = websocket.client.host if websocket.client else ""
+    try:
+        caller = await run_in_threadpool(
+            commit, parts.database, lambda tx: redeem(tx, asked.ticket or "", Purpose.SOCKET)
+        )
+    except CodeRefused:
+        if parts.rates.refused(remote).allowed:
+            about = Circumstances(websocket.scope["state"]["trace_id"], remote or None)
+            parts.trail.note(**told(about, "sockets_open", websocket.scope["path"], 401))
+        raise
+    parts.rates.proven(remote)
+    return caller

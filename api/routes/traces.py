@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -10,13 +11,16 @@ from api.access import needs
 from api.answers import ok
 from api.dependencies import CallerDep, PartsDep
 from api.schemas.traces import Trace
+from db.models import SpanRow
 from db.queries.traces import spans_of, traceparent_of
 from domain.access import Right
 from domain.errors import NotFound
 from services.views.common import iso
-from system.tracing import trace_id_in
+from system.tracing import ids_in
 
 router = APIRouter(tags=["operations"])
+_REQUEST = "http.request.method"
+"""The attribute that only the span of a request has."""
 
 
 @router.get(
@@ -31,8 +35,8 @@ def trace(parts: PartsDep, caller: CallerDep, operation_id: str) -> Response:
         found = traceparent_of(session, caller.project, operation_id)
         if found is None:
             raise NotFound("operation", operation_id)
-        trace_id = trace_id_in(found[0])
-        rows = spans_of(session, trace_id) if trace_id else []
+        trace_id, request = ids_in(found[0])
+        rows = _of_request(spans_of(session, trace_id), request) if trace_id else []
     begun = min((row.started_at for row in rows), default=None)
     spans: list[dict[str, Any]] = [
         {
@@ -49,3 +53,17 @@ def trace(parts: PartsDep, caller: CallerDep, operation_id: str) -> Response:
         for row in rows
     ]
     return ok({"operation_id": operation_id, "trace_id": trace_id, "spans": spans})
+
+
+def _of_request(rows: Sequence[SpanRow], request: str | None) -> list[SpanRow]:
+    """Without what other requests of the trace brought about: its id is what clients say, whoever they are."""
+    by_id = {row.span_id: row for row in rows}
+
+    def belongs(row: SpanRow | None) -> bool:
+        for _ in rows:
+            if row is None or _REQUEST in row.attributes:
+                break
+            row = by_id.get(row.parent_id or "")
+        return row is None or row.span_id == request
+
+    return [row for row in rows if belongs(row)]

@@ -80,7 +80,7 @@ class RateBucket(Base):
 
 
 class OpenStreams(Base):
-    """How many live streams of a project one API process has. Not logged: after a crash of the records all are cut."""
+    """How many live streams of a project one API process has. Not logged: every process says it again."""
 
     __tablename__ = "open_streams"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
