@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -12,11 +13,11 @@ from api import schemas
 from api.access import needs
 from api.answers import ok, unless_known
 from api.dependencies import CallerDep, KnownHeader, PartsDep
+from api.feed import Feed
 from api.filters import EventQuery, Page, RunQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
 from api.reading import printable_key
-from api.wakeups import wait_for
 from db.queries import events, runs
 from db.queries.events import EventFilter
 from domain.access import Right
@@ -32,38 +33,60 @@ MOST_EVENTS = 1000
     "/events", operation_id="events_list", response_model=schemas.EventList, dependencies=[needs(Right.READ)]
 )
 async def list_events(parts: PartsDep, caller: CallerDep, query: Annotated[EventQuery, Query()]) -> Response:
-    """The feed in commit order. Without `after` the latest; then go on with `next`.
+    """The feed in commit order. Without `after` and `since` the latest; then go on with `next`.
 
     `snapshot_required`: the cursor is of another life of the records, or too old; read the lists again.
     """
-    news = parts.wakeups.news()
-    form = await run_in_threadpool(events_form, parts, caller, query)
-    if query.wait and query.after is not None and not form["items"] and not form["snapshot_required"]:
-        await wait_for(news, query.wait)
-        form = await run_in_threadpool(events_form, parts, caller, query)
-    return ok(form)
-
-
-def events_form(parts: Parts, caller: Caller, query: EventQuery) -> dict[str, Any]:
-    """One look at the feed."""
     wanted = EventFilter(
         caller.project, query.instance_id, query.deployment_id, query.operation_id, query.event_type
     )
+    form = await run_in_threadpool(events_form, parts, wanted, query)
+    if query.wait and query.after is not None and not form["items"] and not form["snapshot_required"]:
+        await _news(parts.feed, wanted, form["next"], query.wait)
+        form = await run_in_threadpool(events_form, parts, wanted, query)
+    return ok(form)
+
+
+async def _news(feed: Feed, wanted: EventFilter, after: str, seconds: float) -> None:
+    """Until the feed has something that is wanted, or the time is over. It asks the records nothing meanwhile."""
+    try:
+        async with asyncio.timeout(seconds):
+            place = await feed.open(after)
+            with feed.listen() as news:
+                while not feed.closing:
+                    news.clear()
+                    entries, place = await feed.take(place, wanted)
+                    if entries or place.gap:
+                        return
+                    await news.wait()
+    except TimeoutError:
+        return
+
+
+def events_form(parts: Parts, wanted: EventFilter, query: EventQuery) -> dict[str, Any]:
+    """One look at the feed."""
     limit = min(query.limit, MOST_EVENTS)
     with parts.database.read() as session:
         epoch = events.epoch(session)
         lowest, highest = events.bounds(session)
-        if query.after is None:
+        if query.after is None and query.since is None:
             rows = events.latest(session, wanted, limit)
             last = highest
         else:
-            seq = number(epoch, query.after)
+            seq = _begin(session, epoch, query)
             if seq is None or seq > highest or seq < lowest - 1:
                 return {"items": [], "next": cursor(epoch, highest), "snapshot_required": True}
             rows = events.after(session, wanted, seq, limit)
             last = rows[-1].seq if len(rows) == limit else highest
         items = [event_form(row, epoch) for row in rows]
     return {"items": items, "next": cursor(epoch, last), "snapshot_required": False}
+
+
+def _begin(session: Session, epoch: str, query: EventQuery) -> int | None:
+    """The number to go on behind; None for a cursor of another life of the records."""
+    if query.after is None and query.since is not None:
+        return events.number_before(session, query.since)
+    return number(epoch, query.after or "")
 
 
 @router.get(
