@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     CHANGES = 10
     TIMED_OUT = 124
     INTERRUPTED = 130
+    READER_GONE = 141
 
 
 _NAMED = re.compile(r"/api/v1/(?:instances|deployments)/([A-Za-z0-9_-]+)")
@@ -71,7 +72,7 @@ class CliError(Exception):
 
     def as_record(self) -> dict[str, Any]:
         """The form printed on standard error with --json."""
-        return {"title": self.title, "detail": self.detail, "exit_code": int(self.code)}
+        return {"title": self.title, "detail": self.detail, "exit_code": int(self.code), "hints": [*self.hints]}
 
     def lines(self) -> list[str]:
         """What follows the title on the card, hints apart."""
@@ -119,7 +120,7 @@ class ApiProblem(CliError):
         return str(self.problem.get("code") or "")
 
     def as_record(self) -> dict[str, Any]:
-        return {**self.problem, "exit_code": int(self.code)}
+        return {**self.problem, "exit_code": int(self.code), "hints": [*self.hints]}
 
     def lines(self) -> list[str]:
         problem = self.problem

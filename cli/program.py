@@ -32,7 +32,8 @@ from cli.version import print_version
 
 EPILOG = (
     "Exit codes: 0 ok · 1 operation failed · 2 usage · 3 not allowed in · 4 not found · 5 conflict · "
-    "6 unavailable · 10 plan has changes · 124 wait timed out, the operation continues · 130 interrupted"
+    "6 unavailable · 10 plan has changes · 124 wait timed out, the operation continues · "
+    "130 interrupted · 141 the reader of a pipe left"
 )
 
 app = typer.Typer(

@@ -80,6 +80,10 @@ class Screen:
         else:
             _write(sys.stdout, [json.dumps(value, indent=2, ensure_ascii=False)])
 
+    def abandon(self) -> None:
+        """Whoever read standard output has left, as `head` does: what is buffered must not complain at the end."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
     def note(self, *lines: str) -> None:
         """A remark on standard error; silent with -q."""
         if not self.quiet:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from cli import values
+from cli.calls import at
 from cli.errors import CliError, ExitCode
 from cli.screen import Format, Screen
 from cli.target import Target, find_target
@@ -99,7 +100,7 @@ class Session:
     @property
     def headers(self) -> dict[str, str]:
         """What every request says beside who asks: for whom."""
-        return {"Berth-Project": self.project} if self.project else {}
+        return {"Berth-Project": at(self.project).strip("/")} if self.project else {}
 
     def look_again(self) -> None:
         """Forget where Berth was: one that was started anew may answer elsewhere, to another token."""
@@ -128,6 +129,9 @@ class Session:
         except KeyboardInterrupt:
             self.screen.note("", "interrupted")
             return ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            self.screen.abandon()
+            return ExitCode.READER_GONE
         finally:
             if "client" in self.__dict__:
                 self.client.close()

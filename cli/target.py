@@ -46,6 +46,8 @@ def default_data_dir() -> Path:
 def find_target(data_dir: Path | None) -> Target:
     """The Berth that the caller means. `data_dir` is the flag's value, None when it was not given."""
     url = os.environ.get("BERTH_URL", "")
+    if data_dir is None and not _is_sendable(os.environ.get("BERTH_TOKEN", "")):
+        raise CliError("BERTH_TOKEN is no token: it has characters that none has.", code=ExitCode.AUTH)
     if data_dir is None and url:
         return _from_environment(url.rstrip("/"))
     if data_dir is None:
@@ -55,8 +57,7 @@ def find_target(data_dir: Path | None) -> Target:
 
 
 def _from_environment(url: str) -> Target:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(url):
         raise UsageProblem(f"BERTH_URL is {url!r}; it must look like http://127.0.0.1:8000.")
     token = os.environ.get("BERTH_TOKEN", "")
     # The token of a local Berth never leaves this machine.
@@ -125,6 +126,18 @@ def lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _is_sendable(token: str) -> bool:
+    return token.isascii() and (token.isprintable() or not token)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets that do not fit, of a port that is none
+        return False
 
 
 def _is_loopback(url: str) -> bool:

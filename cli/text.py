@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "dim": 2, "bold": 1}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Those that turn the direction of writing included: with them a line reads as what it is not."""
+
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 STATUS_COLOURS = {
@@ -69,7 +71,12 @@ def _row(shown: Sequence[str], widths: Sequence[int], plain: Sequence[str] | Non
 
 
 def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not _is_mark(c))
+
+
+def _is_mark(character: str) -> bool:
+    """Whether it takes no column of its own: accents, joiners, variation selectors."""
+    return unicodedata.category(character) in ("Mn", "Me", "Cf")
 
 
 def fields(pairs: Iterable[tuple[str, Any]], colour: bool = False) -> list[str]:

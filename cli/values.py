@@ -86,7 +86,10 @@ def moment(text: str, now: datetime | None = None) -> datetime:
             raise UsageProblem(
                 f"{text!r} is no time.", detail="Write how long ago (10m, 2h, 3d), or 2026-11-21T14:00:00Z."
             ) from None
-        return (now or datetime.now(UTC)) - timedelta(seconds=seconds(text))
+        try:
+            return (now or datetime.now(UTC)) - timedelta(seconds=seconds(text))
+        except OverflowError:
+            raise UsageProblem(f"{text!r} is too long.", detail="Days go up to some 700,000.") from None
     return found if found.tzinfo else found.astimezone()
 
 
@@ -94,7 +97,10 @@ def later(text: str, now: datetime | None = None) -> datetime:
     """A time to come: RFC 3339, or how long from now, as `2h`."""
     now = now or datetime.now(UTC)
     found = moment(text, now)
-    return now + (now - found) if _DURATION.fullmatch(text.strip()) else found
+    try:
+        return now + (now - found) if _DURATION.fullmatch(text.strip()) else found
+    except OverflowError:
+        raise UsageProblem(f"{text!r} is too long.", detail="Days go up to some 700,000.") from None
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
-from tests.cli.canned import FAILED, CannedBerth, Reply, accepted, instance, operation, problem
+from tests.cli.canned import FAILED, TOKEN, CannedBerth, Reply, accepted, instance, operation, problem
 from tests.cli.conftest import Run
+from tests.cli.terminals import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -148,3 +152,61 @@ def test_words_that_make_no_sense_exit_2_and_send_no_change(
 ) -> None:
     assert berth(*arguments).code == 2
     assert [s for s in canned.seen if s.method != "GET"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("list", "--project", "ä"), 4),
+        (("list", "--project", "a\nb"), 4),
+        (("events", "--since", "99999999999999d"), 2),
+        (("maintenance", "on", "demo", "--until", "99999999999999d"), 2),
+        (("maintenance", "on", "demo", "--until", "3000000d"), 2),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is(
+    canned: CannedBerth, berth: Run, words: tuple[str, ...], code: int
+) -> None:
+    ran = berth(*words)
+    assert (ran.code, ran.out, canned.seen) == (code, "", [])
+    assert ran.err.startswith("error: ")
+
+
+def _as_program(canned: CannedBerth, script: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A line of shell in which `berth` is the program itself."""
+    line = f'berth() {{ "{sys.executable}" -m cli "$@"; }}; {script}'
+    known = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+    env = {**known, "BERTH_URL": canned.url, "BERTH_TOKEN": TOKEN, **settings}
+    return subprocess.run(
+        ["bash", "-c", line], env=env, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("BERTH_TOKEN", "tök", 3),
+        ("BERTH_TOKEN", "a\nb", 3),
+        ("BERTH_URL", "http://[::1", 2),
+        ("BERTH_URL", "http://127.0.0.1:99999", 2),
+    ],
+)
+def test_a_wrong_environment_is_named_and_a_token_never_shown(
+    canned: CannedBerth, name: str, value: str, code: int
+) -> None:
+    ran = _as_program(canned, "berth list", **{name: value})
+    assert (ran.returncode, ran.stdout, len(ran.stderr.splitlines())) == (code, "", 1)
+    assert ran.stderr.startswith(f"error: {name} is ")
+    assert (value in ran.stderr) == (name == "BERTH_URL")
+
+
+def test_a_reader_that_leaves_a_closed_stream_and_a_poor_terminal_break_nothing_off(canned: CannedBerth) -> None:
+    canned.on("GET", "/instances", Reply(200, {"items": [instance(f"n{i}") for i in range(3000)]}))
+    left = _as_program(canned, "berth list | true; echo ${PIPESTATUS[0]}")
+    assert (left.stdout, left.stderr) == ("141\n", "")
+    closed = _as_program(canned, "berth list >&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+    canned.on("GET", "/instances", Reply(200, {"items": [instance("wide", provider="磁盘"), instance("last")]}))
+    poor = _as_program(canned, "berth list", PYTHONIOENCODING="ascii")
+    assert (poor.returncode, poor.stderr) == (0, "")
+    assert "last" in poor.stdout

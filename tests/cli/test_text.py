@@ -14,6 +14,16 @@ def test_a_servers_text_cannot_steer_the_terminal() -> None:
     assert text.clean_log("\x1b[31mred\x1b[0m\x1b[2J\x07") == "\x1b[31mred\x1b[0m[2J"
 
 
+def test_a_servers_text_cannot_turn_the_direction_of_writing() -> None:
+    assert text.clean("deleted \u202egnp.exe\u2069") == "deleted gnp.exe"
+
+
+def test_wide_characters_and_accents_do_not_shift_columns() -> None:
+    rows = [["磁盘", "x"], ["e\u0301te", "x"], ["👍\ufe0f", "x"]]
+    assert [line[-1] for line in text.table(["NAME", "B"], rows)[1:]] == ["x", "x", "x"]
+    assert text.table(["NAME", "B"], rows)[1:] == ["磁盘  x", "e\u0301te   x", "👍\ufe0f    x"]
+
+
 def test_tables_are_aligned_and_never_cut() -> None:
     lines = text.table(["NAME", "STATUS"], [["a" * 90, "running"], ["b", None]])
     assert lines[1] == "a" * 90 + "  running"
