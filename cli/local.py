@@ -86,7 +86,7 @@ def env(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         state = running_state(installation)
         if state is None:
             raise NotUpError(f"Berth is not running in {installation.data_dir}: start it with `berth up`")
-        values = shell.exports(installation, state, settings.database_url)
+        values = shell.exports(installation, state, settings)
         if as_json:
             print_json(values | {"PATH": str(installation.bin)})
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from embedded import cluster
 from embedded.installation import Installation
 from embedded.state import State
+from settings import Settings
 from system.postgres_runtime import PostgresRuntime
 
 
@@ -20,16 +21,33 @@ def link_programs(installation: Installation, temporal: Path | None, runtime: Po
         _link(installation.bin / "psql", runtime.program("psql"))
 
 
-def exports(installation: Installation, state: State, database_url: str) -> dict[str, str]:
-    """`database_url` is the user's own, for a Berth whose records are not embedded."""
-    url = cluster.database_url(installation) if state.own_database else database_url
+def exports(installation: Installation, state: State, settings: Settings) -> dict[str, str]:
+    """`settings` lead to what is not embedded: the user's own records, the user's own Temporal."""
+    url = cluster.database_url(installation) if state.own_database else settings.database_url
     return {
         "BERTH_URL": state.url,
         "BERTH_TOKEN": installation.token_file.read_text().strip(),
         "DATABASE_URL": url.replace("postgresql+psycopg2://", "postgresql://"),
         "TEMPORAL_ADDRESS": state.temporal_address,
         "TEMPORAL_NAMESPACE": state.temporal_namespace,
+        **({} if "temporal" in state.children else way_to_temporal(settings)),
     }
+
+
+def way_to_temporal(settings: Settings) -> dict[str, str]:
+    """TLS as the program `temporal` reads it from the environment, with the files that Berth itself uses."""
+    files = {
+        "TEMPORAL_TLS_SERVER_CA_CERT_PATH": settings.temporal_tls_ca,
+        "TEMPORAL_TLS_CLIENT_CERT_PATH": settings.temporal_tls_cert,
+        "TEMPORAL_TLS_CLIENT_KEY_PATH": settings.temporal_tls_key,
+    }
+    words = {
+        "TEMPORAL_TLS": "true" if settings.temporal_tls else "",
+        "TEMPORAL_TLS_SERVER_NAME": settings.temporal_tls_server_name,
+        "TEMPORAL_API_KEY": settings.temporal_api_key.get_secret_value(),
+    }
+    given = words | {name: str(path.absolute()) for name, path in files.items() if path}
+    return {name: value for name, value in given.items() if value}
 
 
 def script(installation: Installation, values: dict[str, str]) -> str:

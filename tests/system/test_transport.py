@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import TLSConfig
 
+from embedded.shell import way_to_temporal
 from settings import Settings
 from tests.support.temporal import TemporalServer
 from transport import Transport, TransportError, transport
@@ -154,6 +155,33 @@ async def test_a_certificate_a_server_name_and_a_key_get_through_a_door_that_ask
         assert set(before.clients) == {"berth"}
         assert set(before.asked_for) == {SERVER_NAME}
         assert bearer(API_KEY) in before.sent
+
+
+@pytest.mark.servers
+async def test_the_temporal_program_gets_through_it_with_what_berth_env_exports(
+    temporal_server: TemporalServer, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    ours = authority.signed("berth")
+    settings = Settings(
+        temporal_tls_ca=authority.ca,
+        temporal_tls_cert=ours.certificate,
+        temporal_tls_key=ours.key,
+        temporal_tls_server_name=SERVER_NAME,
+        temporal_api_key=SecretStr(API_KEY),
+    )
+    async with door(temporal_server.address, authority) as before:
+        known = {"HOME": str(tmp_path), "TEMPORAL_ADDRESS": before.address, "TEMPORAL_NAMESPACE": "berth-0"}
+        asked = await asyncio.create_subprocess_exec(
+            *(str(temporal_server.program), "workflow", "count"),
+            env=known | way_to_temporal(settings),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(asked.communicate(), 30)
+        assert (asked.returncode, b"Total" in said) == (0, True), said.decode()
+        assert bearer(API_KEY) in before.sent
+    assert way_to_temporal(Settings()) == {}
 
 
 @pytest.mark.servers
