@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from cli.program import app
+from db.models import Base
 from scripts import cli_docs
 from scripts.readme_lifecycle import readme
 from settings import Settings
@@ -70,6 +71,22 @@ def _anchors(page: Path) -> frozenset[str]:
     text = page.read_text()
     made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(text)}
     return frozenset(made | set(re.findall(r'<a id="([^"]+)"', text)))
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    seen, ahead = set[Path](), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        seen.add(page)
+        links = (link.partition("#")[0] for link in _LINK.findall(page.read_text()) if ":" not in link)
+        targets = {(page.parent / link).resolve() for link in links if link.endswith(".md")}
+        ahead += targets - seen
+    assert set(PAGES) - seen == set()
+
+
+def test_every_table_is_told_of_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert [name for name in Base.metadata.tables if f"**{name}**" not in text] == []
 
 
 @EACH_PAGE
