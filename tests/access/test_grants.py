@@ -10,54 +10,47 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from db.session import Database, Tx, open_database
+from db.grants import GRANTS, ROLE
+from db.session import Database, open_database
 from domain.specs import Caller
+from embedded.postgres import grant
 from services.audit import note
+from tests.support.api import Api
 from tests.support.postgres import PostgresServer
+from tests.support.roles import as_application
 
 pytestmark = pytest.mark.servers
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
-ROLE = "berth_app"
-
-
-def grants() -> list[str]:
-    """The statements as the page has them."""
-    return re.findall(r"^(?:grant|revoke) .*$", PAGE.read_text(), re.M)
 
 
 @pytest.fixture(scope="module")
-def database(postgres_server: PostgresServer) -> Iterator[Database]:
-    """As the owner; `as_application` makes a transaction the application's."""
+def owner(postgres_server: PostgresServer) -> Iterator[Database]:
     opened = open_database(postgres_server.new_database(), pool_size=1)
-    with opened.begin() as tx:
-        tx.session.execute(text(f"create role {ROLE} nologin"))
-        for statement in grants():
-            tx.session.execute(text(statement))
     yield opened
-    with opened.begin() as tx:
-        tx.session.execute(text(f"drop owned by {ROLE}"))
-        tx.session.execute(text(f"drop role {ROLE}"))
     opened.engine.dispose()
 
 
-def as_application(tx: Tx) -> None:
-    tx.session.execute(text(f"set local role {ROLE}"))
+@pytest.fixture(scope="module")
+def application(owner: Database) -> Iterator[Database]:
+    """As the API of `berth up` connects."""
+    url = owner.engine.url.render_as_string(hide_password=False)
+    opened = open_database(as_application(url), pool_size=1)
+    yield opened
+    opened.engine.dispose()
 
 
-def run_as_application(database: Database, *statements: str) -> None:
+def run(database: Database, *statements: str) -> None:
     with database.begin() as tx:
-        as_application(tx)
         for statement in statements:
             tx.session.execute(text(statement))
 
 
-def test_the_page_has_statements_for_tables_sequences_and_the_purge() -> None:
-    assert len(grants()) == 4
+def test_the_page_has_the_statements_that_the_code_uses() -> None:
+    assert re.findall(r"^((?:grant|revoke) .*);$", PAGE.read_text(), re.M) == list(GRANTS)
 
 
-def test_the_application_adds_entries_and_reads_them(database: Database) -> None:
-    with database.begin() as tx:
-        as_application(tx)
+def test_the_application_adds_entries_and_reads_them(application: Database) -> None:
+    with application.begin() as tx:
         note(tx, Caller("somebody"), "x")
         assert tx.session.scalar(text("select count(*) from audit where actor = 'somebody'")) == 1
 
@@ -72,34 +65,48 @@ def test_the_application_adds_entries_and_reads_them(database: Database) -> None
         "alter table audit disable trigger all",
         "drop trigger audit_append_only on audit",
         "create or replace function audit_append_only() returns trigger language sql as 'select 1'",
+        "set role berth",
+        "set session authorization berth",
+        "reset role; delete from audit",
+        "grant delete on audit to berth_app; delete from audit",
+        "alter role berth_app superuser",
+        "set session_replication_role = replica",
+        "copy audit to program 'cat'",
+        "select pg_reload_conf()",
     ],
 )
-def test_the_application_changes_and_removes_nothing_of_the_trail(database: Database, statement: str) -> None:
-    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
-        run_as_application(database, statement)
+def test_the_application_changes_and_removes_nothing_of_the_trail(application: Database, statement: str) -> None:
+    with pytest.raises(DBAPIError, match=r"permission denied|must be owner|must be superuser|no privileges"):
+        run(application, statement)
 
 
-def test_a_setting_of_the_session_opens_nothing(database: Database) -> None:
+def test_a_setting_of_the_session_opens_nothing(application: Database) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
-        run_as_application(database, "set local berth.purging_audit = 'yes'", "delete from audit")
+        run(application, "set local berth.purging_audit = 'yes'", "delete from audit")
 
 
-def test_the_application_purges_what_is_old_through_the_function(database: Database) -> None:
-    with database.begin() as tx:
-        tx.session.execute(
-            text(
-                "insert into audit (id, time, actor, action, outcome) "
-                "values ('aud_old', now() - interval '500 days', 'old', 'x', 'done')"
-            )
-        )
-    with database.begin() as tx:
-        as_application(tx)
+def test_the_application_purges_what_is_old_through_the_function(owner: Database, application: Database) -> None:
+    run(
+        owner,
+        "insert into audit (id, time, actor, action, outcome) "
+        "values ('aud_old', now() - interval '500 days', 'old', 'x', 'done')",
+    )
+    with application.begin() as tx:
         assert tx.session.scalar(text("select purge_audit(now() - interval '400 days', 10)")) == 1
 
 
-def test_the_application_does_everything_else(database: Database) -> None:
-    with database.begin() as tx:
-        as_application(tx)
-        tx.session.execute(text("select nextval('lifecycle_event_seq')"))
-        tx.session.execute(text("delete from rate_buckets"))
-        tx.session.execute(text("update tokens set last_used_at = now()"))
+def test_rights_given_again_are_the_same(owner: Database) -> None:
+    for _ in range(2):
+        grant(owner.engine.url.render_as_string(hide_password=False))
+    with owner.read() as session:
+        rights = "select privilege_type from information_schema.role_table_grants where grantee = :role "
+        found = session.scalars(text(rights + "and table_name = 'audit'"), {"role": ROLE}).all()
+    assert set(found) == {"SELECT", "INSERT"}
+
+
+def test_the_api_of_the_tests_is_no_owner_either(api: Api) -> None:
+    """So all that they ask of it is done with these rights."""
+    api.get("/instances")
+    with api.database.read() as session:
+        names = "select distinct usename from pg_stat_activity where application_name = 'berth-api-wakeups'"
+        assert set(session.scalars(text(f"{names} and datname = current_database()"))) == {ROLE}

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 from websockets.sync.client import connect
 
+from db.models import OperationRow, SpanRow
+from db.session import Tx
 from tests.support.access import bearing, in_role, new_token
 from tests.support.api import Api
 
 pytestmark = pytest.mark.servers
+NEW = {"blueprint": "web", "provider": "simulated"}
 
 
 @dataclass
@@ -186,3 +190,32 @@ def test_records_on_a_stream_disable_what_the_role_may_not_ask_for(api: Api, two
     actions = [action for instance in instances for action in instance["allowed_actions"]]
     assert actions
     assert not any(action["enabled"] for action in actions)
+
+
+def test_a_trace_that_two_projects_say_is_theirs_shows_each_its_own(two: Two) -> None:
+    said = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    paths = []
+    for asked in (two.red, two.blue):
+        made = asked.ask("POST", "/instances", {**NEW, "name": "traced"}, **said)
+        operation_id = made.json()["operation"]["id"]
+        with asked.database.begin() as tx:
+            parent = str(tx.session.get_one(OperationRow, operation_id).traceparent)
+            tx.run(insert(SpanRow).values(_span(tx, parent, operation_id)))
+        paths.append((asked, f"/operations/{operation_id}/trace", operation_id))
+    for asked, path, operation_id in paths:
+        spans = asked.get(path)["spans"]
+        assert [span["name"] for span in spans if span["service"] == "worker"] == [operation_id]
+
+
+def _span(tx: Tx, traceparent: str, name: str) -> dict[str, Any]:
+    """As a worker writes it, below the request's."""
+    _, trace_id, parent, _ = traceparent.split("-")
+    plain = {
+        "span_id": name[-16:],
+        "parent_id": parent,
+        "name": name,
+        "service": "worker",
+        "seconds": 0.1,
+        "ok": True,
+    }
+    return {"trace_id": trace_id, "started_at": tx.now, "attributes": {}, **plain}

@@ -7,10 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.api import Api, running_api
-from tests.support.postgres import database_url, postgres_server
-from tests.support.temporal import temporal_server
-
-__all__ = ["database_url", "postgres_server", "temporal_server"]
 
 
 @pytest.fixture(scope="module")

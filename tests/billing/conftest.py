@@ -9,14 +9,12 @@ import pytest
 from tests.spine.conftest import shared, spine
 from tests.support.api import Api, running_api
 from tests.support.billing import NEW_SECRET, OLD_SECRET, Sender
-from tests.support.postgres import database_url, postgres_server
 from tests.support.spine import Spine
-from tests.support.temporal import temporal_server
 
-__all__ = ["database_url", "postgres_server", "shared", "spine", "temporal_server"]
+__all__ = ["shared", "spine"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole(shared: Spine) -> Iterator[Api]:
     """Its API."""
     with running_api(

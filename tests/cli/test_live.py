@@ -23,9 +23,7 @@ from domain.lifecycle import Status
 from tests.cli.terminals import ROOT, Terminal, environment, lines
 from tests.support.api import TOKEN, Api, running_api
 from tests.support.patience import busy
-from tests.support.postgres import database_url, postgres_server
 
-__all__ = ["database_url", "postgres_server"]
 pytestmark = pytest.mark.servers
 
 

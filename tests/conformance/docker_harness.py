@@ -24,13 +24,13 @@ from providers.docker.labels import INSTANCE, PROJECT, SERVER, container_name, i
 from providers.docker.options import read_options
 from providers.docker.provider import DockerProvider
 from tests.conformance.base import CANARY, BadWork, Can, Foreign, Harness, RawState, Verb
-from tests.support.docker import DockerEngine, docker_engine
+from tests.support.docker import DockerEngine
 from tests.support.docker_instances import WEB, WEB_PORT, wait_until
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.instances import free_port
 from tests.support.works import a_work, an_id, signed, verify
 
-__all__ = ["HARNESS", "docker_engine", "docker_harness", "docker_proxy"]
+__all__ = ["HARNESS", "docker_harness", "docker_proxy"]
 
 _CHANGES = "POST|DELETE"
 _KEPT = "/data/kept"

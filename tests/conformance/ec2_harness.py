@@ -19,11 +19,10 @@ from providers.base import Provider
 from providers.ec2.tags import INSTANCE, SERVER, as_list, tags_of
 from tests.conformance.base import CANARY, BadWork, Can, Foreign, Harness, RawState, Verb
 from tests.support.ec2 import ACCESS, REGION, Ec2, refusal
-from tests.support.ec2_fixtures import ec2, ec2_servers
 from tests.support.ec2_machines import IMAGE, OneMachine, a_machine, open_ec2
 from tests.support.works import an_id, signed
 
-__all__ = ["HARNESS", "ec2", "ec2_harness", "ec2_servers"]
+__all__ = ["HARNESS", "ec2_harness"]
 
 _CHANGES = "Action=(Run|Start|Stop|Reboot|Terminate|Modify|Create|Delete|Release|Disassociate)"
 _FIRST_CHANGE: Mapping[Verb, str] = {

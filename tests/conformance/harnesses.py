@@ -1,6 +1,6 @@
 """Every harness, found by its file: `<provider>_harness.py` holds `HARNESS` and the fixture `<provider>_harness`.
 
-The conftest registers these modules, so fixtures that they import (a daemon, a cluster) can be asked for as well.
+The conftest registers these modules; what they stand on (a daemon, a cluster) is in tests/conftest.py.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from domain.work import ContainerRecipe, Resources, Secrets, Seen, Work
 from providers.base import Provider
 from tests.conformance.base import CANARY, BadWork, Can, Foreign, Harness, RawState, Verb
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.kubernetes import Cluster, cluster, eventually, open_provider
+from tests.support.kubernetes import Cluster, eventually, open_provider
 from tests.support.works import a_work, an_id, signed
 
-__all__ = ["HARNESS", "cluster", "kubernetes_harness", "kubernetes_proxied"]
+__all__ = ["HARNESS", "kubernetes_harness", "kubernetes_proxied"]
 
 _CHANGES = "POST|PATCH|DELETE"
 _IMAGE = "berth-test/plain:1"

@@ -28,11 +28,11 @@ from providers.process.places import Place
 from providers.process.record import RUNNING, Ending, Record, write_record
 from system import processes
 from tests.conformance.base import CANARY, BadWork, Can, Foreign, Harness, RawState, Verb
-from tests.support.instances import Workshop, end_all, free_port, runtime_base, workshop
+from tests.support.instances import Workshop, end_all, free_port
 from tests.support.workers import wait_for
 from tests.support.works import a_work, an_id, signed, verify
 
-__all__ = ["HARNESS", "process_harness", "runtime_base", "workshop"]
+__all__ = ["HARNESS", "process_harness"]
 
 _LOCAL = "its calls are system calls of this machine"
 _FEW_SECONDS = 5.0

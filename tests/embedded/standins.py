@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 
-from embedded.serve_api import SOCKET_ENV
+from embedded.serving import SOCKET_ENV
 
 
 def schema() -> None:

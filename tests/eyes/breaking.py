@@ -48,6 +48,11 @@ def launching(s: Standing, **simulate: Any) -> dict[str, str]:
     return names
 
 
+def past_its_deadline(s: Standing, names: dict[str, str]) -> None:
+    """Instead of minutes of waiting."""
+    s.sql(f"update operations set deadline_at = now() - interval '1 second' where id = '{names['OP']}'")
+
+
 @contextmanager
 def slow_launch(s: Standing) -> Iterator[Broken]:
     names = s.launched(create={"fault": "slow", "seconds": 2})
@@ -71,7 +76,8 @@ def stuck_launch(s: Standing) -> Iterator[Broken]:
 @contextmanager
 def stuck_end(s: Standing) -> Iterator[Broken]:
     names = s.acted(s.launched(delete=_hang()), "delete")
-    yield Broken(names, ("deleting",), s.is_in(names, "gone"))
+    past_its_deadline(s, names)
+    yield Broken(names, (names["OP"],), s.is_in(names, "gone"))
 
 
 @contextmanager

@@ -17,12 +17,10 @@ from tests.eyes.breaking import SETTINGS
 from tests.eyes.page import preamble
 from tests.eyes.standing import Standing
 from tests.support.api import Api, running_api
-from tests.support.postgres import database_url, postgres_server
-from tests.support.temporal import temporal_server
 from tests.support.whole import MakeWhole, Whole, make_whole
 from tests.support.workers import wait_for
 
-__all__ = ["database_url", "make_whole", "postgres_server", "temporal_server"]
+__all__ = ["make_whole"]
 
 
 @pytest.fixture(scope="module")

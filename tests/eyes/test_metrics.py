@@ -6,13 +6,14 @@ import re
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
+from db.models import Observer
 from domain.lifecycle import Status
 from domain.metrics import METRICS, Kind
 from services.ledger import fold
 from tests.eyes.scrape import scraped
-from tests.support.api import Api
+from tests.support.api import Api, add_host
 
 pytestmark = pytest.mark.servers
 
@@ -80,6 +81,26 @@ def test_the_age_of_what_is_in_progress_is_told_by_status_and_place(api: Api) ->
     age = found.value("berth_in_progress_oldest_seconds", status="deleting", provider="simulated", host="")
     assert 1200 <= age < 1300
     assert found.value("berth_operations_stuck", kind="restart", provider="simulated") >= 1
+
+
+def test_a_place_that_was_let_go_of_is_told_while_something_lives_there(api: Api) -> None:
+    with api.database.begin() as tx:
+        host = add_host(tx, "left")
+        for scope in ("ec2", f"docker/{host}"):
+            tx.run(insert(Observer).values(scope=scope, holder="", epoch=1, taken_at=tx.now, renewed_at=tx.now))
+    api.an_instance(host_id=host, provider="docker")
+    told = {
+        sample.labels["scope"]
+        for family in text_string_to_metric_families(scraped(api, fresh=True).text)
+        for sample in family.samples
+        if sample.name == "berth_observer_lag_seconds"
+    }
+    assert f"docker/{host}" in told
+    assert "ec2" not in told
+    with api.database.begin() as tx:
+        tx.session.execute(text("update hosts set last_seen_at = now() - interval '1 hour' where name = 'left'"))
+    assert api.ask("DELETE", "/hosts/left?force=true").status_code == 204
+    assert f"docker/{host}" not in scraped(api, fresh=True).text
 
 
 def test_counters_are_folded_once_and_survive_every_process(api: Api) -> None:

@@ -72,6 +72,16 @@ FIRES: dict[str, Series] = {
     "BerthWebhooksRefused": {REFUSED: "0+1x60"},
     "BerthNotificationsDead": {'berth_notifications{state="dead"}': "1x60"},
 }
+FIRES_TOO: dict[str, tuple[str, Series]] = {
+    "an observer that holds its place and sees nothing": (
+        "BerthObserverSilent",
+        {'berth_observer_lag_seconds{scope="ec2"}': "1x60", 'berth_observer_full_seconds{scope="ec2"}': "301x60"},
+    ),
+    "notifications that nobody takes": (
+        "BerthNotificationsDead",
+        {"berth_notification_oldest_seconds": "3601x60"},
+    ),
+}
 QUIET: dict[str, tuple[str, Series]] = {
     "values that a user got wrong": ("BerthLaunchFailures", failing("launch", "failed", "user")),
     "one failure among many": ("BerthLaunchFailures", failing("launch", "failed", "provider", "0+50x60")),
@@ -133,6 +143,11 @@ def test_every_alert_has_a_case() -> None:
 @pytest.mark.parametrize("alert", FIRES)
 def test_it_fires(alert: str, tmp_path: Path) -> None:
     tried(tmp_path, [(alert, FIRES[alert], True)])
+
+
+@pytest.mark.parametrize(("alert", "series"), FIRES_TOO.values(), ids=FIRES_TOO.keys())
+def test_it_fires_too_for(alert: str, series: Series, tmp_path: Path) -> None:
+    tried(tmp_path, [(alert, series, True)])
 
 
 @pytest.mark.parametrize(("alert", "series"), QUIET.values(), ids=QUIET.keys())

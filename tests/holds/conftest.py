@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from tests.spine.conftest import client, shared, spine
-from tests.support.postgres import database_url, postgres_server
 from tests.support.spines import make_spine
-from tests.support.temporal import temporal_server
 
-__all__ = ["client", "database_url", "make_spine", "postgres_server", "shared", "spine", "temporal_server"]
+__all__ = ["client", "make_spine", "shared", "spine"]

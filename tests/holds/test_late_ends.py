@@ -13,6 +13,7 @@ from domain.errors import OnHold
 from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
 from domain.specs import Accepted
+from services import withdrawals
 from services.force import stop_by_force
 from tests.support.holds import holds, suspended, unsuspended
 from tests.support.spine import ME, Spine
@@ -42,6 +43,25 @@ def test_a_stop_by_force_ends_a_run_that_hangs_and_then_stops(spine: Spine) -> N
     assert ended.pre_empted_by == stop.operation_id
     assert spine.instance(made.deployment_id).status is Status.STOPPED
     assert spine.inventory(made.deployment_id)[0].state == "stopped"
+
+
+def test_a_delete_by_force_does_not_wait_for_the_call_that_hangs(spine: Spine) -> None:
+    made = spine.create_done()
+    spine.fault("delete", "hang", instance=spine.instance(made.deployment_id).id)
+    hanging = spine.delete(made.deployment_id)
+    spine.wait_call(made.deployment_id, "delete")
+
+    def overdue_and_forced(tx: Tx) -> Accepted:
+        past = {"deadline_at": tx.now - timedelta(seconds=1)}
+        tx.run(update(OperationRow).where(OperationRow.id == hanging.operation_id).values(**past))
+        return withdrawals.delete(tx, ME, made.deployment_id, force=True)
+
+    again = spine.write(overdue_and_forced)
+
+    assert spine.succeeded(again, seconds=20).forced
+    assert spine.operation(hanging.operation_id).pre_empted_by == again.operation_id
+    assert spine.instances(made.deployment_id) == []
+    assert spine.inventory(made.deployment_id) == []
 
 
 def test_a_suspension_that_is_confirmed_later_waits_for_it_and_so_does_its_end(spine: Spine) -> None:

@@ -13,6 +13,7 @@ from domain.errors import InvalidInput, OperationInProgress
 from domain.lifecycle import Operation, Status
 from keeper.upkeep import Upkeep
 from services.billing_duties import BillingRules
+from services.maintenance import Due
 from tests.support.holds import begin_maintenance, end_maintenance, settle, windows
 from tests.support.spine import Spine
 from tests.support.workers import wait_for
@@ -76,6 +77,24 @@ def test_without_an_answer_it_ends_in_what_was_before(timed: Spine, clock: Fixed
     upkeep(timed)
 
     assert status(timed, deployment_id) is Status.RUNNING
+
+
+def test_a_place_that_does_not_answer_holds_up_no_other_end(timed: Spine, clock: FixedClock) -> None:
+    ones = [an_instance(timed) for _ in range(4)]
+    for _, instance_id in ones:
+        begin_maintenance(timed, instance_id, until=NOON + HOUR)
+    clock.at += 2 * HOUR
+    looks = asyncio.Barrier(len(ones))
+
+    async def look(found: Due) -> Status | None:
+        await asyncio.wait_for(looks.wait(), 10)  # each waits for all: one after the other none would end
+        if found.instance_id == ones[0][1]:
+            raise ValueError("an answer that nobody understands")
+        return Status.STOPPED
+
+    asyncio.run(Upkeep(timed.database, BillingRules(), look).round())
+
+    assert [status(timed, deployment_id) for deployment_id, _ in ones] == [Status.RUNNING, *[Status.STOPPED] * 3]
 
 
 def test_a_planned_one_begins_at_its_time_and_ends_at_its_end(timed: Spine, clock: FixedClock) -> None:

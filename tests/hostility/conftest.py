@@ -7,9 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.api import Api, running_api
-from tests.support.postgres import database_url, postgres_server
-
-__all__ = ["database_url", "postgres_server"]
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.machine.world import World, running_world
-from tests.support.postgres import PostgresServer, postgres_server
-from tests.support.temporal import TemporalServer, temporal_server
-
-__all__ = ["postgres_server", "temporal_server"]
+from tests.support.postgres import PostgresServer
+from tests.support.temporal import TemporalServer
 
 
 @pytest.fixture(scope="module")

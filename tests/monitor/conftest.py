@@ -4,26 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.docker import docker_engine
-from tests.support.instances import runtime_base, workshop
-from tests.support.kubernetes import cluster
-from tests.support.postgres import PostgresServer, database_url, postgres_server
+from tests.support.postgres import PostgresServer
 from tests.support.process_spine import process_spine
 from tests.support.spine import Spine
 from tests.support.spines import make_spine
-from tests.support.temporal import TemporalServer, temporal_server
+from tests.support.temporal import TemporalServer
 
-__all__ = [
-    "cluster",
-    "database_url",
-    "docker_engine",
-    "make_spine",
-    "postgres_server",
-    "process_spine",
-    "runtime_base",
-    "temporal_server",
-    "workshop",
-]
+__all__ = ["make_spine", "process_spine"]
 
 
 @pytest.fixture(scope="module")

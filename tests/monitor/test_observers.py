@@ -14,6 +14,8 @@ from domain.lifecycle import Health, Status
 from domain.operations import ErrorOrigin
 from domain.work import Observation, Seen
 from monitor.lens import Lens
+from monitor.tenure import Tenure
+from providers.base import Provider
 from services.fleets import read_rows
 from services.observers import Lease, Report, freshen, note_outage, note_stray, release, renew, take
 from services.suspension import stop_suspended
@@ -206,3 +208,87 @@ def test_only_what_was_written_since_is_read_again(spine: Spine) -> None:
     assert second in {row.id for row in later.known}
     other = replace(SIMULATED, provider="docker", host_id="host_x")
     assert spine.write(lambda tx: read_rows(tx, other, None)).known == []
+
+
+def tenure_of(spine: Spine, provider: Provider | None = None, trouble: str | None = None) -> Tenure:
+    """An observer without its loop: its moves are made by hand."""
+    parts = parts_of(spine, {"simulated": provider or spine.provider})
+    parts.wakes.close()
+    return Tenure(parts, lease_of(spine), stop_suspended, trouble)
+
+
+def told_of_outages(spine: Spine) -> list[str]:
+    query = select(LifecycleEvent).where(LifecycleEvent.event_type.startswith("OUTAGE"))
+    return [event.event_type for event in spine.rows(query.order_by(LifecycleEvent.seq))]
+
+
+def test_a_listing_does_not_freshen_what_a_direct_look_could_not_see(spine: Spine) -> None:
+    deployment_id, instance_id = a_running_one(spine)
+    tenure = tenure_of(spine)
+    tenure.look(instance_id)
+    spine.fault("observe", "error", instance=instance_id)
+    tenure.look(instance_id)
+    before = spine.instance(deployment_id)
+    assert before.health is Health.HEALTHY
+
+    tenure.compare()
+    assert spine.instance(deployment_id).health_checked_at == before.health_checked_at
+    tenure.look(instance_id)
+    after = spine.instance(deployment_id)
+    assert after.health_checked_at is not None
+    assert before.health_checked_at is not None
+    assert after.health_checked_at > before.health_checked_at
+
+
+class Unreadable:
+    """A provider with a bug in its listing."""
+
+    def __init__(self, inner: Provider) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def glance(self) -> list[Glimpse]:
+        raise KeyError("State")
+
+
+def test_a_bug_in_a_listing_is_said_and_looks_go_on(spine: Spine) -> None:
+    deployment_id, instance_id = a_running_one(spine)
+    tenure = tenure_of(spine, Unreadable(spine.provider))
+    tenure.compare()
+    tenure.look(instance_id)
+    tenure.renew()
+    (row,) = spine.rows(select(Observer))
+    assert (row.trouble, row.last_full_at) == ("its listing cannot be read (KeyError)", None)
+    assert spine.instance(deployment_id).health is Health.HEALTHY
+
+
+def test_the_successor_of_an_observer_knows_of_its_outage_and_tells_the_end_of_it(spine: Spine) -> None:
+    for _ in range(4):
+        a_running_one(spine)
+    with spine.database.begin() as tx:
+        tx.run(text("delete from instance_lifecycle_events where event_type like 'OUTAGE%'"))
+    shown = Away(spine.provider)
+    shown.all_gone = True
+    first = tenure_of(spine, shown)
+    first.compare()
+    first.renew()
+    grow_old(spine)
+    (row,) = spine.rows(select(Observer))
+
+    second = tenure_of(spine, shown, row.trouble)
+    second.compare()
+    assert told_of_outages(spine) == ["OUTAGE"]
+    shown.all_gone = False
+    second.compare()
+    assert told_of_outages(spine) == ["OUTAGE", "OUTAGE_OVER"]
+
+
+class Away(Unreadable):
+    """A provider whose listing is empty for a while."""
+
+    all_gone = False
+
+    def glance(self) -> list[Glimpse]:
+        return [] if self.all_gone else list(self._inner.glance())

@@ -101,6 +101,16 @@ def test_failing_status_checks_are_not_up(ec2: Ec2, machines: Provider) -> None:
     assert not machines.start(work, RecordingCall()).confirmed
 
 
+def test_a_listing_shows_whose_status_checks_fail(ec2: Ec2, machines: Provider) -> None:
+    work = _running(machines)
+    shown: list[tuple[Seen, str]] = []
+    for impaired in (False, True, False):
+        ec2.configure(impaired=impaired)
+        (glimpse,) = [one for one in machines.glance() if one.instance_id == work.instance_id]
+        shown.append((glimpse.seen, glimpse.state))
+    assert shown == [(Seen.UP, "running"), (Seen.TRANSIENT, "impaired"), (Seen.UP, "running")]
+
+
 def test_a_launch_asks_for_a_machine_that_keeps_to_itself(ec2: Ec2, machines: Provider) -> None:
     labels = {"team": "billing", "aws:evil": "x\ny", "berth:server-id": "mine"}
     work = _running(machines, labels=labels, resources=Resources(disk_gb=40))

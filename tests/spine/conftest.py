@@ -7,27 +7,17 @@ from collections.abc import Iterator
 import pytest
 from temporalio.client import Client
 
-from tests.support.instances import runtime_base
-from tests.support.postgres import PostgresServer, database_url, postgres_server
+from tests.support.postgres import PostgresServer
 from tests.support.process_spine import process_spine
 from tests.support.spine import Spine
 from tests.support.spines import fragile, make_spine, own_temporal
-from tests.support.temporal import TemporalServer, temporal_server
+from tests.support.temporal import TemporalServer
 from workflows.connection import connect
 
-__all__ = [
-    "database_url",
-    "fragile",
-    "make_spine",
-    "own_temporal",
-    "postgres_server",
-    "process_spine",
-    "runtime_base",
-    "temporal_server",
-]
+__all__ = ["fragile", "make_spine", "own_temporal", "process_spine"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
 ) -> Iterator[Spine]:

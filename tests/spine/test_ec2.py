@@ -11,14 +11,11 @@ from domain.operations import Source
 from domain.specs import Accepted, Caller
 from services.confirmations import record_confirmation
 from tests.support.ec2 import ACCESS, INTERNAL_ERROR, ZONES, Ec2
-from tests.support.ec2_fixtures import ec2, ec2_servers
 from tests.support.ec2_machines import QUICK
 from tests.support.patience import busy
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for
-
-__all__ = ["ec2", "ec2_servers"]
 
 pytestmark = [pytest.mark.servers, pytest.mark.ec2]
 LONG = 90.0

@@ -25,8 +25,9 @@ from domain.lifecycle import IN_PROGRESS, BillingStatus, Operation, Provisioning
 from domain.operations import ErrorOrigin, OperationStatus, RestartPolicy
 from embedded.serving import OPTIONS
 from services.acceptance import new_id, workflow_id
-from settings import Settings
+from settings import Settings, psycopg2_url
 from tests.support.patience import busy
+from tests.support.roles import as_application
 
 TOKEN = "token-of-tests"
 NOWHERE = "127.0.0.1:1"
@@ -211,7 +212,7 @@ def add_host(tx: Tx, name: str = "here", **columns: Any) -> str:
 
 @contextmanager
 def running_api(folder: Path, database_url: str, **settings: Any) -> Iterator[Api]:
-    """Serve on a free port until the block ends."""
+    """Serve on a free port until the block ends, as the application's role; the test itself is the owner."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "token").write_text(TOKEN + "\n")
     keys = folder / "keys"
@@ -219,10 +220,10 @@ def running_api(folder: Path, database_url: str, **settings: Any) -> Iterator[Ap
         keys.write_text(Fernet.generate_key().decode())
     known = Settings(
         data_dir=folder,
-        DATABASE_URL=database_url,
+        DATABASE_URL=as_application(database_url),
         **{"TEMPORAL_ADDRESS": NOWHERE, **settings},
     )
-    database = open_database(known.database_url, pool_size=5)
+    database = open_database(psycopg2_url(database_url), pool_size=5)
     # The protocol is named, or asyncio does not turn off the delay of small packets on what it accepts.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))

@@ -140,6 +140,8 @@ class Double:
         lives = self.world.need(ids, now) if ids else [x for x in self.world.lives.values() if x.shown(now)]
         if parameters.get("IncludeAllInstances") != "true":
             lives = [life for life in lives if life.shown(now) == "running"]
+        if parameters.get("Filter.1.Value.1") == "impaired" and not self.world.settings.impaired:
+            lives = []
         return xml.statuses(lives, now, self.world.settings)
 
     def _stop(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
