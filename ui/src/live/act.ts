@@ -8,11 +8,13 @@ import { say, unsay } from "@/lib/toasts";
 
 import type { Ask } from "./optimism";
 import { readInstance, readOperation } from "./queries";
-import { answered, asks, begin, takeOperations, takeRecords, unanswered, withdrawn } from "./store";
+import { answered, asks, begin, held, takeOperations, takeRecords, unanswered, withdrawn } from "./store";
 
 const TRY_AGAIN_MS = [1_000, 3_000, 8_000];
 /** This long after the 202 without a sign of it, the server is asked. */
 const QUIET_MS = 10_000;
+/** What nobody answered is asked about again until somebody does. */
+const LOOK_AGAIN_MS = 5_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -64,22 +66,22 @@ export async function act(instance: Instance, action: string, extra: Extra = {})
 
 /** Again under the same key while nobody answers, so that it cannot happen twice. */
 async function askUntilAnswered<T>(instances: readonly Instance[], key: string, request: () => Promise<T>): Promise<T> {
-  for (const wait of TRY_AGAIN_MS) {
+  for (let tries = 0; ; tries += 1) {
     try {
       const answer = await request();
       unsay(key);
       return answer;
     } catch (error) {
-      if (!worthRetrying(error)) throw error;
+      const wait = TRY_AGAIN_MS[tries];
+      if (wait === undefined || !worthRetrying(error)) throw error;
       for (const instance of instances) unanswered(instance.id, key);
       sayUnsure(instances, key);
       await pause(wait);
     }
   }
-  return request();
 }
 
-function take(instanceId: string, key: string, answer: AcceptedInstance): void {
+function take(instanceId: string, key: string, answer: Partial<AcceptedInstance>): void {
   const { operation } = answer;
   answered(instanceId, key, { operationId: operation?.id ?? null, version: answer.instance?.version ?? null });
   if (answer.instance) takeRecords([answer.instance]);
@@ -95,17 +97,20 @@ export async function lookAfter(instanceId: string, key?: string): Promise<void>
     readInstance(instanceId),
     ...(ask.operationId === null ? [] : [readOperation(ask.operationId)]),
   ]);
-  // What was never answered and is read again is as the server says: had it arrived, the record would name it.
-  if (read.status === "fulfilled" && ask.phase === "unconfirmed") withdrawn(instanceId, ask.key);
+  if (ask.phase !== "unconfirmed" || asks.get(instanceId)?.key !== ask.key) return;
+  if (read.status === "rejected") {
+    setTimeout(() => void lookAfter(instanceId, ask.key), LOOK_AGAIN_MS);
+    return;
+  }
+  // What was never answered and is read again is as the server says: had it arrived, the record would have moved on.
+  withdrawn(instanceId, ask.key);
+  if (held.get(instanceId)?.version !== ask.baseVersion) return;
+  say({ id: ask.key, tone: "unsure", title: `${ask.label} did not arrive`, detail: `Berth did not answer, and ${ask.instanceName} is as it was. Ask again if you still want it.` });
 }
 
 function giveUp(instance: Instance, label: string, key: string, error: unknown): void {
   unsay(key);
-  if (error instanceof NoAnswer) {
-    sayUnsure([instance], key);
-    void lookAfter(instance.id, key);
-    return;
-  }
+  if (error instanceof NoAnswer) return void lookAfter(instance.id, key);
   withdrawn(instance.id, key);
   sayRefused(instance, label, key, error);
   void readInstance(instance.id).catch(() => undefined);
@@ -172,13 +177,13 @@ async function actOnSome(instances: readonly Instance[], action: string): Promis
 }
 
 function takeRow(instance: Instance, key: string, row: BatchRow | null): RowResult {
-  if (row?.operation) take(instance.id, key, { operation: row.operation } as AcceptedInstance);
+  if (row?.operation) take(instance.id, key, { operation: row.operation });
   else giveUpRow(instance, key, null);
   return { instance, row, error: row?.problem ? new Refusal(row.problem) : null };
 }
 
 function giveUpRow(instance: Instance, key: string, error: unknown): void {
-  if (error instanceof NoAnswer) unanswered(instance.id, key);
-  else withdrawn(instance.id, key);
+  if (error instanceof NoAnswer) return void lookAfter(instance.id, key);
+  withdrawn(instance.id, key);
   void readInstance(instance.id).catch(() => undefined);
 }

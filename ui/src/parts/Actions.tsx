@@ -7,13 +7,12 @@ import { useLocation } from "wouter";
 import type { Action, Instance } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor } from "@/lib/look";
+import { useQuestion } from "@/lib/question";
 import type { ParamsSchema } from "@/lib/schema";
 import { act } from "@/live/act";
 import { useAsk, useBehind } from "@/live/store";
 
-import { AskDialog } from "./AskDialog";
 import { Button } from "./Button";
-import { EndDialog } from "./EndDialog";
 import { Icon } from "./Icon";
 
 export interface Choice extends Action {
@@ -25,13 +24,28 @@ export interface Choice extends Action {
   more: boolean;
 }
 
-export function useChoices(instance: Instance): Choice[] {
+export function useChoicesOf(): (instance: Instance) => Choice[] {
   const table = useLifecycle();
-  return instance.allowed_actions.map((action) => {
-    const ending = table.ending.has(action.action);
-    const asked = table.asked.get(action.action);
-    return { ...action, ending, asked, more: ending || asked !== undefined || leadsToEditor(action.action) };
-  });
+  return (instance) =>
+    instance.allowed_actions.map((action) => {
+      const ending = table.ending.has(action.action);
+      const asked = table.asked.get(action.action);
+      return { ...action, ending, asked, more: ending || asked !== undefined || leadsToEditor(action.action) };
+    });
+}
+
+export function useChoices(instance: Instance): Choice[] {
+  return useChoicesOf()(instance);
+}
+
+/** A click: done at once, or first to the editor or a question. */
+export function useRun(): (instance: Instance, choice: Choice) => void {
+  const [, navigate] = useLocation();
+  return (instance, choice) => {
+    if (leadsToEditor(choice.action)) navigate(`/deployments/${instance.deployment_name}`);
+    else if (choice.more) useQuestion.getState().ask(instance.id, choice.action);
+    else void act(instance, choice.action);
+  };
 }
 
 export interface Doing {
@@ -39,42 +53,23 @@ export interface Doing {
   /** What stands in the way of every button just now. */
   reason: (choice: Choice) => string | null;
   busy: (choice: Choice) => boolean;
-  dialog: React.ReactNode;
 }
 
 export function useDoing(instance: Instance): Doing {
-  const [, navigate] = useLocation();
-  const [ending, setEnding] = useState<Choice | null>(null);
-  const [telling, setTelling] = useState<Choice | null>(null);
+  const run = useRun();
   const ask = useAsk(instance.id);
   const behind = useBehind(instance.id);
-  const run = (choice: Choice): void => {
-    if (leadsToEditor(choice.action)) navigate(`/deployments/${instance.deployment_name}`);
-    else if (choice.ending) setEnding(choice);
-    else if (choice.asked !== undefined) setTelling(choice);
-    else void act(instance, choice.action);
-  };
   const reason = (choice: Choice): string | null => {
     if (!choice.enabled) return choice.reason ?? "Not possible now";
     if (ask !== undefined && ask.phase === "sent") return `${ask.label} was asked and is not answered yet`;
     return behind ? "It has just changed; one moment" : null;
   };
-  return {
-    run,
-    reason,
-    busy: (choice) => ask?.action === choice.action && ask.phase === "sent",
-    dialog: (
-      <>
-        {ending && <EndDialog instances={[instance]} choice={ending} onClose={() => setEnding(null)} onSure={() => void act(instance, ending.action)} />}
-        {telling && <AskDialog name={instance.name} choice={telling} onClose={() => setTelling(null)} onSure={(params) => void act(instance, telling.action, params ? { params } : {})} />}
-      </>
-    ),
-  };
+  return { run: (choice) => run(instance, choice), reason, busy: (choice) => ask?.action === choice.action && ask.phase === "sent" };
 }
 
 /** The buttons of a header. `without` are those that the page shows elsewhere already. */
 export function ActionButtons({ instance, without = [] }: { instance: Instance; without?: readonly string[] }) {
-  const { run, reason, busy, dialog } = useDoing(instance);
+  const { run, reason, busy } = useDoing(instance);
   const choices = useChoices(instance);
   const shown = choices.filter((choice) => choice.button && !without.includes(choice.action));
   const rest = choices.filter((choice) => !choice.button && choice.enabled && !without.includes(choice.action));
@@ -94,7 +89,6 @@ export function ActionButtons({ instance, without = [] }: { instance: Instance; 
         </Button>
       ))}
       {rest.length > 0 && <ActionMenu instance={instance} choices={rest} label="More actions" size="md" />}
-      {dialog}
     </div>
   );
 }
@@ -132,36 +126,33 @@ interface ActionMenuProps {
 
 /** Everything that the table knows for this instance; what is not possible stays visible and says why. */
 export function ActionMenu({ instance, choices, label, size = "sm" }: ActionMenuProps) {
-  const { run, reason, dialog } = useDoing(instance);
+  const { run, reason } = useDoing(instance);
   const all = useChoices(instance);
   const listed = (choices ?? all).filter((choice) => choices !== undefined || choice.button || choice.enabled);
   const safe = listed.filter((choice) => !choice.ending);
   const endings = listed.filter((choice) => choice.ending);
   return (
-    <>
-      <Menu>
-        <MenuButton
-          className="btn"
-          data-kind="quiet"
-          data-size={size === "sm" ? "sm" : undefined}
-          data-icon=""
-          data-menu=""
-          aria-label={label ?? `Actions for ${instance.name}`}
-        >
-          <Icon name="more" />
-        </MenuButton>
-        <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 4, padding: 8 }}>
-          {safe.map((choice) => (
-            <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
-          ))}
-          {safe.length > 0 && endings.length > 0 && <div className="rule" role="separator" />}
-          {endings.map((choice) => (
-            <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
-          ))}
-        </MenuItems>
-      </Menu>
-      {dialog}
-    </>
+    <Menu>
+      <MenuButton
+        className="btn"
+        data-kind="quiet"
+        data-size={size === "sm" ? "sm" : undefined}
+        data-icon=""
+        data-menu=""
+        aria-label={label ?? `Actions for ${instance.name}`}
+      >
+        <Icon name="more" />
+      </MenuButton>
+      <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 4, padding: 8 }}>
+        {safe.map((choice) => (
+          <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
+        ))}
+        {safe.length > 0 && endings.length > 0 && <div className="rule" role="separator" />}
+        {endings.map((choice) => (
+          <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
+        ))}
+      </MenuItems>
+    </Menu>
   );
 }
 

@@ -12,11 +12,13 @@ import { SchemaField } from "./Fields";
 interface AskDialogProps {
   name: string;
   choice: Pick<Action, "label"> & { asked: ParamsSchema | undefined };
+  /** Why it cannot be asked for any more. */
+  reason: string | null;
   onClose: () => void;
   onSure: (params: Record<string, unknown> | null) => void;
 }
 
-export function AskDialog({ name, choice, onClose, onSure }: AskDialogProps) {
+export function AskDialog({ name, choice, reason, onClose, onSure }: AskDialogProps) {
   const [texts, setTexts] = useState<Record<string, string>>({});
   const [tried, setTried] = useState(false);
   const fields = fieldsOf(choice.asked);
@@ -36,7 +38,7 @@ export function AskDialog({ name, choice, onClose, onSure }: AskDialogProps) {
             onSubmit={(event) => {
               event.preventDefault();
               setTried(true);
-              if (wrong) return;
+              if (wrong || reason !== null) return;
               onSure(Object.keys(params).length > 0 ? params : null);
               onClose();
             }}
@@ -54,9 +56,12 @@ export function AskDialog({ name, choice, onClose, onSure }: AskDialogProps) {
                 />
               ))}
             </div>
+            <p className="late" role="status">
+              {reason}
+            </p>
             <div className="actions mt-4">
               <Button onClick={onClose}>Not now</Button>
-              <button type="submit" className="btn" data-kind="primary">
+              <button type="submit" className="btn" data-kind="primary" aria-disabled={reason !== null || undefined}>
                 {choice.label}
               </button>
             </div>

@@ -11,18 +11,20 @@ import { Icon } from "./Icon";
 interface EndDialogProps {
   instances: readonly Instance[];
   choice: Pick<Action, "action" | "label">;
+  /** Why it cannot be asked for any more. */
+  reason?: string | null;
   onClose: () => void;
   onSure: () => void;
 }
 
-export function EndDialog({ instances, choice, onClose, onSure }: EndDialogProps) {
+export function EndDialog({ instances, choice, reason = null, onClose, onSure }: EndDialogProps) {
   const [typed, setTyped] = useState("");
   const [one] = instances;
   if (one === undefined) return null;
   const alone = instances.length === 1;
   const what = alone ? one.name : `${instances.length} instances`;
   const word = alone ? one.name : String(instances.length);
-  const sure = typed.trim() === word;
+  const sure = typed.trim() === word && reason === null;
   return (
     <Dialog open onClose={onClose} role="alertdialog" className="overlay">
       <DialogBackdrop className="backdrop" />
@@ -48,6 +50,9 @@ export function EndDialog({ instances, choice, onClose, onSure }: EndDialogProps
               </span>
               <input placeholder={`Type ${word}`} value={typed} autoComplete="off" spellCheck={false} onChange={(event) => setTyped(event.target.value)} />
             </label>
+            <p className="late" role="status">
+              {reason}
+            </p>
             <div className="actions mt-4">
               <Button onClick={onClose} data-autofocus="">
                 Keep {alone ? "it" : "them"}

@@ -26,9 +26,7 @@ export function LinkBanner() {
   return (
     <>
       {paused && <PausedBanner nextTryAt={link.nextTryAt} now={now} />}
-      {overdue.map((ask) => (
-        <OverdueBanner key={ask.key + ask.instanceId} ask={ask} now={now} />
-      ))}
+      {overdue.length > 0 && <OverdueBanner asks={overdue} now={now} />}
     </>
   );
 }
@@ -55,18 +53,21 @@ function PausedBanner({ nextTryAt, now }: { nextTryAt: number | null; now: numbe
   );
 }
 
-function OverdueBanner({ ask, now }: { ask: Ask; now: number }) {
+/** One line, for a request may have been about two hundred. */
+function OverdueBanner({ asks: late, now }: { asks: readonly Ask[]; now: number }) {
+  const oldest = Math.min(...late.map((ask) => ask.askedAt));
+  const [ask] = late;
   return (
     <div className="banner" data-hue="amber" role="status">
       <Icon name="hourglass" />
       <span>
-        {ask.label} of {ask.instanceName} is not confirmed yet,{" "}
+        {late.length === 1 ? `${ask?.label} of ${ask?.instanceName} is` : `What you asked of ${late.length} instances is`} not confirmed yet,{" "}
         <span aria-hidden="true">
-          <Figures of={duration(Math.floor((now - ask.askedAt) / 1000))} />
+          <Figures of={duration(Math.floor((now - oldest) / 1000))} />
         </span>{" "}
         after you asked.
       </span>
-      <Button size="sm" onClick={() => void lookAfter(ask.instanceId)}>
+      <Button size="sm" onClick={() => void Promise.all(late.map((one) => lookAfter(one.instanceId)))}>
         Ask the server
       </Button>
     </div>

@@ -3,11 +3,13 @@
 import { lazy, Suspense, useEffect } from "react";
 import { useLocation } from "wouter";
 
+import { useQuestion } from "@/lib/question";
 import { useUi } from "@/lib/ui";
 
 const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("./Help"));
 const CreateDialog = lazy(() => import("@/screens/create/CreateDialog"));
+const Asking = lazy(() => import("@/parts/Asking"));
 
 const PLACES: Record<string, string> = {
   i: "/instances",
@@ -25,12 +27,14 @@ export function isTyping(target: EventTarget | null): boolean {
 
 export function Shortcuts() {
   const { palette, help, creating } = useUi();
+  const asking = useQuestion((state) => state.asked !== null);
   useKeys();
   return (
     <Suspense fallback={null}>
       {palette && <Palette />}
       {help && <Help />}
       {creating && <CreateDialog />}
+      {asking && <Asking />}
     </Suspense>
   );
 }

@@ -129,7 +129,7 @@ function Items({ of, none }: { of: readonly string[]; none: string }) {
 
 function Footer({ instance, operation }: { instance: Instance; operation: OperationForm | undefined }) {
   const choices = useChoices(instance);
-  const { run, reason, busy, dialog } = useDoing(instance);
+  const { run, reason, busy } = useDoing(instance);
   const now = useNow();
   const choice = wayOutOf(choices);
   const listens = operation?.parked_until && new Date(operation.parked_until).getTime() > now ? secondsBetween(now, operation.parked_until) : null;
@@ -154,7 +154,6 @@ function Footer({ instance, operation }: { instance: Instance; operation: Operat
         )}
         {failing && <Out href={failing}>Failing activity in Temporal</Out>}
       </p>
-      {dialog}
     </footer>
   );
 }

@@ -1,6 +1,6 @@
 /** What can be done with the picked rows: each button says to how many it applies. One request, a result per row. */
 
-import { useCallback, useMemo, useState, useSyncExternalStore } from "react";
+import { useCallback, useDeferredValue, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Instance } from "@/api/client";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
@@ -38,7 +38,8 @@ function choicesOf(instances: readonly Instance[], table: Lifecycle): BulkChoice
 /** Nobody picked: nothing to listen to. */
 function usePicked(picked: ReadonlySet<string>): Instance[] {
   const subscribe = useCallback((listener: () => void) => (picked.size === 0 ? () => undefined : held.subscribeAll(listener)), [picked]);
-  const revision = useSyncExternalStore(subscribe, () => (picked.size === 0 ? 0 : held.revision));
+  // Thousands may be picked while a hundred events come in a second: what is typed and clicked goes first.
+  const revision = useDeferredValue(useSyncExternalStore(subscribe, () => (picked.size === 0 ? 0 : held.revision)));
   return useMemo(
     () =>
       [...picked].flatMap((id) => {
@@ -55,7 +56,9 @@ export function BulkBar() {
   const clear = useSelection((state) => state.clear);
   const instances = usePicked(picked);
   const table = useLifecycle();
-  const [ending, setEnding] = useState<BulkChoice | null>(null);
+  const choices = useMemo(() => choicesOf(instances, table), [instances, table]);
+  const [asked, setAsked] = useState<string | null>(null);
+  const ending = choices.find((choice) => choice.action === asked);
   const [results, setResults] = useState<{ label: string; rows: RowResult[] } | null>(null);
   const [busy, setBusy] = useState<string | null>(null);
 
@@ -72,13 +75,13 @@ export function BulkBar() {
       {instances.length > 0 && (
         <div className="bulk" role="toolbar" aria-label={`${instances.length} selected`}>
           <b>{instances.length} selected</b>
-          {choicesOf(instances, table).map((choice) => (
-            <BulkButton key={choice.action} choice={choice} busy={busy === choice.action} onRun={() => (choice.ending ? setEnding(choice) : void run(choice))} />
+          {choices.map((choice) => (
+            <BulkButton key={choice.action} choice={choice} busy={busy === choice.action} onRun={() => (choice.ending ? setAsked(choice.action) : void run(choice))} />
           ))}
           <Button kind="quiet" size="sm" icon="x" label="Clear the selection" onClick={clear} />
         </div>
       )}
-      {ending && <EndDialog instances={ending.applies} choice={ending} onClose={() => setEnding(null)} onSure={() => void run(ending)} />}
+      {ending && <EndDialog instances={ending.applies} choice={ending} onClose={() => setAsked(null)} onSure={() => void run(ending)} />}
       {results && <BatchResults label={results.label} rows={results.rows.map(({ instance, error }) => ({ id: instance.id, name: instance.name, error }))} onClose={() => setResults(null)} />}
     </>
   );

@@ -134,7 +134,7 @@ function PrimaryAction({ held }: { held: Held }) {
   const table = useLifecycle();
   const { inProgress } = useShown(record);
   const choices = useChoices(record);
-  const { run, reason, dialog } = useDoing(record);
+  const { run, reason } = useDoing(record);
   const wayOut = record.current_operation?.needs_you ? choices.find((choice) => choice.button && choice.enabled && !choice.ending) : undefined;
   if (inProgress && wayOut === undefined) {
     return (
@@ -164,12 +164,9 @@ function PrimaryAction({ held }: { held: Held }) {
   }
   if (next === undefined) return null;
   return (
-    <>
-      <Button size="sm" reason={reason(next)} onClick={() => run(next)}>
-        {next.label}
-      </Button>
-      {dialog}
-    </>
+    <Button size="sm" reason={reason(next)} onClick={() => run(next)}>
+      {next.label}
+    </Button>
   );
 }
 

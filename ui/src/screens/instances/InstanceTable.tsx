@@ -56,7 +56,6 @@ export function InstanceTable({ lines, totals, total, view, stale, onSort, onNea
   const { virtual, offset } = useRows(entries, phone, body);
   const [cursor, setCursor] = useState<string | null>(null);
   const ids = useMemo(() => lines.map((line) => line.id), [lines]);
-  useEffect(() => useSelection.getState().setOrder(ids), [ids]);
   useRowKeys(ids, cursor, setCursor, (id) => virtual.scrollToIndex(entries.findIndex((entry) => entry.kind === "row" && entry.id === id)));
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;

@@ -14,6 +14,7 @@ import { isNarrowed, useView } from "./filters";
 import { InstanceTable } from "./InstanceTable";
 import { NoInstances, NothingMatches } from "./Nothing";
 import { SearchField } from "./SearchField";
+import { useSelection } from "./selection";
 import { ListMenus } from "./ListMenus";
 import { totalOf, useFleet } from "./useFleet";
 import { useLines } from "./useLines";
@@ -34,6 +35,7 @@ export default function InstancesScreen() {
   useEffect(() => {
     document.title = "Instances · Berth";
   }, []);
+  useEffect(() => useSelection.getState().setOrder(lines.map((line) => line.id)), [lines]);
   const onSort = useCallback((sort: typeof view.sort, descending: boolean) => change({ sort, descending }), [change]);
   const counts = fleet.counts ?? {};
   const matching = view.filter.needsYou ? (counts["needs_you"] ?? 0) : totalOf(counts, view.filter.statuses);

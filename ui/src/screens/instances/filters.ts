@@ -1,6 +1,6 @@
 /** What the list is narrowed to. It lives in the address, so that a view can be kept, shared and gone back to. */
 
-import { useMemo } from "react";
+import { useCallback, useMemo, useRef } from "react";
 import { useSearchParams } from "wouter";
 
 import type { Instance } from "@/api/client";
@@ -107,13 +107,13 @@ export function useView(): [View, (change: Partial<InstanceFilter> & { sort?: So
   const [params, setParams] = useSearchParams();
   const text = params.toString();
   const view = useMemo(() => viewOf(new URLSearchParams(text)), [text]);
-  const change = ({ sort, descending, ...filter }: Partial<InstanceFilter> & { sort?: Sort; descending?: boolean }): void => {
-    const next = {
-      filter: { ...view.filter, ...filter },
-      sort: sort ?? view.sort,
-      descending: descending ?? view.descending,
-    };
-    setParams(paramsOf(next), { replace: true });
-  };
+  const now = useRef({ view, setParams });
+  now.current = { view, setParams };
+  // One function for the life of the screen: who waits for a pause in typing must not begin anew with every event.
+  const change = useCallback(({ sort, descending, ...filter }: Partial<InstanceFilter> & { sort?: Sort; descending?: boolean }): void => {
+    const before = now.current.view;
+    const next = { filter: { ...before.filter, ...filter }, sort: sort ?? before.sort, descending: descending ?? before.descending };
+    now.current.setParams(paramsOf(next), { replace: true });
+  }, []);
   return [view, change];
 }

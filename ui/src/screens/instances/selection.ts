@@ -1,4 +1,4 @@
-/** Which rows are picked. With Shift, everything between. */
+/** Which rows are picked, of those in the list: what a filter hides is let go. With Shift, everything between. */
 
 import { create } from "zustand";
 
@@ -16,7 +16,12 @@ export const useSelection = create<Selection>((set) => ({
   picked: new Set(),
   last: null,
   order: [],
-  setOrder: (order) => set({ order }),
+  setOrder: (order) =>
+    set(({ picked }) => {
+      const there = new Set(order);
+      const left = [...picked].filter((id) => there.has(id));
+      return left.length === picked.size ? { order } : { order, picked: new Set(left) };
+    }),
   toggle: (id, reach = false) =>
     set(({ picked, last, order }) => {
       const next = new Set(picked);

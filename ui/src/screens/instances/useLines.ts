@@ -48,6 +48,8 @@ export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let took = 0;
     const later = (): void => {
+      // The first rows are shown with the answer that brought them, or the page would say for a moment that it is empty.
+      if (shown.current.lines.length === 0) return arrangeNow(false);
       timer ??= setTimeout(
         () => {
           timer = undefined;

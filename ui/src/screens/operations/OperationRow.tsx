@@ -26,7 +26,7 @@ interface RowProps {
 
 export function OperationRow({ operation, group, picked, onPick }: RowProps) {
   const label = useOperationLabel(operation.kind);
-  const { ways, dialog } = useWays(operation, group);
+  const ways = useWays(operation, group);
   const why = whyOf(operation, group);
   const subject = operation.instance_names[0] ?? operation.deployment_name;
   const others = operation.instance_names.length - 1;
@@ -68,7 +68,6 @@ export function OperationRow({ operation, group, picked, onPick }: RowProps) {
         </td>
         <td role="cell" className="do">
           <Ways ways={ways} operation={operation} title={title} />
-          {dialog}
         </td>
       </tr>
       {why && (

@@ -50,7 +50,7 @@ function Page({ operation }: { operation: OperationForm }) {
   const label = useOperationLabel(operation.kind);
   const now = useNow();
   const group = groupOf(operation, now);
-  const { ways, dialog } = useWays(operation, group);
+  const ways = useWays(operation, group);
   useEffect(() => {
     document.title = `${label} ${operation.deployment_name} · Berth`;
   }, [label, operation.deployment_name]);
@@ -97,7 +97,6 @@ function Page({ operation }: { operation: OperationForm }) {
         </div>
       )}
       <OperationPart operation={operation} />
-      {dialog}
     </>
   );
 }

@@ -5,13 +5,11 @@ import { useState } from "react";
 
 import { freshKey, type Instance, type OperationForm, operationsAbort, operationsCancel, operationsRetry } from "@/api/client";
 import { tell } from "@/api/problems";
-import { useLifecycle } from "@/lib/lifecycle";
 import { isCancel } from "@/lib/look";
 import { say } from "@/lib/toasts";
-import { act } from "@/live/act";
 import { keys, queryClient, readInstance, readOperation } from "@/live/queries";
 import { useHeld } from "@/live/store";
-import { EndDialog } from "@/parts/EndDialog";
+import { useChoicesOf, useRun } from "@/parts/Actions";
 
 import type { Group } from "./groups";
 
@@ -40,11 +38,11 @@ export async function askOperation(operation: OperationForm, label: string, ask:
   }
 }
 
-export function useWays(operation: OperationForm, group: Group): { ways: Way[]; dialog: React.ReactNode } {
+export function useWays(operation: OperationForm, group: Group): Way[] {
   const [busy, setBusy] = useState<string | null>(null);
-  const [ending, setEnding] = useState<Instance["allowed_actions"][number] | null>(null);
   const stuck = useStuckInstance(operation, group);
-  const table = useLifecycle();
+  const choicesOf = useChoicesOf();
+  const run = useRun();
   const way = (label: string, ask: Ask, main: boolean, reason: string | null = null): Way => ({
     label,
     main,
@@ -59,12 +57,12 @@ export function useWays(operation: OperationForm, group: Group): { ways: Way[]; 
   const ways: Way[] = [];
   if (group === "parked") ways.push(way("Retry", operationsRetry, true), way("Abort", operationsAbort, false));
   if (!operation.done) ways.push(way("Cancel", operationsCancel, group === "stuck", operation.cancel_requested ? "Cancelling was asked already" : null));
-  for (const action of stuck?.allowed_actions.filter((one) => one.button && one.enabled && !isCancel(one.action)) ?? []) {
-    const ends = table.ending.has(action.action);
-    ways.push({ label: action.label, main: false, ending: ends, reason: null, busy: false, run: () => (ends ? setEnding(action) : stuck && void act(stuck, action.action)) });
+  if (stuck === undefined) return ways;
+  for (const choice of choicesOf(stuck)) {
+    if (!choice.button || !choice.enabled || isCancel(choice.action)) continue;
+    ways.push({ label: choice.label, main: false, ending: choice.ending, reason: null, busy: false, run: () => run(stuck, choice) });
   }
-  const dialog = ending && stuck && <EndDialog instances={[stuck]} choice={ending} onClose={() => setEnding(null)} onSure={() => void act(stuck, ending.action)} />;
-  return { ways, dialog };
+  return ways;
 }
 
 /** Only a stuck row needs the instance's own buttons. */

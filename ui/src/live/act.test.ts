@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Instance } from "@/api/client";
+import { client } from "@/api/generated/client.gen";
+import { useToasts } from "@/lib/toasts";
+
+import { act, actOnMany } from "./act";
+import { asks, startEmpty, takeRecords } from "./store";
+
+const record = (id: string): Instance =>
+  ({ id, name: id, status: "running", version: 5, current_operation: null, allowed_actions: [{ action: "restart", label: "Restart", enabled: true, button: true }] }) as unknown as Instance;
+const json = (body: unknown, status = 200): Response => new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
+const toasts = (): string[] => useToasts.getState().shown.map((toast) => toast.title);
+
+/** How the server takes a change, one after the other; reads always work. */
+let answers: (() => Promise<Response>)[];
+const away = (): Promise<Response> => Promise.reject(new TypeError("Failed to fetch"));
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  client.setConfig({ baseUrl: "http://berth.test" });
+  vi.stubGlobal("fetch", (request: Request) => (request.method === "GET" ? Promise.resolve(json(record(request.url.split("/").at(-1) ?? ""))) : (answers.shift() ?? away)()));
+  startEmpty();
+  useToasts.setState({ shown: [] });
+  takeRecords([record("ins_1"), record("ins_2")]);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe("a request that nobody answers", () => {
+  it("is asked for again, and nothing is said any more once it is answered, also at the last try", async () => {
+    answers = [away, away, away, () => Promise.resolve(json({ instance: record("ins_1"), operation: { id: "op_1", done: false } }, 202))];
+    const asked = act(record("ins_1"), "restart");
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(toasts()).toEqual(["No answer yet"]);
+    expect(asks.get("ins_1")?.phase).toBe("unconfirmed");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await asked).toBe(true);
+    expect(toasts()).toEqual([]);
+  });
+
+  it("is taken back once the server says that nothing has changed, with words", async () => {
+    answers = [];
+    void act(record("ins_1"), "restart");
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(asks.size).toBe(0);
+    expect(toasts()).toEqual(["Restart did not arrive"]);
+  });
+
+  it("leaves no row waiting for ever where it was for many", async () => {
+    answers = [];
+    const asked = actOnMany([record("ins_1"), record("ins_2")], "restart");
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect((await asked).every((row) => row.error !== null)).toBe(true);
+    expect(asks.size).toBe(0);
+  });
+});
