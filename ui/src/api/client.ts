@@ -19,7 +19,8 @@ client.interceptors.error.use((error, response) => {
 
 /** A request's own name, so that asking again cannot make it happen twice. */
 export function freshKey(): string {
-  return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+  // `randomUUID` is only there where the page came over TLS or from this machine.
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16).padStart(8, "0")).join("");
 }
 
 export * from "./generated";

@@ -42,6 +42,17 @@ export const useSession = create<Session>((set) => ({
   },
 }));
 
+/** Signing in or out in one tab does so in all of them. */
+export function followOtherTabs(): () => void {
+  const onStorage = (event: StorageEvent): void => {
+    if (event.key !== null && event.key !== KEY) return;
+    const token = stored();
+    if (token !== useSession.getState().token) useSession.setState({ token, refused: false });
+  };
+  window.addEventListener("storage", onStorage);
+  return () => window.removeEventListener("storage", onStorage);
+}
+
 /** The one-time code that `berth up` prints lies in the fragment, which never reaches a server or a log. */
 export function takeLoginCode(): string | null {
   const code = new URLSearchParams(location.hash.slice(1)).get("code") ?? new URLSearchParams(location.hash.slice(1)).get("otp");

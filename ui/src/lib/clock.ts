@@ -1,4 +1,4 @@
-/** One ticking second for the whole page, at the server's pace as far as we know it. */
+/** One ticking second for the whole page. */
 
 import { useSyncExternalStore } from "react";
 

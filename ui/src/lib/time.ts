@@ -30,6 +30,11 @@ export function duration(seconds: number): Sounding {
   return whole(Math.round(value), 2);
 }
 
+/** What still grows, told every second: no tenths. */
+export function ticking(seconds: number): Sounding {
+  return whole(Math.max(0, Math.floor(seconds)), 2);
+}
+
 /** A distance in time: one unit, no tenths. */
 export function age(seconds: number): Sounding {
   return whole(Math.max(0, Math.floor(seconds)), 1);

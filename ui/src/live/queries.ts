@@ -6,7 +6,7 @@ import { type Instance, instancesGet, operationsGet, operationsList, type Operat
 import { Refusal, worthRetrying } from "@/api/problems";
 import { OPEN_RESULTS } from "@/lib/look";
 
-import { held, markGone, takeOperations, takeRecords, useLink } from "./store";
+import { idOf, markGone, takeOperations, takeRecords, useLink } from "./store";
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -51,8 +51,9 @@ export async function fetchInstance(key: string): Promise<Instance> {
   try {
     return (await instancesGet({ path: { key } })).data;
   } catch (error) {
-    if (error instanceof Refusal && error.problem.status === 404 && held.get(key)) {
-      markGone(key, error.problem.run_url?.split("/").at(-1) ?? null);
+    const id = idOf(key);
+    if (error instanceof Refusal && error.problem.status === 404 && id !== null) {
+      markGone(id, error.problem.run_url?.split("/").at(-1) ?? null);
     }
     throw error;
   }
@@ -85,6 +86,13 @@ export async function readOpenOperations(): Promise<OpenOperations> {
   const items = [...new Map([...waiting.data.items, ...open.data.items].map((one) => [one.id, one])).values()];
   takeOperations(items);
   return { items, counts: open.data.counts as Record<string, number> };
+}
+
+/** The list holds the first two hundred; its counts know of all. */
+export function moreUnderWay(open: OpenOperations | undefined): number {
+  if (open === undefined) return 0;
+  const counted = OPEN_RESULTS.reduce((sum, status) => sum + (open.counts[status] ?? 0), 0);
+  return Math.max(0, counted - open.items.filter((one) => OPEN_RESULTS.includes(one.status)).length);
 }
 
 /** How often an operation under way is looked at: never, where the line shows it. */

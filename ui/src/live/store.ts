@@ -108,6 +108,13 @@ export function takeOperations(read: readonly OperationForm[]): void {
   tellAll();
 }
 
+/** Of an id, or of a living instance's name. */
+export function idOf(key: string): string | null {
+  if (held.get(key) !== undefined) return key;
+  for (const [id, row] of held.entries()) if (row.record.name === key && row.gone === null) return id;
+  return null;
+}
+
 export function markGone(id: string, runId: string | null): void {
   const row = held.get(id);
   if (row === undefined || row.gone !== null) return;

@@ -4,6 +4,7 @@ import { type ReactNode, useId } from "react";
 
 import { disruptionLook } from "@/lib/look";
 import { complaint, type Field, textOf } from "@/lib/schema";
+import { absolute } from "@/lib/time";
 
 import { Icon } from "./Icon";
 
@@ -57,7 +58,8 @@ interface SchemaFieldProps {
 export function SchemaField({ field, text, onChange, error, was = null, locked = false, label = field.name, autoFocus = false }: SchemaFieldProps) {
   const own = text === "" ? null : complaint(field, text);
   const fallback = textOf(field.fallback);
-  const hint = [locked ? "fixed for life" : field.description, !locked && field.disruption && disruptionLook(field.disruption)?.hint].filter(Boolean).join("; ");
+  const zone = field.kind === "time" && (text === "" || own !== null ? "your local time" : `your local time; ${absolute(text)}`);
+  const hint = [zone, locked ? "fixed for life" : field.description, !locked && field.disruption && disruptionLook(field.disruption)?.hint].filter(Boolean).join("; ");
   const select = field.kind === "choice" || field.kind === "boolean";
   return (
     <FieldRow label={label} hint={hint} error={error ?? own} was={was} {...(select ? { icon: "down" } : {})}>

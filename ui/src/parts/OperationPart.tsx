@@ -4,7 +4,7 @@ import type { OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { useLifecycle } from "@/lib/lifecycle";
 import { resultLook } from "@/lib/look";
-import { duration, secondsBetween } from "@/lib/time";
+import { duration, secondsBetween, ticking } from "@/lib/time";
 
 import { Out } from "./Button";
 import { CopyButton } from "./States";
@@ -57,7 +57,7 @@ function ElapsedLine({ operation }: { operation: OperationForm }) {
   const late = lateness(operation, now);
   return (
     <p className="elapsed">
-      <Figures of={operation.done ? duration(seconds) : duration(Math.floor(seconds))} />
+      <Figures of={operation.done ? duration(seconds) : ticking(seconds)} />
       <span className={late === "fine" ? "usual muted" : "usual late"}>
         {operation.done ? resultLook(operation.status).until ?? operation.status : late === "stuck" ? "elapsed, past its deadline" : late === "slow" ? "elapsed, slower than usual" : "elapsed"}
         {usual && (

@@ -28,10 +28,26 @@ export function Command({ text }: { text: string }) {
   );
 }
 
+/** The clipboard is only there where the page came over TLS or from this machine; elsewhere the old way works. */
+async function copied(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+}
+
 export function CopyButton({ text, label, children }: { text: string | (() => string); label: string; children?: ReactNode }) {
   const [done, setDone] = useState(false);
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(typeof text === "string" ? text : text());
+    if (!(await copied(typeof text === "string" ? text : text()))) return;
     setDone(true);
     setTimeout(() => setDone(false), 1600);
   };

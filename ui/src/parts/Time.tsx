@@ -1,6 +1,6 @@
 /** Times and durations as the design sets them, each with its absolute form on hover and focus. */
 
-import { absolute, age, clock, duration, type Sounding, secondsBetween } from "@/lib/time";
+import { absolute, age, clock, duration, type Sounding, secondsBetween, ticking } from "@/lib/time";
 import { useNow } from "@/lib/clock";
 
 export function Figures({ of }: { of: Sounding }) {
@@ -36,7 +36,7 @@ export function Ago({ time }: { time: string | number }) {
 export function Elapsed({ from, until }: { from: string; until?: string | null }) {
   const now = useNow();
   const seconds = secondsBetween(from, until ?? now) ?? 0;
-  return <Figures of={until ? duration(seconds) : duration(Math.max(0, Math.floor(seconds)))} />;
+  return <Figures of={until ? duration(seconds) : ticking(seconds)} />;
 }
 
 /** A clock time of an operation, an event or a log; UTC is said once by the screen. */

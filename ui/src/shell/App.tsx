@@ -3,7 +3,7 @@
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 
-import { exchangeLoginCode, takeLoginCode, useSession } from "@/api/session";
+import { exchangeLoginCode, followOtherTabs, takeLoginCode, useSession } from "@/api/session";
 import { useSync } from "@/live/sync";
 import { ErrorFence } from "@/parts/ErrorFence";
 import { Announcer, Toasts } from "@/parts/Toasts";
@@ -30,18 +30,17 @@ const NotFound = lazy(() => import("./NotFound"));
 
 /** A code in the fragment signs in by itself; anything else asks. */
 function useLoginCode(): "none" | "trying" | "failed" {
-  const [state, setState] = useState<"none" | "trying" | "failed">("none");
+  const [code] = useState(takeLoginCode);
+  const [state, setState] = useState<"none" | "trying" | "failed">(code === null ? "none" : "trying");
   useEffect(() => {
-    const code = takeLoginCode();
     if (code === null) return;
-    setState("trying");
     exchangeLoginCode(code)
       .then((token) => {
         if (token !== null) useSession.getState().signIn(token);
         setState(token === null ? "failed" : "none");
       })
       .catch(() => setState("failed"));
-  }, []);
+  }, [code]);
   return state;
 }
 
@@ -49,7 +48,8 @@ export function App() {
   const token = useSession((session) => session.token);
   const code = useLoginCode();
   useSync();
-  if (code === "trying") return <p className="p-8 text-ink-3">Signing in…</p>;
+  useEffect(followOtherTabs, []);
+  if (code === "trying") return <main className="p-8 text-ink-3">Signing in…</main>;
   if (token === null) return <Login codeFailed={code === "failed"} />;
   return (
     <>

@@ -8,7 +8,7 @@ import { useSession } from "@/api/session";
 import { useNow } from "@/lib/clock";
 import { initials, useMe } from "@/lib/me";
 import { shownTheme, useUi } from "@/lib/ui";
-import { openOperationsQuery } from "@/live/queries";
+import { moreUnderWay, openOperationsQuery } from "@/live/queries";
 import { useLatest, useLink } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { Icon, Spinner } from "@/parts/Icon";
@@ -97,7 +97,7 @@ function UnderWay() {
   const items = useLatest(data?.items ?? []);
   const stuck = items.filter((one) => lateness(one, now) === "stuck").length;
   const parked = items.filter((one) => one.done && one.needs_you).length;
-  const running = items.filter((one) => !one.done).length - stuck;
+  const running = items.filter((one) => !one.done).length - stuck + moreUnderWay(data);
   if (running + stuck + parked === 0) return null;
   return (
     <Link className="ops" href="/operations">

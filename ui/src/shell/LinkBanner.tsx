@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 
 import { useNow } from "@/lib/clock";
-import { duration } from "@/lib/time";
+import { ticking } from "@/lib/time";
 import { lookAfter } from "@/live/act";
 import type { Ask } from "@/live/optimism";
 import { useRevision } from "@/live/rows";
@@ -63,7 +63,7 @@ function OverdueBanner({ asks: late, now }: { asks: readonly Ask[]; now: number 
       <span>
         {late.length === 1 ? `${ask?.label} of ${ask?.instanceName} is` : `What you asked of ${late.length} instances is`} not confirmed yet,{" "}
         <span aria-hidden="true">
-          <Figures of={duration(Math.floor((now - oldest) / 1000))} />
+          <Figures of={ticking((now - oldest) / 1000)} />
         </span>{" "}
         after you asked.
       </span>

@@ -15,10 +15,19 @@ interface Kept {
 
 const keyOf = (id: string): string => `berth.draft.${id}`;
 
+const isMap = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+const isDraft = (value: unknown): boolean => isMap(value) && ["resources", "params", "labels"].every((key) => isMap(value[key]));
+
+/** What another version of this page left there is not trusted. */
+function isKept(value: unknown): value is Kept {
+  return isMap(value) && typeof value["version"] === "number" && isDraft(value["base"]) && isDraft(value["draft"]);
+}
+
 function recall(id: string): Kept | null {
   try {
     const text = localStorage.getItem(keyOf(id));
-    return text === null ? null : (JSON.parse(text) as Kept);
+    const said: unknown = JSON.parse(text ?? "null");
+    return isKept(said) ? said : null;
   } catch {
     return null;
   }

@@ -8,7 +8,7 @@ import { Link, useParams, useSearchParams } from "wouter";
 import { type Instance, type OperationForm, operationsList } from "@/api/client";
 import { Refusal } from "@/api/problems";
 import { keys, readInstance, readOperation, useInterval, useStepInterval } from "@/live/queries";
-import { held as rows, takeOperations, useHeld, useOperation } from "@/live/store";
+import { idOf, takeOperations, useHeld, useOperation } from "@/live/store";
 import type { Held } from "@/live/merge";
 import { useNow } from "@/lib/clock";
 import { ActionButtons, useChoices } from "@/parts/Actions";
@@ -27,13 +27,6 @@ import { Fault, wayOutOf } from "./Fault";
 import { LogTail } from "./LogTail";
 import { OperationsTab } from "./OperationsTab";
 
-/** Before the first answer: a row that another screen has read. */
-function idOf(key: string): string {
-  if (rows.get(key) !== undefined) return key;
-  for (const [id, row] of rows.entries()) if (row.record.name === key) return id;
-  return "";
-}
-
 export default function InstanceScreen() {
   const { key = "" } = useParams<{ key: string }>();
   const every = useInterval(30_000);
@@ -43,7 +36,8 @@ export default function InstanceScreen() {
     refetchInterval: every,
     retry: (count, failure) => !(failure instanceof Refusal) && count < 2,
   });
-  const found = id ?? idOf(key);
+  // Before the first answer: a row that another screen has read.
+  const found = id ?? idOf(key) ?? "";
   const held = useHeld(found);
   useEffect(() => {
     document.title = `${held?.record.name ?? key} · Berth`;
@@ -114,7 +108,7 @@ function Page({ held, stale }: { held: Held; stale: boolean }) {
     <Overview key="overview" held={held} operation={operation} failed={failed} />,
     <OperationsTab key="operations" instance={instance} />,
     <EventsPart key="events" instance={instance} whole />,
-    <LogTail key="logs" instance={instance} tall />,
+    <LogTail key="logs" instance={instance} over={held.gone !== null} tall />,
     <Config key="config" instance={instance} />,
     <Raw key="raw" instance={instance} />,
   ];
@@ -183,7 +177,7 @@ function Overview({ held, operation, failed }: { held: Held; operation: Operatio
       <div>
         {failed && <Fault instance={instance} operation={operation} />}
         {operation && <OperationPart operation={operation} />}
-        <LogTail instance={instance} />
+        <LogTail instance={instance} over={held.gone !== null} />
         <EventsPart instance={instance} />
       </div>
       <Facts instance={instance} />

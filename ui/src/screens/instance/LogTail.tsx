@@ -10,9 +10,9 @@ import { type Log, useLog } from "./logs";
 
 const NEAR_PX = 24;
 
-export function LogTail({ instance, tall = false }: { instance: Instance; tall?: boolean }) {
+export function LogTail({ instance, over = false, tall = false }: { instance: Instance; over?: boolean; tall?: boolean }) {
   const [paused, setPaused] = useState(false);
-  const log = useLog(instance.id, paused);
+  const log = useLog(instance.id, paused, over);
   const box = useRef<HTMLOListElement>(null);
   const atEnd = useRef(true);
   useEffect(() => {
@@ -22,7 +22,7 @@ export function LogTail({ instance, tall = false }: { instance: Instance; tall?:
     <section className="part" aria-labelledby="log">
       <header>
         <h2 id="log">Log</h2>
-        <span className="muted">{wordsOf(log, paused)}</span>
+        <span className="muted">{over ? "ended with it" : wordsOf(log, paused)}</span>
         {log.lines.length > 0 && (
           <span className="actions">
             <Button size="sm" onClick={() => setPaused(!paused)} aria-pressed={paused}>

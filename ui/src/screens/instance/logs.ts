@@ -33,23 +33,27 @@ async function follow(id: string, tail: number, onText: (text: string) => void, 
   }
 }
 
-/** `restarts` changes when the lines should be read anew: another life of the process may write another file. */
-export function useLog(id: string, paused: boolean): Log {
+/** `over`: nothing will write any more, and nobody need be asked for it. */
+export function useLog(id: string, paused: boolean, over: boolean): Log {
   const [log, setLog] = useState<Log>({ lines: [], dropped: 0, state: "opening", error: null });
   const halted = useRef(paused);
   halted.current = paused;
   useEffect(() => {
+    if (over) return undefined;
     const closing = new AbortController();
     let rest = "";
     let pending: string[] = [];
+    let skipped = 0;
     const draw = (): void => {
       if (pending.length === 0 || halted.current) return;
       const fresh = pending;
+      const left = skipped;
       pending = [];
+      skipped = 0;
       setLog((before) => {
         const all = [...before.lines, ...fresh];
-        const over = Math.max(0, all.length - MOST_LINES);
-        return { ...before, lines: all.slice(over), dropped: before.dropped + over };
+        const more = Math.max(0, all.length - MOST_LINES);
+        return { ...before, lines: all.slice(more), dropped: before.dropped + left + more };
       });
     };
     const drawing = setInterval(draw, DRAW_MS);
@@ -57,6 +61,10 @@ export function useLog(id: string, paused: boolean): Log {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
       pending.push(...lines);
+      // While it is paused nothing is drawn, and nothing that could not be drawn is kept.
+      const most = Math.max(0, pending.length - MOST_LINES);
+      pending.splice(0, most);
+      skipped += most;
     };
     const run = async (): Promise<void> => {
       let tail = TAIL;
@@ -74,6 +82,6 @@ export function useLog(id: string, paused: boolean): Log {
       closing.abort();
       clearInterval(drawing);
     };
-  }, [id]);
+  }, [id, over]);
   return log;
 }

@@ -21,7 +21,7 @@ export function NoInstances() {
   const { data: providers } = useQuery(providersQuery);
   const [busy, setBusy] = useState(false);
   const provider = providers?.find((one) => one.available);
-  // The simplest thing that can run: whatever needs no parameters and no database.
+  // Nothing has to be said of it, and there may be many of it: it keeps nothing that one would miss.
   const blueprint = blueprints?.find((one) => one.providers.includes(provider?.name ?? "") && (one.params_schema.required ?? []).length === 0 && one.max_members > 1) ?? blueprints?.[0];
   const demo = async (): Promise<void> => {
     if (blueprint === undefined || provider === undefined) return;

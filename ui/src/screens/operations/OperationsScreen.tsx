@@ -7,7 +7,7 @@ import { useSearchParams } from "wouter";
 import { type OperationForm, operationsList } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { isFailure, OVER_RESULTS } from "@/lib/look";
-import { keys, openOperationsQuery, useInterval } from "@/live/queries";
+import { keys, moreUnderWay, openOperationsQuery, useInterval } from "@/live/queries";
 import { takeOperations, useLatest } from "@/live/store";
 import { Icon, Spinner } from "@/parts/Icon";
 import { Bones, Command, Empty, Failed } from "@/parts/States";
@@ -54,6 +54,7 @@ export default function OperationsScreen() {
   const sizes = countBy(items, now);
   const shown = items.filter((one) => wanted(one, filter, now));
   const error = open.error ?? recent.error;
+  const hidden = moreUnderWay(open.data);
   const parked = items.filter((one) => groupOf(one, now) === "parked");
   return (
     <>
@@ -89,7 +90,7 @@ export default function OperationsScreen() {
       )}
       <p className="foot">
         <span>
-          {sizes.finished} finished of the last {FINISHED} shown
+          {sizes.finished} finished of the last {FINISHED} shown{hidden > 0 && `, and ${hidden} more under way that are not`}
         </span>
       </p>
       <OperationsBulk picked={shown.filter((one) => picked.has(one.id))} now={now} onClear={() => setPicked(new Set())} />
