@@ -71,13 +71,15 @@ class Client:
         """Remove; repeating it returns the first operation."""
         return self.send(_once(Call("DELETE", path, params=_given(params))))
 
-    def everything(self, path: str, params: Mapping[str, Any] | None = None, limit: int = 0) -> dict[str, Any]:
+    def everything(
+        self, path: str, params: Mapping[str, Any] | None = None, limit: int = 0, **options: Any
+    ) -> dict[str, Any]:
         """A list with all its pages, in the form of one page; `limit` 0 means all."""
         wanted = {"page_size": min(limit, 200) if limit else 200, **_given(params)}
-        whole = self.get(path, wanted).body
+        whole = self.get(path, wanted, **options).body
         token = whole.get("next_page_token")
         while token and (not limit or len(whole["items"]) < limit):
-            page = self.get(path, {**wanted, "page_token": token}).body
+            page = self.get(path, {**wanted, "page_token": token}, **options).body
             whole["items"].extend(page["items"])
             token = page.get("next_page_token")
         if limit:

@@ -45,6 +45,10 @@ def explained(as_json: bool = False) -> Iterator[None]:
         _fail(str(error), error.exit_code, as_json)
     except (OsUserError, RuntimeMissingError) as error:
         _fail(str(error), 1, as_json)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}", 1, as_json)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

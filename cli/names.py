@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +13,15 @@ COMPLETION_SECONDS = 2.0
 
 def listed(context: typer.Context, path: str, key: str, incomplete: str) -> list[str]:
     """What a shell offers: values of `key` in a list of the API; nothing when Berth does not answer at once."""
-    from cli.calls import Call
+    from cli.calls import Call, at
     from cli.client import Client
     from cli.errors import CliError
     from cli.target import find_target
 
     try:
-        client = Client(find_target(_data_dir(context)))
+        project = context.params.get("project") or os.environ.get("BERTH_PROJECT")
+        headers = {"Berth-Project": at(project).strip("/")} if project else {}
+        client = Client(find_target(_data_dir(context)), headers=headers)
         call = Call("GET", path, params={"page_size": 200}, read_seconds=COMPLETION_SECONDS, patience=0)
         items: list[dict[str, Any]] = client.send(call).body.get("items") or []
     except CliError:

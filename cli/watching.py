@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 from cli import text
 from cli.calls import at
 from cli.errors import ApiProblem, ExitCode, UsageProblem
-from cli.feed import Event, News, follow
+from cli.feed import OUTAGE_SECONDS, Event, News, follow
 from cli.lists import Column, cells_of
 from cli.screen import Format
 from cli.session import Session
@@ -50,7 +50,7 @@ def watch(session: Session, query: Mapping[str, Any], columns: Sequence[Column])
                 continue
             if news.fresh or news.gap:
                 view.lost("")
-            now = _after(session, query, rows, news)
+            now = rows_after(session, query, rows, news)
             changed = differences(rows, now, news.events)
             if changed or news.fresh:
                 view.show(now, changed)
@@ -60,14 +60,14 @@ def watch(session: Session, query: Mapping[str, Any], columns: Sequence[Column])
     raise AssertionError("the feed has no end")
 
 
-def _after(session: Session, query: Mapping[str, Any], rows: Rows, news: News) -> Rows:
+def rows_after(session: Session, query: Mapping[str, Any], rows: Rows, news: News) -> Rows:
     """The rows after `news`, read from the server: it alone knows what fits the filter."""
     touched = {event.get("instance_id") for event in news.events}
     if not touched and not (news.fresh or news.gap):
         return rows
     filtered = any(value is not None for value in query.values())
     if filtered or news.fresh or news.gap or None in touched or len(touched) > _FEW:
-        items = session.client.everything("/instances", query)["items"]
+        items = session.client.everything("/instances", query, patience=OUTAGE_SECONDS)["items"]
         return {item["id"]: item for item in items}
     return _with(session, rows, [str(instance_id) for instance_id in touched])
 
@@ -76,7 +76,7 @@ def _with(session: Session, rows: Rows, instance_ids: Iterable[str]) -> Rows:
     now = dict(rows)
     for instance_id in instance_ids:
         try:
-            record = session.client.get(at("instances", instance_id)).body
+            record = session.client.get(at("instances", instance_id), patience=OUTAGE_SECONDS).body
         except ApiProblem as problem:
             if problem.code is not ExitCode.NOT_FOUND:
                 raise

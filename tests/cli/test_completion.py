@@ -54,6 +54,13 @@ def test_completion_knows_the_data_directory_on_the_line(canned: CannedBerth, tm
     assert complete(f"berth --data-dir {tmp_path} stop d") == ["demo"]
 
 
+def test_names_are_those_of_the_project_on_the_line(canned: CannedBerth) -> None:
+    canned.on("GET", "/instances", Reply(200, {"items": [instance("demo")]}))
+    berth = {"BERTH_URL": canned.url, "BERTH_TOKEN": TOKEN}
+    assert complete("berth stop --project shop d", **berth) == ["demo"]
+    assert canned.seen[0].headers["Berth-Project"] == "shop"
+
+
 def test_completion_without_a_berth_is_silent() -> None:
     assert complete("berth stop d", BERTH_URL="http://127.0.0.1:9") == []
 

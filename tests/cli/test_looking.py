@@ -6,9 +6,14 @@ import json
 
 import pytest
 
+from cli import calls, watching
 from cli.commands.connecting import pg_environment
 from cli.commands.feeds import unseen
-from tests.cli.canned import CannedBerth, Reply, instance, operation, problem
+from cli.feed import News
+from cli.screen import Format, Screen
+from cli.session import Session
+from cli.target import Target
+from tests.cli.canned import TOKEN, CannedBerth, Reply, instance, operation, problem
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit
@@ -77,6 +82,18 @@ def test_events_of_one_instance_are_asked_for_by_its_id(canned: CannedBerth, ber
     assert "running → stopping" in out
     assert "demo" in out
     assert "instance_id=ins_01" in canned.requests("GET", "/events")[0].query
+
+
+def test_a_watch_outlasts_an_api_that_has_no_database_for_a_while(
+    canned: CannedBerth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "PATIENCE_SECONDS", 0.0)
+    away = problem(503, "No database", code="unavailable", retry_after=0)
+    canned.on("GET", "/instances", away, away, Reply(200, {"items": [instance()]}))
+    session = Session(screen=Screen(Format.JSON))
+    session.__dict__["target"] = Target(canned.url, TOKEN, "the test", "")
+    assert [row["name"] for row in watching.rows_after(session, {}, {}, News(fresh=True)).values()] == ["demo"]
+    session.client.close()
 
 
 def test_logs_are_printed_as_they_are(canned: CannedBerth, berth: Run) -> None:
