@@ -73,6 +73,8 @@ class Connections:
 
     def forget(self) -> None:
         """What this process had keeps none of its clients out of another. For a thread, after the last stream."""
+        if not self._said:
+            return
         try:
             self._told(dict.fromkeys(self._said, 0), [])
         except SQLAlchemyError as error:

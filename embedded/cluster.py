@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from db.grants import ROLE
 from embedded.errors import RecordsError
 from embedded.installation import Installation
 from system.postgres_runtime import PostgresRuntime, available_majors, install_runtime
@@ -57,9 +58,9 @@ def socket_folder(installation: Installation) -> Path:
     return Path(f"/tmp/berth-{os.geteuid()}-{installation.id}")  # noqa: S108 - made 0700 and checked to be ours
 
 
-def database_url(installation: Installation) -> str:
-    """No password in it: the server knows us by our operating-system identity."""
-    return f"postgresql://{_NAME}@/{_NAME}?host={quote(str(socket_folder(installation)), safe='')}"
+def database_url(installation: Installation, role: str = _NAME) -> str:
+    """No password in it: the server knows us by our operating-system identity. As the owner, or as `ROLE`."""
+    return f"postgresql://{role}@/{_NAME}?host={quote(str(socket_folder(installation)), safe='')}"
 
 
 def records_user(installation: Installation) -> str:
@@ -77,7 +78,8 @@ def prepare(installation: Installation) -> RecordsServer:
         _initialise(server)
     _make_public(server.access, 0o755)
     _write_public(server.access / "hba.conf", _HBA)
-    _write_public(server.access / "ident.conf", f"berth {current_user().name} {_NAME}\n")
+    roles = "".join(f"berth {current_user().name} {role}\n" for role in (_NAME, ROLE))
+    _write_public(server.access / "ident.conf", roles)
     return server
 
 

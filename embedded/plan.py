@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.grants import ROLE
 from embedded import cluster, temporal
 from embedded.children import Child
 from embedded.errors import NotUsableError
@@ -130,6 +131,8 @@ def python_child(plan: Plan, name: str, target: str, fresh_temporal: bool, drain
     environment = plan.environment(fresh_temporal, providers_too=name == WORKER)
     sockets: tuple[int, ...] = ()
     if name == "api":
+        if plan.own_records:  # what strangers reach cannot change the audit trail
+            environment["DATABASE_URL"] = cluster.database_url(plan.installation, ROLE)
         listening = plan.ports["api"].socket.fileno()
         environment[SOCKET_ENV], sockets = str(listening), (listening,)
     return Child(

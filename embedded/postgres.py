@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg2
 
+from db.grants import GRANTS, MAKE
 from embedded import lives
 from embedded.children import last_lines, open_log
 from embedded.cluster import RecordsServer, as_user, database_url
@@ -23,6 +24,8 @@ from system.processes import ProcessId
 
 _NAME = "berth"
 _READY_SECONDS = 30.0
+_READ_ACCESS_AGAIN = "select pg_reload_conf()"
+"""A server that was found running was started with the files of another time."""
 # Statements are not logged: a failing one may carry a value that is nobody's business.
 _SETTINGS = {
     "listen_addresses": "",
@@ -70,6 +73,17 @@ def server_id(url: str) -> str | None:
         return ask(url, "select value from meta where key = 'server_id'")
     except psycopg2.Error:
         return None
+
+
+def grant(url: str) -> None:
+    """Let the application's role in, with its rights on the tables that there are now. It may be repeated."""
+    connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
+    try:
+        with connection, connection.cursor() as cursor:
+            for statement in (MAKE, *GRANTS, _READ_ACCESS_AGAIN):
+                cursor.execute(statement)
+    finally:
+        connection.close()
 
 
 def ask(url: str, query: str) -> str | None:

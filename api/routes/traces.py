@@ -19,8 +19,6 @@ from services.views.common import iso
 from system.tracing import ids_in
 
 router = APIRouter(tags=["operations"])
-_REQUEST = "http.request.method"
-"""The attribute that only the span of a request has."""
 
 
 @router.get(
@@ -56,14 +54,17 @@ def trace(parts: PartsDep, caller: CallerDep, operation_id: str) -> Response:
 
 
 def _of_request(rows: Sequence[SpanRow], request: str | None) -> list[SpanRow]:
-    """Without what other requests of the trace brought about: its id is what clients say, whoever they are."""
-    by_id = {row.span_id: row for row in rows}
+    """The request's own span and all below it: the trace's id is what clients say, whoever they are.
 
-    def belongs(row: SpanRow | None) -> bool:
-        for _ in rows:
-            if row is None or _REQUEST in row.attributes:
+    What is below a span that has not ended yet is shown with it.
+    """
+    parents = {row.span_id: row.parent_id for row in rows}
+
+    def belongs(span_id: str | None) -> bool:
+        for _ in range(len(rows) + 1):
+            if span_id is None or span_id == request:
                 break
-            row = by_id.get(row.parent_id or "")
-        return row is None or row.span_id == request
+            span_id = parents.get(span_id)
+        return span_id == request
 
-    return [row for row in rows if belongs(row)]
+    return [row for row in rows if belongs(row.span_id)]

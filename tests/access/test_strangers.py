@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import create_engine, func, select, update
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
@@ -139,18 +139,17 @@ def test_a_browsers_session_is_named_after_who_began_it(few: Api) -> None:
 
 
 def test_entries_wait_while_the_records_do_not_answer(few: Api) -> None:
-    database = few.database.engine.url.database
-    administrator = few.database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    url = few.database.engine.url
+    administrator = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with administrator.connect() as connection:
-        allow = f"alter database {database} with allow_connections"
+        allow = f"alter database {url.database} with allow_connections"
         connection.exec_driver_sql(f"{allow} false")
-        connection.exec_driver_sql(
-            "select pg_terminate_backend(pid) from pg_stat_activity "
-            "where datname = current_database() and pid <> pg_backend_pid()"
-        )
+        cut = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{url.database}'"
+        connection.exec_driver_sql(cut)
         assert httpx2.post(f"{few.url}/api/v1/instances", trust_env=False).status_code == 401
         assert few.ask("GET", "/instances").status_code == 503
         connection.exec_driver_sql(f"{allow} true")
+    administrator.dispose()
     wait_for(lambda: entries(few, status=401) == 1, 15, "the refusal is lost")
 
 

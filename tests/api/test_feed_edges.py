@@ -6,6 +6,8 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +46,24 @@ def emit(database: Database, version: int) -> int:
         return bounds(session)[1]
 
 
-def deaf_feed(database: Database) -> Feed:
+@contextmanager
+def deaf_feed(database: Database) -> Iterator[Feed]:
     """One that nobody wakes: it reads at its start, and then seconds later."""
 
     def nobody() -> Any:
         raise OSError("not asked to listen")
 
     forms = InstanceForms(OperationForms(TemporalLinks("", ""), UsualTimes()))
-    return Feed(database, Wakeups(nobody), Records(database, forms))
+    wakeups = Wakeups(nobody)
+    yield Feed(database, wakeups, Records(database, forms))
+    wakeups.close()
 
 
 def test_a_cursor_that_another_process_gave_is_no_gap_where_it_is_not_read_yet(database_url: str) -> None:
     database = open_database(database_url, pool_size=2)
     first = emit(database, 1)
 
-    async def go_on() -> tuple[Place, Place, Place]:
-        feed = deaf_feed(database)
+    async def go_on(feed: Feed) -> tuple[Place, Place, Place]:
         feed.start()
         begun = await feed.open(None)
         ahead = emit(database, 2)
@@ -70,7 +74,8 @@ def test_a_cursor_that_another_process_gave_is_no_gap_where_it_is_not_read_yet(d
         await feed.close()
         return place, taken, future
 
-    place, taken, future = asyncio.run(go_on())
+    with deaf_feed(database) as feed:
+        place, taken, future = asyncio.run(go_on(feed))
     database.engine.dispose()
     assert not place.gap
     assert taken == place
