@@ -50,9 +50,7 @@ def berth(
         Path | None,
         typer.Option("--data-dir", help="Which Berth of this machine; every command takes it too."),
     ] = None,
-    no_color: Annotated[
-        bool, typer.Option("--no-color", help="As NO_COLOR=1; every command takes it too.")
-    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="As NO_COLOR=1.")] = False,
     version: Annotated[  # noqa: ARG001 - answered by its callback
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version.")
     ] = False,

@@ -31,37 +31,43 @@ Command = Callable[Concatenate["Session", P], int | None]
 Options = Mapping[str, tuple[Any, Any]]
 """What a decorator adds: name → (annotation for typer, default)."""
 
+
+def _shared(*names: str, **more: Any) -> Any:
+    """An option of many commands: in the help it stands behind the command's own."""
+    return typer.Option(*names, rich_help_panel="Options of most commands", **more)
+
+
 _COMMON: Options = {
     "data_dir": (
         Annotated[
             Path | None,
-            typer.Option("--data-dir", help="Berth's data directory; beats BERTH_URL and BERTH_DATA_DIR."),
+            _shared("--data-dir", help="Berth's data directory; beats BERTH_URL and BERTH_DATA_DIR."),
         ],
         None,
     ),
-    "output": (Annotated[Format | None, typer.Option("-o", "--output", help="How to print the data.")], None),
-    "as_json": (Annotated[bool, typer.Option("--json", help="Short for -o json.")], False),
-    "quiet": (Annotated[bool, typer.Option("-q", "--quiet", help="Names or ids only, no progress.")], False),
-    "no_input": (Annotated[bool, typer.Option("--no-input", help="Never ask; fail instead.")], False),
+    "output": (Annotated[Format | None, _shared("-o", "--output", help="How to print the data.")], None),
+    "as_json": (Annotated[bool, _shared("--json", help="Short for -o json.")], False),
+    "quiet": (Annotated[bool, _shared("-q", "--quiet", help="Names or ids only, no progress.")], False),
+    "no_input": (Annotated[bool, _shared("--no-input", help="Never ask; fail instead.")], False),
     "project": (
         Annotated[
             str | None,
-            typer.Option("--project", envvar="BERTH_PROJECT", help="One of yours, where you have several."),
+            _shared("--project", envvar="BERTH_PROJECT", help="One of yours, where you have several."),
         ],
         None,
     ),
-    "no_color": (Annotated[bool, typer.Option("--no-color", help="As NO_COLOR=1.")], False),
+    "no_color": (Annotated[bool, _shared("--no-color", help="As NO_COLOR=1.")], False),
 }
 _WAITING: Options = {
     "wait": (
         Annotated[
             bool | None,
-            typer.Option("--wait/--no-wait", help="Wait for the end; by default on a terminal only."),
+            _shared("--wait/--no-wait", help="Wait for the end; by default on a terminal only."),
         ],
         None,
     ),
     "timeout": (
-        Annotated[str, typer.Option("--timeout", metavar="TIME", help="How long to wait: 30s, 5m, 1h.")],
+        Annotated[str, _shared("--timeout", metavar="TIME", help="How long to wait: 30s, 5m, 1h.")],
         "30m",
     ),
 }

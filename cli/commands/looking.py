@@ -48,10 +48,16 @@ _RUNS = (
 def list_instances(
     session: Session,
     status: Annotated[str | None, typer.Option("--status", help="Only these: running, error …")] = None,
-    provider: Annotated[str | None, typer.Option("--provider", autocompletion=names.complete_provider)] = None,
-    blueprint: Annotated[str | None, typer.Option("--blueprint", autocompletion=names.complete_blueprint)] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Only there.", autocompletion=names.complete_provider)
+    ] = None,
+    blueprint: Annotated[
+        str | None, typer.Option("--blueprint", help="Only this.", autocompletion=names.complete_blueprint)
+    ] = None,
     search: Annotated[str | None, typer.Option("--search", help="Part of the name.")] = None,
-    label: Annotated[str | None, typer.Option("--label", "-l", metavar="KEY=VALUE[,…]")] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", "-l", metavar="KEY=VALUE[,…]", help="Only with these.")
+    ] = None,
     needs_you: Annotated[bool, typer.Option("--needs-you", help="In error, or stuck.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Keep the list up to date; with --json one object a changed row.")
