@@ -28,7 +28,7 @@ from tests.monitor.seams import Gaze
 from tests.support.spine import ME, Spine
 from tests.support.workers import wait_for
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 _AFTER = {"restart": Status.RUNNING, "stop": Status.STOPPED, "start": Status.RUNNING}
 
 

@@ -130,6 +130,7 @@ def test_a_terminate_stays_deleting_while_ec2_answers_5xx_for_two_minutes(whole:
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(900)
 def test_two_hundred_creates_at_once_under_throttling_make_two_hundred_machines(
     whole: Whole, ec2_servers: Ec2
 ) -> None:
