@@ -64,7 +64,7 @@ REFUSALS: dict[str, Help] = {
     "terminated": Help(
         "It is gone",
         "The instance lived once and was terminated. Its finished life and its history remain.",
-        "Follow `run_url` for its finished life; `/instances/{id}/history` works by its old id for ever.",
+        "Follow `run_url` for its finished life; `/instances/{id}/history` works by its old id, too.",
     ),
     "method-not-allowed": Help(
         "This path has no such method",

@@ -148,7 +148,13 @@ def errors() -> str:
         "one of these and whose `type` leads to its section; a failed operation has them in `error.code`.",
     ]
     for code, known in HELP.items():
-        lines += ["", f'## <a id="{code}"></a>{code}', "", f"**{known.title}.** {known.means}", ""]
+        lines += [
+            "",
+            f'## <a id="{code}"></a>{code}',
+            "",
+            f"**{known.title}{'' if known.title.endswith('?') else '.'}** {known.means}",
+            "",
+        ]
         lines += [f"What helps: {known.helps}"]
     return "\n".join(lines) + "\n"
 

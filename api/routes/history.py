@@ -96,7 +96,7 @@ def _begin(session: Session, epoch: str, query: EventQuery) -> int | None:
     dependencies=[needs(Right.READ)],
 )
 def history(parts: PartsDep, caller: CallerDep, key: str, query: Annotated[Page, Query()]) -> Response:
-    """Events of one instance, newest first: by id for ever, by name over all its lives."""
+    """Events of one instance, newest first: by id also after its end, by name over all its lives."""
     pages = Pages(parts.vault, "history", (caller.project, key))
     place = pages.place(query.page_token)
     with parts.database.read() as session:
