@@ -75,7 +75,7 @@ def _tried(parts: Parts, caller: Caller, wanted: NewDeployment) -> list[str]:
 
 
 def _accept_and_take_back(parts: Parts, tx: Tx, caller: Caller, wanted: NewDeployment) -> None:
-    create_deployment(tx, Ask(caller), wanted, parts.vault)
+    create_deployment(tx, Ask(caller, bounds=parts.bounds.now()), wanted, parts.vault)
     raise _TakenBackError
 
 

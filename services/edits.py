@@ -64,18 +64,19 @@ def create_deployment(tx: Tx, ask: Ask, wanted: NewDeployment, vault: Vault) -> 
         return before
     check_configured(tx, wanted.provider)
     host_id = choose_host(tx, wanted.provider) if PROVIDERS[wanted.provider].on_host else None
-    _check_port(tx, host_id, wanted.spec.params.get("port"))
+    _check_port(tx, ask.caller.project, host_id, wanted.spec.params.get("port"))
     made = requests.create(tx, ask, wanted, host_id)
     secret_params.keep(tx, vault, made.deployment_id, Spec(), wanted.spec)
     return made
 
 
-def _check_port(tx: Tx, host_id: str | None, port: int | None) -> None:
+def _check_port(tx: Tx, project: str, host_id: str | None, port: int | None) -> None:
     if host_id is None or port is None:
         return
-    owner = tx.session.scalar(select(Instance.name).where(Instance.host_id == host_id, Instance.port == port))
+    owner = tx.session.scalar(select(Instance).where(Instance.host_id == host_id, Instance.port == port))
     if owner is not None:
-        raise PortTaken(f"Port {port} belongs to instance {owner!r} for life; choose another or leave it out.")
+        whose = f"instance {owner.name!r}" if owner.project == project else "an instance of another project"
+        raise PortTaken(f"Port {port} belongs to {whose} for life; choose another or leave it out.")
 
 
 def spec_of(deployment: Deployment) -> Spec:

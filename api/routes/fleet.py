@@ -12,7 +12,7 @@ from api import schemas
 from api.access import needs
 from api.answers import ok, unless_known
 from api.asks import Place
-from api.dependencies import BodyDep, KnownHeader, PartsDep, now
+from api.dependencies import BodyDep, CallerDep, KnownHeader, PartsDep, now
 from api.docs import VERSION, takes
 from api.parts import Parts
 from db.queries import figures
@@ -115,11 +115,13 @@ async def blueprint(parts: PartsDep, name: str, known: KnownHeader = None) -> Re
     response_model=schemas.ProviderList,
     dependencies=[needs(Right.READ)],
 )
-def providers(parts: PartsDep) -> Response:
-    """Where instances can live, and why not where they cannot."""
+def providers(parts: PartsDep, caller: CallerDep) -> Response:
+    """Where instances can live, and why not where they cannot. Hosts and places are shown to administrators."""
     with parts.database.read() as session:
         hosts, reports = figures.hosts(session), places(session)
-    return ok({"items": [_provider(parts, entry, hosts, reports) for entry in PROVIDERS.values()]})
+    items = [_provider(parts, entry, hosts, reports) for entry in PROVIDERS.values()]
+    theirs: dict[str, Any] = {} if caller.may(Right.ADMIN) else {"hosts": [], "places": []}
+    return ok({"items": [item | theirs for item in items]})
 
 
 def _provider(parts: Parts, entry: ProviderEntry, hosts: list[dict[str, Any]], reports: Reports) -> dict[str, Any]:

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import insert
 from websockets.sync.client import connect
 
-from db.models import OperationRow, SpanRow
+from db.models import OperationRow, ProviderPlace, SpanRow
 from db.session import Tx
 from tests.support.access import bearing, in_role, new_token
-from tests.support.api import Api
+from tests.support.api import Api, add_host
 
 pytestmark = pytest.mark.servers
 NEW = {"blueprint": "web", "provider": "simulated"}
@@ -219,3 +219,26 @@ def _span(tx: Tx, traceparent: str, name: str) -> dict[str, Any]:
         "ok": True,
     }
     return {"trace_id": trace_id, "started_at": tx.now, "attributes": {}, **plain}
+
+
+def test_a_port_that_another_project_has_is_refused_without_saying_whose(api: Api, two: Two) -> None:
+    with api.database.begin() as tx:
+        add_host(tx, name="shared-host")
+    body = {"blueprint": "web", "provider": "process", "params": {"port": 23999}}
+    first = two.red.ask("POST", "/instances", {**body, "name": "red-secret-name"})
+    assert first.status_code == 202, first.text
+    second = two.blue.ask("POST", "/instances", {**body, "name": "mine"})
+    assert (second.status_code, second.json()["code"]) == (409, "port-taken")
+    assert "red-secret-name" not in second.text
+
+
+def test_providers_name_no_host_and_no_place_to_who_may_not_see_them(api: Api, two: Two) -> None:
+    with api.database.begin() as tx:
+        add_host(tx, name="hidden-host")
+        report = {"agent": "hidden-agent", "identity": "account-123", "configured": True, "available": True}
+        tx.run(
+            insert(ProviderPlace).values(provider="process", host_id="host_hidden", checked_at=tx.now, **report)
+        )
+    assert "hidden-host" in json.dumps(api.get("/providers"))
+    told = json.dumps(two.blue.get("/providers"))
+    assert not any(word in told for word in ("hidden-host", "hidden-agent", "account-123"))
