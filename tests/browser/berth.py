@@ -92,6 +92,13 @@ class Berth:
 
         wait_for(reached, seconds, lambda: f"{name} did not become {status}: {self.get(f'/instances/{name}')}")
 
+    def wait_gone(self, name: str) -> None:
+        def gone() -> bool:
+            time.sleep(0.05)
+            return self.http.get(f"/instances/{name}").status_code == 404
+
+        wait_for(gone, _PATIENCE, lambda: f"{name} is still there: {self.get(f'/instances/{name}')}")
+
     def kill_worker(self) -> None:
         """SIGKILL; the supervisor starts another one."""
         command = [sys.executable, "-m", "cli", "status", "--data-dir", str(self.up.data_dir), "--json"]

@@ -73,6 +73,42 @@ def test_an_action_that_the_server_never_takes_is_taken_back(ana: Person) -> Non
     assert "stopped" not in ana.sight.statuses("helm")
 
 
+def test_an_open_question_says_when_somebody_was_faster(ana: Person) -> None:
+    ana.berth.create("cleat")
+    ana.berth.fault("cleat", "stop", "slow", seconds=4)
+    ana.open("cleat")
+    ana.press("Suspend")
+    dialog = ana.page.get_by_role("dialog")
+    send = dialog.get_by_role("button", name="Suspend", exact=True)
+    expect(send).to_be_enabled()
+
+    ana.berth.act("cleat", "stop", wait=None)
+
+    expect(send).to_be_disabled()
+    expect(dialog.get_by_role("status")).to_contain_text("operation")
+    ana.berth.wait_status("cleat", "stopped")
+    expect(send).to_be_enabled()
+
+
+def test_a_question_outlives_the_row_that_it_was_asked_from(ana: Person) -> None:
+    ana.berth.create("painter")
+    ana.go("/instances?status=running&q=painter")
+    ana.row("painter").get_by_role("button", name="Actions for painter").click()
+    ana.page.get_by_role("menuitem", name="Terminate").click()
+    question = ana.page.get_by_role("alertdialog")
+    expect(question).to_be_visible()
+
+    ana.berth.act("painter", "stop")
+
+    # Of what lies under a question a screen reader knows nothing.
+    row = ana.page.locator("tr[data-id]")
+    expect(row).to_have_count(0)
+    expect(question).to_be_visible()
+    ana.type_to_end("painter")
+    ana.sight.allow("404")
+    ana.berth.wait_gone("painter")
+
+
 def answer(ana: Person, route: Route, status: int, title: str) -> None:
     """Late enough to be seen."""
     ana.page.wait_for_timeout(150)

@@ -1,5 +1,7 @@
 /** The generated client, told who we are and how failures look. Everything imports its calls from here. */
 
+import { hearClock } from "@/lib/clock";
+
 import { client } from "./generated/client.gen";
 import { asFailure, Refusal } from "./problems";
 import { useSession } from "./session";
@@ -9,6 +11,11 @@ client.setConfig({
   throwOnError: true,
   auth: () => useSession.getState().token ?? undefined,
   querySerializer: { array: { explode: false, style: "form" } },
+});
+
+client.interceptors.response.use((response) => {
+  hearClock(response.headers.get("Date"));
+  return response;
 });
 
 client.interceptors.error.use((error, response) => {

@@ -1,7 +1,7 @@
 /** Times and durations as the design sets them, each with its absolute form on hover and focus. */
 
 import { absolute, age, clock, duration, type Sounding, secondsBetween, ticking } from "@/lib/time";
-import { useNow } from "@/lib/clock";
+import { useNow, useOwnNow } from "@/lib/clock";
 
 export function Figures({ of }: { of: Sounding }) {
   return (
@@ -21,9 +21,10 @@ export function Seconds({ of }: { of: number }) {
   return <Figures of={duration(of)} />;
 }
 
-/** How long ago (or until), ticking. */
+/** How long ago (or until), ticking. A text is the server's time, a number is the page's own. */
 export function Ago({ time }: { time: string | number }) {
-  const now = useNow();
+  const [server, own] = [useNow(), useOwnNow()];
+  const now = typeof time === "string" ? server : own;
   const seconds = secondsBetween(time, now) ?? 0;
   return (
     <time dateTime={new Date(time).toISOString()} title={absolute(time)}>

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "react";
 
-import { useNow } from "@/lib/clock";
+import { useOwnNow } from "@/lib/clock";
 import { ticking } from "@/lib/time";
 import { lookAfter } from "@/live/act";
 import type { Ask } from "@/live/optimism";
@@ -20,7 +20,7 @@ const OVERDUE_MS = 30_000;
 export function LinkBanner() {
   const link = useLink((live) => live.link);
   useRevision(asks);
-  const now = useNow();
+  const now = useOwnNow();
   const paused = useLasting(link.state === "paused", PATIENCE_MS);
   const overdue = [...asks.values()].filter((ask) => now - ask.askedAt > OVERDUE_MS);
   return (

@@ -7,6 +7,7 @@ import { Link, useSearchParams } from "wouter";
 import { type AuditEntry, auditList, type Outcome } from "@/api/client";
 import { Refusal } from "@/api/problems";
 import { isAbsent } from "@/api/trust";
+import { serverNow } from "@/lib/clock";
 import { lack, useMe } from "@/lib/me";
 import { words } from "@/lib/look";
 import { textOf } from "@/lib/schema";
@@ -104,7 +105,7 @@ export default function AuditScreen() {
 }
 
 function queryOf(filter: { actor: string; action: string; outcome: string; hours: number }, page: string | null): Record<string, string | number> {
-  const since = filter.hours === 0 ? "" : new Date(Math.floor(Date.now() / 60_000) * 60_000 - filter.hours * 3_600_000).toISOString();
+  const since = filter.hours === 0 ? "" : new Date(Math.floor(serverNow() / 60_000) * 60_000 - filter.hours * 3_600_000).toISOString();
   const said = Object.entries({ actor: filter.actor, action: filter.action, outcome: filter.outcome, since, page_token: page ?? "" });
   return { page_size: 100, ...Object.fromEntries(said.filter(([, value]) => value !== "")) };
 }
@@ -121,7 +122,7 @@ function Search({ label, value, onChange, first = false }: { label: string; valu
 
 const COLUMNS: TableColumn<AuditEntry>[] = [
   { id: "time", title: "When", width: "9.5rem", by: (row) => row.time, cell: (row) => <><Clock time={row.time} /> <span className="muted">{day(row.time).replace(/ \d{4}$/, "")}</span></> },
-  { id: "actor", title: "Who", width: "9rem", by: (row) => row.actor, cell: (row) => <span title={row.actor}>{row.actor} <span className="muted">{row.role}</span></span> },
+  { id: "actor", title: "Who", width: "9rem", by: (row) => row.actor, cell: (row) => <span title={row.actor}>{row.actor} {row.role !== row.actor && <span className="muted">{row.role}</span>}</span> },
   { id: "action", title: "Did", width: "minmax(9rem, .8fr)", head: true, by: (row) => row.action, cell: (row) => <b title={row.action}>{row.action}</b> },
   { id: "target", title: "To", width: "minmax(12rem, 1.5fr)", by: (row) => row.target ?? "", cell: (row) => <Target of={row.target ?? ""} /> },
   { id: "outcome", title: "Outcome", width: "9rem", by: (row) => row.outcome, cell: (row) => <Outcome row={row} /> },
@@ -136,6 +137,7 @@ function brief(detail: unknown): string {
 
 /** What it is called, and then the id that a machine gave it. */
 function Target({ of }: { of: string }) {
+  if (of === "") return null;
   const [name = "", ...ids] = of.split(" ");
   return (
     <span title={of}>

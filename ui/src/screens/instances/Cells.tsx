@@ -1,7 +1,7 @@
 /** What stands in the columns of a row. */
 
 import type { Instance, OperationForm } from "@/api/client";
-import { useNow } from "@/lib/clock";
+import { useNow, useOwnNow } from "@/lib/clock";
 import { healthReasonOf } from "@/api/trust";
 import { ailing, isWaiting, words } from "@/lib/look";
 import { duration, secondsBetween } from "@/lib/time";
@@ -22,7 +22,7 @@ export function StateCell({ held, operation }: { held: Held; operation: Operatio
     <div className="state">
       <InstanceStatus instance={record} operation={operation} />
       {late === "stuck" && brief?.stuck_at && <Stuck since={brief.stuck_at} />}
-      <Detail held={held} operation={operation} now={now} />
+      <Detail held={held} operation={operation} />
       {brief && !brief.done && brief.started_at && late !== "stuck" && (
         <Took from={brief.started_at} usual={brief.usual?.p50 ?? null} late={late === "slow"} />
       )}
@@ -52,7 +52,8 @@ function lower(text: string): string {
 }
 
 /** One line beside the badge: the cause, the step, or who changed it just now. */
-function Detail({ held, operation, now }: { held: Held; operation: OperationForm | undefined; now: number }) {
+function Detail({ held, operation }: { held: Held; operation: OperationForm | undefined }) {
+  const now = useOwnNow();
   const { record } = held;
   const ask = useAsk(record.id);
   const flash = useFlash(record.id);

@@ -7,6 +7,7 @@ import { forget, GONE_STAYS_MS, held as rows, useFlash, useHeld, useOperationOf 
 import type { Held } from "@/live/merge";
 import { readBehind } from "@/live/sync";
 import { useLifecycle } from "@/lib/lifecycle";
+import { statusLook } from "@/lib/look";
 import { LazyActionMenu, useChoices, useDoing } from "@/parts/Actions";
 import { Button, LinkButton } from "@/parts/Button";
 import { HealthMark } from "@/parts/Health";
@@ -164,7 +165,7 @@ function PrimaryAction({ held }: { held: Held }) {
   }
   if (next === undefined) return null;
   return (
-    <Button size="sm" reason={reason(next)} onClick={() => run(next)}>
+    <Button size="sm" {...(statusLook(record.status).voice === "plain" ? { kind: "quiet" as const } : {})} reason={reason(next)} onClick={() => run(next)}>
       {next.label}
     </Button>
   );

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useReducer, useRef } from "react";
 
+import { serverNow } from "@/lib/clock";
 import type { Lifecycle } from "@/lib/lifecycle";
 import { held } from "@/live/store";
 
@@ -27,7 +28,7 @@ export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
   const arrangeNow = useCallback(
     (free: boolean) => {
       const before = shown.current;
-      const wanted = arrange(lastOrderFirst(held, before.lines), view, table, Date.now());
+      const wanted = arrange(lastOrderFirst(held, before.lines), view, table, serverNow());
       const keep = !free && before.view === view && before.lines.length > 0 && busyNow.current;
       const next = keep ? hold(before.lines, wanted) : { lines: wanted, moves: 0 };
       if (before.view === view && next.moves === before.moves && sameLines(before.lines, next.lines)) return;
@@ -41,7 +42,7 @@ export function useLines(view: View, table: Lifecycle, busy: boolean): Lines {
   const was = useRef<View | null>(null);
   if (was.current !== view) {
     was.current = view;
-    shown.current = { view, lines: arrange(held.values(), view, table, Date.now()), moves: 0 };
+    shown.current = { view, lines: arrange(held.values(), view, table, serverNow()), moves: 0 };
   }
   useEffect(() => arrangeNow(!busy), [arrangeNow, busy]);
   useEffect(() => {

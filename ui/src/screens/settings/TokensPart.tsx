@@ -7,6 +7,7 @@ import { type Token, tokensList, tokensRevoke } from "@/api/client";
 import { tell } from "@/api/problems";
 import { isAbsent } from "@/api/trust";
 import { announce } from "@/lib/announce";
+import { serverNow } from "@/lib/clock";
 import { absolute } from "@/lib/time";
 import { say } from "@/lib/toasts";
 import { keys, queryClient } from "@/live/queries";
@@ -65,7 +66,7 @@ const COLUMNS: TableColumn<Token>[] = [
 
 function Ends({ token }: { token: Token }) {
   if (token.expires_at === null) return <span className="muted">never</span>;
-  const over = new Date(token.expires_at).getTime() < Date.now();
+  const over = new Date(token.expires_at).getTime() < serverNow();
   return <span className={over ? "fault-text" : undefined}>{over ? "ended " : ""}{absolute(token.expires_at)}</span>;
 }
 

@@ -48,7 +48,7 @@ function Page({ stats }: { stats: Statistics }) {
         {Object.entries(stats.totals).map(([name, value]) => (
           <div key={name}>
             <dd>{value}</dd>
-            <dt>{name}</dt>
+            <dt>{value === 1 ? name.replace(/s$/, "") : name}</dt>
           </div>
         ))}
       </dl>
