@@ -6,6 +6,9 @@ import heapq
 import threading
 import time
 
+_HEAD_START = 3600.0
+"""What a provider tells of goes before what has only become due, however many of those wait."""
+
 
 class Agenda:
     """An instance that is being looked at waits for the end of that look."""
@@ -14,7 +17,7 @@ class Agenda:
         self._changed = threading.Condition()
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, float] = {}
         self._everything = False
 
     def ring(self, instance_id: str | None, after: float = 0.0) -> None:
@@ -28,6 +31,16 @@ class Agenda:
                     self._due[instance_id] = at
                     heapq.heappush(self._heap, (at, instance_id))
             self._changed.notify_all()
+
+    def told(self, instance_id: str | None) -> None:
+        """Its provider says that it changed: look at it before all others. None: compare everything, now."""
+        self.ring(instance_id, -_HEAD_START)
+
+    def under_way(self, longer_than: float = 0.0) -> frozenset[str]:
+        """What has been looked at for so long, without an end."""
+        since = time.monotonic() - longer_than
+        with self._changed:
+            return frozenset(key for key, began in self._under_way.items() if began <= since)
 
     def take_everything(self) -> bool:
         """Whether a full comparison was asked for; it is not asked for any more."""
@@ -49,7 +62,7 @@ class Agenda:
                     waiting.append((at, instance_id))
                     continue
                 del self._due[instance_id]
-                self._under_way.add(instance_id)
+                self._under_way[instance_id] = now
                 taken.append(instance_id)
             for entry in waiting:
                 heapq.heappush(self._heap, entry)
@@ -57,7 +70,7 @@ class Agenda:
 
     def done(self, instance_id: str) -> None:
         with self._changed:
-            self._under_way.discard(instance_id)
+            self._under_way.pop(instance_id, None)
             self._changed.notify_all()
 
     def wait(self, until: float) -> None:

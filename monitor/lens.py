@@ -15,17 +15,21 @@ from activities.parts import Parts
 from db.models import Instance
 from db.session import Tx
 from domain.errors import ProviderError, Refused
-from domain.health import Pulse
-from domain.lifecycle import Status
+from domain.health import PROBE_SECONDS, Pulse
+from domain.lifecycle import Health, Status
 from domain.work import Observation, Seen, Work
 from services.monitoring import Look, Watched, Written, note_look, watched
 from services.observers import Lease
-from services.restart_policy import start_by_policy, wants_start
+from services.restart_policy import may_want_later, start_by_policy, wants_start
 from services.works import granted, load_work
 
 log = structlog.get_logger("monitor")
 _PROBE_SECONDS = 2.0
 _LONGEST_COMPLAINT = 300
+_AGAIN_SECONDS = 3.0
+"""Between two looks at what just began to fail or to recover."""
+_POLICY_SECONDS = 1.0
+"""Between two looks at what a restart policy may start when its back-off is over."""
 
 StopAgain = Callable[[Tx, str], object | None]
 """Accepts the stop of an instance that runs against a hold; None when it cannot be stopped now."""
@@ -88,8 +92,11 @@ class Lens:
             log.warning("status kept against what was seen", **told, detail=look.observation.detail)
         return written
 
-    def follow_up(self, sighting: Sighting, written: Written, look: Look) -> bool:
-        """Ask for what follows from a look: a stop of what runs against a hold, a start by policy."""
+    def follow_up(self, sighting: Sighting, written: Written, look: Look) -> bool | None:
+        """Ask for what follows from a look: a stop of what runs against a hold, a start by policy.
+
+        Whether anything was asked for; None: it was refused, and will be for a while.
+        """
         before = sighting.before
         if written.verdict.stop_again:
             return self._ask("stopped again", before, lambda tx: self._stop_again(tx, before.id))
@@ -97,13 +104,23 @@ class Lens:
             return self._ask("started by restart policy", before, lambda tx: start_by_policy(tx, before))
         return False
 
-    def _ask(self, what: str, before: Watched, ask: Callable[[Tx], object | None]) -> bool:
+    def _ask(self, what: str, before: Watched, ask: Callable[[Tx], object | None]) -> bool | None:
         try:
             with self._parts.database.begin() as tx:
                 asked = ask(tx) is not None
         except Refused as refusal:
             log.info(f"not {what}", instance=before.id, why=refusal.message)
-            return False
+            return None
         if asked:
             log.info(what, instance=before.id, restarts=before.restarts)
         return asked
+
+
+def look_again_after(sighting: Sighting, look: Look, written: Written) -> float | None:
+    """When to look again without being woken; None: not before something wakes."""
+    if look.seen is Seen.NO_EVIDENCE:
+        return PROBE_SECONDS
+    if may_want_later(sighting.before, written.status):
+        return _POLICY_SECONDS
+    fails = written.status is Status.RUNNING and written.pulse.health in {Health.UNREACHABLE, Health.DEGRADED}
+    return _AGAIN_SECONDS if fails or not written.pulse.steady or written.verdict.stop_again else None

@@ -16,7 +16,7 @@ from ulid import ULID
 from activities.parts import Parts
 from monitor.lens import StopAgain
 from monitor.tenure import Tenure
-from services.observers import RENEW_SECONDS, release, take
+from services.observers import RENEW_SECONDS, release, take, trouble_of
 from services.orphans import Spot
 
 log = structlog.get_logger("monitor")
@@ -73,10 +73,11 @@ class Monitor:
     def _take(self, spot: Spot) -> None:
         with self._parts.database.begin() as tx:
             lease = take(tx, spot, self._holder)
+            trouble = trouble_of(tx, spot) if lease is not None else None
         if lease is None:
             return
         log.info("observes", scope=lease.scope, epoch=lease.epoch)
-        tenure = Tenure(self._parts, lease, self._stop_again)
+        tenure = Tenure(self._parts, lease, self._stop_again, trouble)
         thread = threading.Thread(target=tenure.run, name=f"observe-{lease.scope}", daemon=True)
         self._tenures[spot] = (tenure, thread)
         thread.start()

@@ -14,45 +14,39 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from activities.parts import Parts
-from domain.errors import BerthError, ProviderError
-from domain.glimpses import Compared
+from domain.errors import ProviderError
+from domain.glimpses import Compared, Glimpse
 from domain.health import PROBE_SECONDS, Pulse
-from domain.lifecycle import Health, Status
+from domain.lifecycle import Status
 from domain.work import Seen
 from monitor.absences import Absences
 from monitor.agenda import Agenda
 from monitor.fleet import Fleet
-from monitor.lens import Lens, Sighting, StopAgain
+from monitor.lens import Lens, Sighting, StopAgain, look_again_after
+from monitor.strays import Strays
 from monitor.stream import Stream
 from providers.base import Provider
 from services.fleets import projects_of, read_rows
 from services.monitoring import Look, Written
 from services.monitoring_first import PAGE, note_first_health
 from services.observers import (
+    OUTAGE_SAYS,
     Lease,
     Report,
     freshen,
     note_outage,
     note_outage_over,
-    note_stray,
     renew,
 )
-from services.restart_policy import may_want_later
 
 log = structlog.get_logger("monitor")
 LOOKS_AT_ONCE = 6
 """Of one scope: a place that answers slowly holds up no other."""
 _ROWS_SECONDS = 1.0
-_AGAIN_SECONDS = 3.0
-"""Between two looks at what just began to fail or to recover."""
-_POLICY_SECONDS = 1.0
-"""Between two looks at what a restart policy may start when its back-off is over."""
 _HANGS_AFTER = 60.0
 _EMPTY_SECONDS = 60.0
-_MOST_STRAYS = 100
 _JITTER = 0.15
 
 
@@ -63,21 +57,24 @@ class Tenure:
     parts: Parts
     lease: Lease
     stop_again: StopAgain
+    trouble: str | None = None
+    """What the observer before it had to say."""
     ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.agenda = Agenda()
         self.fleet = Fleet(self.agenda.ring)
         self.lens = Lens(self.parts, self.lease, self.stop_again)
-        self.stream = Stream(self.lease.scope, self._watch, self.agenda.ring, self.ended)
+        self.stream = Stream(self.lease.scope, self._watch, self.agenda.told, self.ended)
         self._pool = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix=f"look-{self.lease.scope}")
-        self._report = Report()
+        self._report = Report(trouble=self.trouble)
         self._fulls = self._fulls_told = 0
         self._alive_at = time.monotonic()
         self._absences = Absences()
+        self._unseen: set[str] = set()
         self._pulses: dict[str, Pulse] = {}
-        self._outage = False
-        self._strays: set[str | None] = set()
+        self._outage = self._outage_told = (self.trouble or "").startswith(OUTAGE_SAYS)
+        self._strays = Strays(self.parts.database, self.lease)
         self._fresh_at = float("-inf")
 
     def run(self) -> None:
@@ -90,7 +87,7 @@ class Tenure:
                 self._careful(self._read_rows)
                 next_rows = now + _ROWS_SECONDS
             if self.agenda.take_everything() or now >= next_full:
-                self._careful(self._compare)
+                self._careful(self.compare)
                 next_full = time.monotonic() + self._pause()
             for instance_id in self.agenda.take(LOOKS_AT_ONCE):
                 self._pool.submit(self._examine, instance_id)
@@ -141,7 +138,7 @@ class Tenure:
         """Nothing that goes wrong once may end the watching."""
         try:
             work()
-        except (BerthError, SQLAlchemyError) as error:
+        except Exception as error:  # noqa: BLE001 - without its loop an observer only seems to watch
             log.warning("observer goes on later", scope=self.lease.scope, error=type(error).__name__)
 
     def _read_rows(self) -> None:
@@ -150,37 +147,50 @@ class Tenure:
             rows = read_rows(tx, self.lease.spot, since, again)
         self.fleet.take(rows)
 
-    def _compare(self) -> None:
+    def compare(self) -> None:
         """Rows first, then the listing: what was made meanwhile is a stray at most, and asked for again."""
         self._read_rows()
-        try:
-            listing = list(self._provider.glance())
-        except ProviderError as error:
-            if self._report.trouble != error.message:
-                log.warning("nothing is seen", scope=self.lease.scope, reason=error.message)
-            self._report = replace(self._report, trouble=error.message)
+        listing = self._listed()
+        if listing is None:
             return
         compared = self.fleet.compare(listing, self._absences.ids())
         self._note_outage(compared)
         self._note_first(compared)
         for instance_id in compared.look:
             self.agenda.ring(instance_id)
-        self._note_strays(compared)
+        if not self._outage:
+            self._strays.note(compared.strays)
         self._report = replace(self._report, orphans=len(compared.strays))
         self._fulls += 1
-        if not self._outage and time.monotonic() - self._fresh_at > PROBE_SECONDS * (1 - _JITTER) - 1:
+        if len(self.agenda.under_way(_HANGS_AFTER)) >= LOOKS_AT_ONCE:
+            self._blind(f"none of its looks has ended for {_HANGS_AFTER:.0f} s")
+        elif not self._outage and time.monotonic() - self._fresh_at > PROBE_SECONDS * (1 - _JITTER) - 1:
             self._fresh_at = time.monotonic()
             self._freshen(set(compared.look))
             self._plan_probes()
 
+    def _listed(self) -> list[Glimpse] | None:
+        try:
+            return list(self._provider.glance())
+        except ProviderError as error:
+            self._blind(error.message)
+        except Exception as error:  # noqa: BLE001 - a provider's bug costs its listing, and that is said
+            self._blind(f"its listing cannot be read ({type(error).__name__})")
+        return None
+
+    def _blind(self, why: str) -> None:
+        """What nobody sees grows old; `why` is shown beside it."""
+        if self._report.trouble != why:
+            log.warning("nothing is seen", scope=self.lease.scope, reason=why)
+        self._report = replace(self._report, trouble=why)
+
     def _note_outage(self, compared: Compared) -> None:
-        spot, before = self.lease.spot, self._outage
+        spot, trouble = self.lease.spot, None
         self._outage = compared.outage
-        trouble = None
         if compared.outage:
-            trouble = f"its listing lacks {len(compared.missing)} of {compared.expected} instances at once"
+            trouble = f"{OUTAGE_SAYS} {len(compared.missing)} of {compared.expected} instances at once"
         self._report = replace(self._report, trouble=trouble)
-        if self._outage == before:
+        if self._outage == self._outage_told:
             return
         log.warning("outage" if self._outage else "outage is over", scope=self.lease.scope, reason=trouble)
         with self.parts.database.begin() as tx:
@@ -189,7 +199,9 @@ class Tenure:
                 note_outage(tx, self.lease, trouble, projects)
             else:
                 note_outage_over(tx, self.lease, projects)
+        self._outage_told = self._outage
         self.fleet.read_anew()
+        self._unseen.clear()  # nobody's health is known now
         self.agenda.ring(None)
 
     def _note_first(self, compared: Compared) -> None:
@@ -207,20 +219,8 @@ class Tenure:
                     versions = note_first_health(tx, self.lease, state, rows[at : at + PAGE])
                 self.fleet.became_healthy(versions)
 
-    def _note_strays(self, compared: Compared) -> None:
-        if self._outage:
-            return
-        for glimpse in compared.strays[:_MOST_STRAYS]:
-            if glimpse.provider_id not in self._strays:
-                with self.parts.database.begin() as tx:
-                    if note_stray(tx, self.lease, glimpse):
-                        log.warning(
-                            "an object without a record", scope=self.lease.scope, object=glimpse.provider_id
-                        )
-        self._strays = {glimpse.provider_id for glimpse in compared.strays}
-
     def _freshen(self, but: set[str]) -> None:
-        but |= self._absences.ids()
+        but |= self._absences.ids() | self.agenda.under_way() | self._unseen
         after: str | None = ""
         while after is not None and not self.ended.is_set():
             with self.parts.database.begin() as tx:
@@ -237,13 +237,13 @@ class Tenure:
         """One direct look, in a thread of the pool."""
         try:
             if not self.ended.is_set() and not self._outage:  # a place in doubt is believed in nothing
-                self._careful(lambda: self._look(instance_id))
+                self._careful(lambda: self.look(instance_id))
         except Exception as error:  # noqa: BLE001 - one instance's trouble must not stop the others
             log.error("look failed", instance=instance_id, error=type(error).__name__)
         finally:
             self.agenda.done(instance_id)
 
-    def _look(self, instance_id: str) -> None:
+    def look(self, instance_id: str) -> None:
         sighting = self.lens.read(instance_id)
         if sighting is None:
             self.fleet.forget(instance_id)
@@ -273,22 +273,20 @@ class Tenure:
             self.agenda.ring(before.id, 0.05)
             return
         self.fleet.looked(before, look.observation, written)
+        if look.seen is Seen.NO_EVIDENCE:
+            self._unseen.add(before.id)  # a listing that shows it says less than the look that failed
+        else:
+            self._unseen.discard(before.id)
         if written.pulse.steady:
             self._pulses.pop(before.id, None)
         else:
             self._pulses[before.id] = written.pulse
         asked = self.lens.follow_up(sighting, written, look)
-        if not asked and (again := _again(sighting, written)) is not None:
+        again = PROBE_SECONDS if asked is None else look_again_after(sighting, look, written)
+        if not asked and again is not None:
             self.agenda.ring(before.id, again)
 
     def _forget(self, instance_id: str) -> None:
         self._absences.forget(instance_id)
+        self._unseen.discard(instance_id)
         self._pulses.pop(instance_id, None)
-
-
-def _again(sighting: Sighting, written: Written) -> float | None:
-    """When to look again without being woken; None: not before something wakes."""
-    if may_want_later(sighting.before, written.status):
-        return _POLICY_SECONDS
-    fails = written.status is Status.RUNNING and written.pulse.health in {Health.UNREACHABLE, Health.DEGRADED}
-    return _AGAIN_SECONDS if fails or not written.pulse.steady or written.verdict.stop_again else None

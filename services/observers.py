@@ -24,6 +24,8 @@ from services.orphans import Spot
 LEASE = timedelta(seconds=6)
 RENEW_SECONDS = 2.0
 NOBODY = ""
+OUTAGE_SAYS = "its listing lacks"
+"""How the trouble of an outage begins."""
 DEFAULT_PROJECT = "default"
 """Where an object is told of whose owner nobody knows."""
 _CHUNK = 1000
@@ -68,6 +70,11 @@ def take(tx: Tx, spot: Spot, holder: str) -> Lease | None:
         .returning(Observer.epoch)
     ).scalar()
     return None if epoch is None else Lease(spot, epoch)
+
+
+def trouble_of(tx: Tx, spot: Spot) -> str | None:
+    """What the last observer of a scope had to say: whoever follows it goes on from there."""
+    return tx.session.scalar(select(Observer.trouble).where(Observer.scope == scope_of(spot)))
 
 
 def renew(tx: Tx, lease: Lease, report: Report) -> bool:
