@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 from starlette.websockets import WebSocket
@@ -35,15 +35,18 @@ _REST_SECONDS = 0.05
 UNAUTHORIZED, FORBIDDEN, SLOW, BAD_MESSAGE, GOING_AWAY = 4401, 4403, 1013, 1008, 1001
 
 
+Id = Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
 class Subscribe(Body):
     """What a client says first, and again when it wants something else."""
 
     type: str = Field(pattern="^subscribe$")
     ticket: str | None = Field(None, max_length=200, description="Of `POST /ws-tickets`; not with a bearer token.")
     after: str | None = Field(None, max_length=LONGEST_CURSOR, description="The cursor of the last event seen.")
-    instance_id: str | None = Field(None, max_length=64)
-    deployment_id: str | None = Field(None, max_length=64)
-    operation_id: str | None = Field(None, max_length=64)
+    instance_id: Id | None = None
+    deployment_id: Id | None = None
+    operation_id: Id | None = None
     batch: bool = Field(False, description="Several events in one frame where they come close together.")
     records: bool = Field(
         False, description="Also the operations and instances themselves, whenever they show something new."
