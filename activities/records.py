@@ -17,10 +17,11 @@ from activities.contracts import (
 from activities.failures import as_temporal_failures
 from db.models import OperationRow
 from db.session import Database
-from domain.errors import Refused
+from domain.errors import FenceLost, Refused
 from domain.operations import OperationStatus, Source
 from domain.specs import Ask, Caller, Idempotency
 from services.audit import UNAUTHENTICATED_SIGNAL, note
+from services.billing_duties import withdrawn
 from services.confirmations import record_confirmation
 from services.fence import Owner
 from services.outcomes import end_listening, finish
@@ -39,8 +40,13 @@ class RecordActivities:
     @activity.defn
     def plan_operation(self, given: PlanInput) -> PlanResult:
         """Claim the fence and write the planned states; a repeat returns the stored plan."""
-        with as_temporal_failures(), self._database.begin() as tx:
-            plan = claim_and_plan(tx, _owner(given.owner), given.run_id, self._rules)
+        with as_temporal_failures():
+            with self._database.begin() as tx:
+                owner = _owner(given.owner)
+                unwanted = withdrawn(tx, owner.operation_id)
+                plan = {} if unwanted else claim_and_plan(tx, owner, given.run_id, self._rules)
+            if unwanted:
+                raise FenceLost("a payment came before the delete began")
         phases = [[PlannedStepResult(**step) for step in phase] for phase in plan["phases"]]
         return PlanResult(**{**plan, "phases": phases})
 

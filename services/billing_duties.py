@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, update
 
 from db.models import BillingRecord, Deployment, Hold, Instance, OperationRow, WebhookDelivery
 from db.session import Tx, interval
@@ -194,7 +194,25 @@ def refused(tx: Tx, deployment_id: str, why: Refused) -> bool:
     return True
 
 
-def take_back(tx: Tx) -> list[str]:
+def withdrawn(tx: Tx, operation_id: str) -> bool:
+    """Whether this is a delete that billing no longer wants: then it is cancelled, as the last before it begins.
+
+    Decided behind the deployment's lock, like what billing says: any payment that was taken before counts.
+    """
+    asked = select(OperationRow.deployment_id).where(
+        OperationRow.id == operation_id,
+        OperationRow.kind == Operation.DELETE,
+        OperationRow.source == Source.BILLING,
+        OperationRow.status == OperationStatus.PENDING,
+    )
+    deployment_id = tx.session.scalar(asked)
+    if deployment_id is None:
+        return False
+    tx.session.get(Deployment, deployment_id, with_for_update=True)
+    return bool(take_back(tx, OperationRow.id == operation_id))
+
+
+def take_back(tx: Tx, only: ColumnElement[bool] | None = None) -> list[str]:
     """Withdraw deletes that billing asked for, that have not begun, and that it no longer wants."""
     paid = and_(
         OperationRow.reason == Reason.PAYMENT_FAILED, BillingRecord.status != BillingStatus.PAYMENT_REQUIRED
@@ -210,6 +228,7 @@ def take_back(tx: Tx) -> list[str]:
             OperationRow.source == Source.BILLING,
             OperationRow.status == OperationStatus.PENDING,
             or_(paid, active),
+            true() if only is None else only,
         )
         .limit(_ROUND)
     ).all()

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from temporalio.exceptions import ApplicationError
 
+from activities.contracts import OwnerInput, PlanInput
+from activities.records import RecordActivities
 from db.models import BillingRecord, Hold, Instance, LifecycleEvent, OperationRow
 from db.session import Database, FixedClock
 from domain.billing import SubjectKind
@@ -20,6 +23,7 @@ from domain.specs import Accepted
 from keeper.upkeep import Upkeep
 from services.billing import Message, receive
 from services.billing_duties import BillingRules, candidates, carry_out
+from services.planning import PlanRules
 from tests.support.api import Api
 from tests.support.billing import Sender
 from tests.support.holds import holds, settle, suspended
@@ -271,6 +275,22 @@ def test_a_delete_that_has_not_begun_is_withdrawn_when_the_payment_comes(timed: 
 
     kinds = [(o.kind.value, o.status.value) for o in operations(timed, made)]
     assert kinds[-2:] == [("delete", "cancelled"), ("unsuspend", "pending")]
+
+
+def test_a_delete_asks_for_a_payment_once_more_as_it_begins(timed: Spine, clock: FixedClock) -> None:
+    """Nobody withdrew it meanwhile: Temporal or the keeper was away."""
+    made = unpaid_until_now(timed, clock)
+    keeper(timed, timed.database).records()
+    asked = operations(timed, made)[-1]
+    clock.at += timedelta(seconds=1)
+    tell(timed, made, "payment.succeeded", clock.at)
+
+    plans = RecordActivities(timed.database, PlanRules(0.0)).plan_operation
+    with pytest.raises(ApplicationError, match="a payment came before the delete began"):
+        plans(PlanInput(OwnerInput(asked.id, "run-1"), "run-1"))
+
+    assert operations(timed, made)[-1].status is OperationStatus.CANCELLED
+    assert [row.status for row in timed.instances(made.deployment_id)] == [Status.SUSPENDED]
 
 
 def test_what_failed_is_not_tried_again_at_once(timed: Spine, clock: FixedClock) -> None:
