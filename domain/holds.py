@@ -33,11 +33,17 @@ class Standing:
 
     cause: HoldCause
     by: str
+    of: str | None = None
+    """The suspended deployment, where this one is the database server that only that one uses."""
 
 
 def why_held(standing: Sequence[Standing]) -> str:
     """The words of a refusal: which hold stands, and who can lift it."""
-    parts = [f"{hold.by} suspended it ({hold.cause}); {LIFTED_BY[hold.cause]}" for hold in standing]
+    parts = [
+        f"{hold.by} suspended {f'{hold.of}, whose database it holds' if hold.of else 'it'} ({hold.cause}); "
+        f"{LIFTED_BY[hold.cause]}"
+        for hold in standing
+    ]
     return "; and ".join(parts)
 
 

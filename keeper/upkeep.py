@@ -19,7 +19,7 @@ from services.abandoned import sweep_abandoned
 from services.billing_duties import BillingRules, candidates, carry_out, refused, take_back
 from services.maintenance import Due, due
 from services.maintenance import carry_out as carry_out_maintenance
-from services.suspension import astray, suspend_again
+from services.suspension import astray, stop_unused_server, suspend_again, unused_servers
 
 log = structlog.get_logger("keeper")
 Look = Callable[[Due], Awaitable[Status | None]]
@@ -38,8 +38,8 @@ class Upkeep:
         """Everything once. Never has more to do at once. What fails is tried again by the next round."""
         try:
             await asyncio.to_thread(self.records)
-            for found in await asyncio.to_thread(self._due):
-                seen = await self.look(found) if found.over and found.status is Status.MAINTENANCE else None
+            every = await asyncio.to_thread(self._due)
+            for found, seen in zip(every, await asyncio.gather(*map(self._seen, every)), strict=True):
                 await asyncio.to_thread(self._maintain, found, seen)
         except Exception as error:  # noqa: BLE001 - without this no hold is enforced: it outlives any trouble
             log.warning("upkeep begins again", error=type(error).__name__)
@@ -50,12 +50,13 @@ class Upkeep:
         with self.database.begin() as tx:
             given_up = sweep_abandoned(tx)
             taken_back = take_back(tx)
-            strays, wanted = astray(tx), candidates(tx)
+            strays, unused, wanted = astray(tx), unused_servers(tx), candidates(tx)
         if given_up:
             log.warning("given up: nobody worked on it", instances=given_up)
         if taken_back:
             log.info("deletes withdrawn: they are no longer wanted", operations=taken_back)
         _each(strays, self._enforce)
+        _each(unused, self._rest)
         _each(wanted, self._bill)
 
     def _enforce(self, deployment_id: str) -> None:
@@ -63,6 +64,12 @@ class Upkeep:
             made = suspend_again(tx, deployment_id)
         if made is not None:
             log.warning("a hold is enforced", deployment=deployment_id, operation=made.operation_id)
+
+    def _rest(self, server_id: str) -> None:
+        with self.database.begin() as tx:
+            made = stop_unused_server(tx, server_id)
+        if made is not None:
+            log.info("a server of what is suspended is stopped", deployment=server_id, operation=made.operation_id)
 
     def _bill(self, deployment_id: str) -> None:
         try:
@@ -77,6 +84,18 @@ class Upkeep:
             return
         if made is not None:
             log.info("billing's wish accepted", deployment=deployment_id, operation=made.operation_id)
+
+    async def _seen(self, found: Due) -> Status | None:
+        """All at once: a place that does not answer holds up no hold and no other maintenance."""
+        if not (found.over and found.status is Status.MAINTENANCE):
+            return None
+        try:
+            return await self.look(found)
+        except Exception as error:  # noqa: BLE001 - without a look it ends in what was before
+            log.warning(
+                "no look at the end of maintenance", instance=found.instance_id, error=type(error).__name__
+            )
+            return None
 
     def _due(self) -> list[Due]:
         with self.database.begin() as tx:

@@ -16,13 +16,13 @@ from ulid import ULID
 
 from db.models import (
     Deployment,
-    Hold,
     Instance,
     Maintenance,
     OperationInstance,
     OperationRow,
     OperationStep,
 )
+from db.queries.holds import deciding
 from db.session import CHANNEL_OPERATIONS, Tx, interval
 from domain.changes import Member, Touch
 from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
@@ -125,9 +125,8 @@ def members_of(tx: Tx, deployment_id: str) -> list[Member]:
 
 
 def standing(session: Session, deployment_id: str) -> tuple[Standing, ...]:
-    """The suspensions that stand on a deployment."""
-    query = select(Hold.cause, Hold.actor).where(Hold.deployment_id == deployment_id).order_by(Hold.since)
-    return tuple(Standing(row.cause, row.actor) for row in session.execute(query))
+    """The suspensions that decide about a deployment."""
+    return deciding(session, [deployment_id]).get(deployment_id, ())
 
 
 def with_begun_changes(session: Session, deployment_id: str, members: Sequence[Member]) -> list[Member]:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 
 from db.models import Deployment, Hold, Instance, OperationRow
+from db.queries.holds import running_for_suspended
 from db.session import Tx
 from domain.changes import Member, Touch, split_legal, touch
 from domain.errors import OnHold, OperationInProgress, Refused
-from domain.holds import HoldCause, Standing, why_held
+from domain.holds import HoldCause, why_held
 from domain.lifecycle import Operation, Status, allowed_operations, move_for
 from domain.operations import OperationStatus, Source
 from domain.specs import Accepted, Ask, Caller
@@ -26,6 +27,7 @@ from services.acceptance import (
     take_fence,
 )
 from services.holds import Suspension, holds_of, lift, place, remember, touch_members
+from services.requests import act
 
 _ENFORCED = frozenset({Status.RUNNING, Status.STOPPED, Status.MAINTENANCE})
 """Where a member of a held deployment must not rest. What is in error waits for whoever repeats the suspension."""
@@ -76,8 +78,8 @@ def unsuspend(tx: Tx, ask: Ask, deployment_id: str, cause: HoldCause) -> Accepte
     check_free(tx, deployment_id)
     members, holds = members_of(tx, deployment_id), holds_of(tx, deployment_id)
     causes = {hold.cause for hold in holds}
-    if causes and cause not in causes:
-        raise _others(members, holds)
+    if cause not in causes and members and members[0].holds:
+        raise _others(members)
     if len(causes) > 1:
         lift(tx, deployment, ask.caller, [cause])
         touch_members(tx, deployment)
@@ -98,15 +100,13 @@ def _verb(member: Member) -> Operation:
     return Operation.CREATE if member.applied is None else Operation.UNSUSPEND
 
 
-def _others(members: Sequence[Member], holds: Sequence[Hold]) -> OnHold:
+def _others(members: Sequence[Member]) -> OnHold:
     """The refusal of whoever does not own the hold that stands."""
-    status = members[0].status if members else None
-    rest = allowed_operations(status, held=True) if status else ()
+    status = members[0].status
+    rest = allowed_operations(status, held=True)
     allowed = tuple(o.value for o in rest if o is not Operation.UNSUSPEND)
-    why = why_held([Standing(hold.cause, hold.actor) for hold in holds])
-    return OnHold(
-        Operation.UNSUSPEND.value, status.value if status else None, allowed, f"not yours to lift: {why}"
-    )
+    why = why_held(members[0].holds)
+    return OnHold(Operation.UNSUSPEND.value, status.value, allowed, f"not yours to lift: {why}")
 
 
 def _recorded(tx: Tx, ask: Ask, deployment: Deployment, kind: Operation) -> Accepted:
@@ -157,6 +157,25 @@ def stop_suspended(tx: Tx, instance_id: str) -> Accepted | None:
         return None
     found = [m for m in members_of(tx, deployment.id) if m.id == instance_id and m.status is Status.SUSPENDED]
     return _accepted_again(tx, Ask(Caller("berth", row.project, Source.MONITOR)), deployment, found)
+
+
+def stop_unused_server(tx: Tx, server_id: str) -> Accepted | None:
+    """Stop a database server while all that it serves is suspended; the unsuspension starts it first.
+
+    None when it has to run, or somebody works on it.
+    """
+    if server_id not in tx.session.scalars(running_for_suspended()):
+        return None
+    project = tx.session.get_one(Deployment, server_id).project
+    try:
+        return act(tx, Ask(Caller("berth", project, Source.BERTH)), Operation.STOP, server_id)
+    except Refused:
+        return None
+
+
+def unused_servers(tx: Tx, limit: int = 100) -> list[str]:
+    """Those to be stopped."""
+    return list(tx.session.scalars(running_for_suspended().limit(limit)))
 
 
 def _held(tx: Tx, deployment_id: str) -> Deployment | None:

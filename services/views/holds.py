@@ -10,20 +10,22 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from db.models import Hold, Maintenance
+from db.queries.holds import deciding
 from domain.holds import Standing
 from services.views.common import JsonObject, iso
 
 
 @dataclass(frozen=True)
 class Holding:
-    """The holds of some deployments, and the maintenance of some instances, read with one query each."""
+    """The holds of some deployments, what decides about them, and the maintenance of some instances."""
 
     holds: Mapping[str, Sequence[Row[Any]]] = field(default_factory=dict)
+    decide: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict)
     windows: Mapping[str, Row[Any]] = field(default_factory=dict)
 
     def standing(self, deployment_id: str) -> tuple[Standing, ...]:
         """What decides about actions."""
-        return tuple(Standing(row.cause, row.actor) for row in self.holds.get(deployment_id, ()))
+        return self.decide.get(deployment_id, ())
 
     def planned(self, instance_id: str) -> bool:
         """Whether a maintenance waits for its time."""
@@ -44,14 +46,14 @@ class Holding:
 
 
 def read(session: Session, deployment_ids: Collection[str], instance_ids: Collection[str] = ()) -> Holding:
-    """Read both."""
+    """Read all of it, with one query each."""
     holds: dict[str, list[Row[Any]]] = {}
     query = select(*Hold.__table__.columns).where(Hold.deployment_id.in_(deployment_ids)).order_by(Hold.since)
     for row in session.execute(query) if deployment_ids else ():
         holds.setdefault(row.deployment_id, []).append(row)
     found = select(*Maintenance.__table__.columns).where(Maintenance.instance_id.in_(instance_ids))
     windows = {row.instance_id: row for row in session.execute(found)} if instance_ids else {}
-    return Holding(holds, windows)
+    return Holding(holds, deciding(session, deployment_ids) if deployment_ids else {}, windows)
 
 
 def _hold(row: Row[Any]) -> JsonObject:

@@ -15,7 +15,6 @@ from domain.lifecycle import Operation, Status
 from domain.operations import ErrorOrigin
 from domain.specs import Accepted
 from services.suspension import stop_suspended
-from tests.support.allocations import DEDICATED, server
 from tests.support.holds import (
     begin_maintenance,
     end_maintenance,
@@ -315,36 +314,6 @@ def test_what_runs_although_it_is_suspended_is_stopped_again(spine: Spine) -> No
     assert (operation.kind, operation.source) == (Operation.SUSPEND, "monitor")
     assert spine.calls(row.id)["stop"] == stops + 1
     assert spine.instance(made.deployment_id).status is Status.SUSPENDED
-
-
-def test_a_dedicated_database_server_rests_while_what_it_serves_is_suspended(spine: Spine) -> None:
-    made = spine.create_done(database=DEDICATED)
-    beside = server(spine, made).deployment_id
-
-    spine.succeeded(suspended(spine, made.deployment_id, BILLING))
-    wait_for(lambda: server(spine, made).status is Status.STOPPED, 30, "the server runs on")
-    for operation in STARTING:
-        with pytest.raises(OnHold, match="whose database it holds"):
-            spine.act(operation, beside)
-    with pytest.raises(OnHold, match="not yours to lift"):
-        unsuspended(spine, beside)
-
-    spine.succeeded(unsuspended(spine, made.deployment_id, BILLING))
-    assert spine.instance(made.deployment_id).status is Status.RUNNING
-    assert server(spine, made).status is Status.RUNNING
-    spine.succeeded(spine.act(Operation.RESTART, beside))
-
-
-def test_the_server_of_an_unsuspension_that_failed_rests_again(spine: Spine) -> None:
-    made = spine.create_done(database=DEDICATED)
-    spine.succeeded(suspended(spine, made.deployment_id))
-    wait_for(lambda: server(spine, made).status is Status.STOPPED, 30, "the server runs on")
-    spine.fault("start", "invalid", instance=spine.instance(made.deployment_id).id)
-    spine.failed(unsuspended(spine, made.deployment_id))
-
-    wait_for(lambda: server(spine, made).status is Status.STOPPED, 30, "the server runs on")
-    spine.succeeded(spine.delete(made.deployment_id))
-    assert spine.instances(made.deployment_id) == []
 
 
 def test_the_keeper_enforces_a_hold_on_what_rests_elsewhere(spine: Spine) -> None:

@@ -1,0 +1,66 @@
+"""Which suspensions decide about a deployment: its own, and those of the one that its database server serves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, literal, not_, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
+
+from db.models import DatabaseAllocation, Deployment, Hold, Instance, OperationRow
+from domain.databases import DatabaseMode
+from domain.holds import Standing
+from domain.lifecycle import Status
+from domain.operations import OperationStatus
+
+_UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
+_OF_SERVER = (DatabaseAllocation.mode == DatabaseMode.DEDICATED) & (
+    DatabaseAllocation.deployment_id == Hold.deployment_id
+)
+
+
+def _nobody_lifts() -> ColumnElement[bool]:
+    """An unsuspension starts the server before what it serves."""
+    return not_(exists().where(OperationRow.id == Hold.lifting, OperationRow.status.in_(_UNFINISHED)))
+
+
+def deciding(session: Session, deployment_ids: Collection[str]) -> dict[str, tuple[Standing, ...]]:
+    """Of each deployment about which any decide, oldest first."""
+    own = select(
+        Hold.deployment_id.label("about"), Hold.cause, Hold.actor, Hold.since, literal(None).label("whose")
+    ).where(Hold.deployment_id.in_(deployment_ids))
+    served = (
+        select(DatabaseAllocation.server_deployment_id, Hold.cause, Hold.actor, Hold.since, Deployment.name)
+        .join(DatabaseAllocation, _OF_SERVER)
+        .join(Deployment, Deployment.id == Hold.deployment_id)
+        .where(DatabaseAllocation.server_deployment_id.in_(deployment_ids), _nobody_lifts())
+    )
+    both = union_all(own, served).subquery()
+    found: dict[str, tuple[Standing, ...]] = {}
+    for row in session.execute(select(both).order_by(both.c.since)):
+        found[row.about] = (*found.get(row.about, ()), Standing(row.cause, row.actor, row.whose))
+    return found
+
+
+def running_for_suspended() -> Select[Any]:
+    """Deployments of database servers that run although all that they serve is suspended, and nobody works on."""
+    member = aliased(Instance)
+    busy = select(OperationRow.deployment_id).where(OperationRow.status.in_(_UNFINISHED))
+    return (
+        select(DatabaseAllocation.server_deployment_id)
+        .join(Hold, _OF_SERVER)
+        .join(Instance, Instance.deployment_id == DatabaseAllocation.server_deployment_id)
+        .where(
+            Instance.status == Status.RUNNING,
+            Instance.termination_requested_at.is_(None),
+            _nobody_lifts(),
+            ~exists().where(
+                member.deployment_id == Hold.deployment_id,
+                or_(member.status != Status.SUSPENDED, member.termination_requested_at.is_not(None)),
+            ),
+            Hold.deployment_id.not_in(busy),
+            DatabaseAllocation.server_deployment_id.not_in(busy),
+        )
+        .distinct()
+    )
