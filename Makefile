@@ -61,7 +61,7 @@ types: $(READY) ## Check types only
 	.venv/bin/mypy .
 
 .PHONY: docs
-docs: $(READY) ## Write the generated documents again: lifecycle, errors, README's picture, OpenAPI
+docs: $(READY) ## Write the generated documents again: tables, errors, commands, OpenAPI, AsyncAPI, dashboard
 	$(PY) -m scripts.lifecycle_docs
 	$(PY) -m scripts.readme_lifecycle
 	$(PY) -m scripts.cli_docs

@@ -21,6 +21,7 @@ from cli.errors import ApiProblem, Unreachable
 from cli.target import Target, lives
 
 CONNECT_SECONDS = 5.0
+DOUBT = "; what was asked may have been accepted: look before asking again"
 _BUSY = frozenset({429, 502, 503, 504})
 
 
@@ -34,6 +35,8 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.target = target
+        self.in_doubt = False
+        """Whether a change was sent that nobody has answered: it may have been accepted."""
         self._on_silence = on_silence
         said = {"Accept": "application/json", "User-Agent": "berth-cli", **(headers or {})}
         if target.token:
@@ -116,14 +119,20 @@ class Client:
             pause = min(pause * 2, 2.0)
 
     def _try(self, call: Call) -> Answer:
-        response = self._http.request(
-            call.method,
-            call.url,
-            params=dict(call.params) if call.params else None,
-            headers=dict(call.headers or {}),
-            content=None if call.body is None else json.dumps(call.body).encode(),
-            timeout=httpx2.Timeout(call.read_seconds, connect=CONNECT_SECONDS),
-        )
+        doubt_before, self.in_doubt = self.in_doubt, self.in_doubt or call.method != "GET"
+        try:
+            response = self._http.request(
+                call.method,
+                call.url,
+                params=dict(call.params) if call.params else None,
+                headers=dict(call.headers or {}),
+                content=None if call.body is None else json.dumps(call.body).encode(),
+                timeout=httpx2.Timeout(call.read_seconds, connect=CONNECT_SECONDS),
+            )
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            self.in_doubt = doubt_before  # it was not even sent
+            raise
+        self.in_doubt = False
         if response.status_code >= 400:
             raise _problem(response)
         return Answer(response.status_code, _object(response), response.headers.get("ETag"), _pause(response))
@@ -135,7 +144,7 @@ class Client:
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(
             f"Berth does not answer at {self.target.url}.",
-            detail=f"{error or type(error).__name__} ({self.target.named_by})",
+            detail=f"{error or type(error).__name__} ({self.target.named_by}){DOUBT if self.in_doubt else ''}",
             hints=(self.target.how_to_start,),
         )
 

@@ -121,6 +121,13 @@ class Session:
         chosen = f" --project {self.project}" if self.project and not os.environ.get("BERTH_PROJECT") else ""
         return f"berth {command}{chosen}{where}"
 
+    def _doubt(self) -> str:
+        if "client" not in self.__dict__ or not self.client.in_doubt:
+            return ""
+        from cli.client import DOUBT
+
+        return f"{DOUBT}, with {self.berth('operations list')}"
+
     def _on_silence(self, what: str) -> None:
         if self.screen.is_live:
             self.screen.note(f"{what} Trying again …")
@@ -133,7 +140,7 @@ class Session:
             self.screen.error(error)
             return error.code
         except KeyboardInterrupt:
-            self.screen.note("", "interrupted")
+            self.screen.note("", "interrupted" + self._doubt())
             return ExitCode.INTERRUPTED
         except BrokenPipeError:
             self.screen.abandon()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -210,3 +212,37 @@ def test_a_reader_that_leaves_a_closed_stream_and_a_poor_terminal_break_nothing_
     poor = _as_program(canned, "berth list", PYTHONIOENCODING="ascii")
     assert (poor.returncode, poor.stderr) == (0, "")
     assert "last" in poor.stdout
+
+
+def test_a_change_that_was_sent_and_not_answered_is_said_to_be_in_doubt(
+    canned: CannedBerth, berth: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.calls.PATIENCE_SECONDS", 0.1)
+    canned.on("POST", "/instances/demo/actions", Reply(hang_up=True))
+    canned.on("GET", "/instances/demo", Reply(hang_up=True))
+    changed, looked = berth("stop", "demo"), berth("get", "demo")
+    assert (changed.code, looked.code) == (6, 6)
+    assert "may have been accepted" in changed.err
+    assert "may have been accepted" not in looked.err
+    monkeypatch.setenv("BERTH_URL", "http://127.0.0.1:9")
+    assert "may have been accepted" not in berth("stop", "demo").err
+
+
+def test_ctrl_c_before_the_answer_says_that_the_change_may_go_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env = {"PATH": os.environ["PATH"], "BERTH_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "cli", "stop", "demo"],
+            env=env | {"HOME": "/nonexistent", "BERTH_TOKEN": TOKEN},
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1024)
+            asking.send_signal(signal.SIGINT)
+            _, said = asking.communicate(timeout=30)
+    assert asking.returncode == 130
+    assert "interrupted; what was asked may have been accepted" in said
+    assert "berth operations list" in said

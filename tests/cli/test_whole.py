@@ -228,6 +228,15 @@ def test_a_token_of_a_viewer_looks_and_changes_nothing(real: RealBerth) -> None:
     assert {entry["outcome"] for entry in told} == {"refused"}
 
 
+def test_limits_of_a_project_stay_where_they_are_not_named(real: RealBerth) -> None:
+    real.must("projects", "limit", "default", "instances=50", "cpu=8")
+    real.must("projects", "limit", "default", "cpu=default")
+    found = real.must("projects", "--json").document["items"]
+    limits = next(item["limits"] for item in found if item["project"] == "default")
+    assert (limits["instances"], limits["cpu"]) == (50, -1)
+    real.must("projects", "limit", "default", "instances=default")
+
+
 def test_every_reading_command_answers(real: RealBerth) -> None:
     for words in ("list", "deployments", "runs", "events", "providers", "blueprints", "hosts", "inventory"):
         assert "items" in real.must(words, "--json").document, words
