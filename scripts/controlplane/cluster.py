@@ -150,6 +150,7 @@ class ControlPlane:
             f"--initial-cluster=default={peer}",
             "--client-cert-auth",
             "--peer-client-cert-auth",
+            "--unsafe-no-fsync",  # parts are killed here, never the machine
             *(f"-{flag}" for flag in trust),
             *(f"--peer{flag}" for flag in trust),
             "--logger=zap",

@@ -23,7 +23,7 @@ from embedded.temporal_cli import obtain
 from settings import Settings
 
 _NAMESPACES = 400
-# Each namespace has its worker for schedules and batches, which nobody uses here: 200 of them take an eighth of a core.
+# Each has a worker for schedules and batches, which nobody uses here: those of 200 take an eighth of a core.
 _WITHOUT_THEIR_WORKERS = ("--dynamic-config-value", "worker.perNamespaceWorkerCount=0")
 _READY_SECONDS = 30.0
 
