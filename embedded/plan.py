@@ -18,7 +18,7 @@ from embedded.children import Child
 from embedded.errors import NotUsableError
 from embedded.installation import Installation, write_private
 from embedded.ports import LOOPBACK, Held, Want, hold
-from embedded.serve_api import SOCKET_ENV
+from embedded.serving import SOCKET_ENV
 from embedded.temporal import TemporalPorts
 from providers.registry import PROVIDERS
 from settings import Settings

@@ -5,17 +5,20 @@ A gated child of `berth up`; without the supervisor, run `uvicorn --factory api.
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import sys
 
 import uvicorn
 
-from embedded.serving import OPTIONS
+from embedded.serving import OPTIONS, SOCKET_ENV
 
-SOCKET_ENV = "BERTH_API_SOCKET"
 APP = "api.app:create_app"
 _DRAIN_SECONDS = 5
+
+# While the gate is closed: uvicorn would import it only behind. By its name, for `embedded` stands below `api`.
+importlib.import_module(APP.partition(":")[0])
 
 
 def main() -> None:

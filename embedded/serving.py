@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+SOCKET_ENV = "BERTH_API_SOCKET"
+"""The descriptor of the socket that the supervisor listens on."""
+
 OPTIONS: dict[str, Any] = {
     "log_config": None,
     "access_log": False,

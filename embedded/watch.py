@@ -10,7 +10,7 @@ from embedded.errors import ChildFailedError
 from embedded.signals import Signals
 
 Restarted = Callable[[str, int | None, str], None]
-_TICK = 0.2
+_TICK = 0.05
 
 
 class Watch:
