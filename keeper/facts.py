@@ -47,9 +47,9 @@ class Unfinished:
 
 
 def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
-    """Every pending or running operation, oldest first, a bounded number.
+    """Pending and running operations, a bounded number: first those that wait for the keeper, oldest first.
 
-    `urgent_only`: those that somebody waits for the keeper to move, pending or asked to stop.
+    `urgent_only`: those alone, pending or asked to stop.
     """
     urgent = or_(OperationRow.status == OperationStatus.PENDING, OperationRow.cancel_requested_at.is_not(None))
     successor = aliased(OperationRow)
@@ -76,7 +76,7 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
             OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING]),
             urgent if urgent_only else true(),
         )
-        .order_by(OperationRow.created_at)
+        .order_by(urgent.desc(), OperationRow.created_at)
         .limit(_ROUND)
     )
     return [

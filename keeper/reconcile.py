@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -24,6 +23,8 @@ from keeper.facts import KeeperLimits, Unfinished
 from services.outcomes import end_lost
 
 log = structlog.get_logger("keeper")
+_REMEMBERED = 10_000
+"""Times of next looks; without them a look only comes early."""
 _BY_ITSELF = {
     WorkflowExecutionStatus.COMPLETED,
     WorkflowExecutionStatus.FAILED,
@@ -33,11 +34,10 @@ _BY_ITSELF = {
 
 @dataclass(frozen=True)
 class Gone:
-    """How a run is seen to be gone, and since when nothing of it can act (wall clock, seconds)."""
+    """How a run is seen to be gone. What did not close by itself may have left a call of its under way."""
 
     how: str
     by_itself: bool
-    since: float
 
 
 class Reconciler:
@@ -47,7 +47,8 @@ class Reconciler:
         self._database = database
         self._client = client
         self._limits = limits
-        self._first: dict[str, tuple[float, Gone]] = {}
+        self._first: dict[str, float] = {}
+        """When each was first seen gone, by our own steady clock: those of other machines may be wrong."""
         self._next: dict[str, float] = {}
 
     async def look(self, found: Unfinished) -> None:
@@ -55,19 +56,21 @@ class Reconciler:
         now = time.monotonic()
         if found.running_seconds < self._limits.gone_look_seconds or now < self._next.get(found.id, 0.0):
             return
+        if len(self._next) > _REMEMBERED:
+            self._next.clear()
         self._next[found.id] = now + self._limits.gone_look_seconds
         gone = await self._gone(found)
         if gone is None:
             self._first.pop(found.id, None)
             return
-        first = self._first.setdefault(found.id, (now, gone))
-        held_until = first[1].since + (0.0 if gone.by_itself else self._limits.run_hold_seconds)
-        if now - first[0] < self._limits.gone_look_seconds or time.time() < held_until:
-            self._next[found.id] = (
-                now + 0.5 if now - first[0] >= self._limits.gone_look_seconds else self._next[found.id]
-            )
+        first = self._first.setdefault(found.id, now)
+        hold = 0.0 if gone.by_itself else self._limits.run_hold_seconds
+        left = first + max(hold, self._limits.gone_look_seconds) - now
+        if left > 0:
+            self._next[found.id] = now + min(left, self._limits.gone_look_seconds)
             return
         await asyncio.to_thread(self._end, found, gone)
+        self._first.pop(found.id, None)
 
     async def _gone(self, found: Unfinished) -> Gone | None:
         """None: there, or unknown."""
@@ -75,16 +78,13 @@ class Reconciler:
             shown = await self._client.get_workflow_handle(found.workflow_id).describe(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                return Gone("is unknown to Temporal", by_itself=False, since=time.time())
+                return Gone("is unknown to Temporal", by_itself=False)
             raise
         if await shown.memo_value("operation_id", "") != found.id:
-            return Gone("was replaced by another one", by_itself=False, since=time.time())
+            return Gone("was replaced by another one", by_itself=False)
         if shown.status is WorkflowExecutionStatus.RUNNING or shown.status is None:
             return None
-        closed = shown.close_time or datetime.now(UTC)
-        return Gone(
-            f"was {shown.status.name.lower().replace('_', ' ')}", shown.status in _BY_ITSELF, closed.timestamp()
-        )
+        return Gone(f"was {shown.status.name.lower().replace('_', ' ')}", shown.status in _BY_ITSELF)
 
     def _end(self, found: Unfinished, gone: Gone) -> None:
         error: dict[str, Any] = {
