@@ -55,6 +55,16 @@ class Looks:
         """The worse of the two status checks; None when EC2 says nothing of them."""
         return self._checks.ask(machine_id)
 
+    def impaired(self) -> set[str]:
+        """Machines of this region of which a status check fails; filters that stand together would all have to."""
+        return {
+            item["InstanceId"]
+            for check in ("system-status.status", "instance-status.status")
+            for item in self._api.pages(
+                "DescribeInstanceStatus", "InstanceStatuses", Filters=[{"Name": check, "Values": [IMPAIRED]}]
+            )
+        }
+
     def volumes_of(self, instance_id: str) -> Sequence[Leftover]:
         return self._volumes.ask(instance_id) or ()
 

@@ -84,7 +84,9 @@ class Ec2Provider:
         return inventory(self._looks, self._ownership)
 
     def glance(self) -> Sequence[Glimpse]:
-        return [glimpse_of(one) for one in self._looks.mine() if one.state != TERMINATED]
+        machines = [one for one in self._looks.mine() if one.state != TERMINATED]
+        failing = self._looks.impaired() if any(one.state == RUNNING for one in machines) else ()
+        return [glimpse_of(one, impaired=one.id in failing) for one in machines]
 
     def watch(self, bell: Bell) -> None:
         """EC2 tells of changes only through services that an account need not have."""

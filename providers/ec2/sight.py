@@ -112,10 +112,12 @@ def _disk(item: Mapping[str, Any]) -> Disk:
     return Disk(item["DeviceName"], held["VolumeId"], stays=not held.get("DeleteOnTermination", False))
 
 
-def glimpse_of(machine: Machine) -> Glimpse:
-    """What a listing shows of it; the status checks are left to a direct look."""
-    seen, of = _SEEN.get(machine.state, Seen.TRANSIENT), machine.tags.get(INSTANCE, "")
-    return Glimpse(of, seen, machine.state, machine.id, machine.generation, whole=False)
+def glimpse_of(machine: Machine, *, impaired: bool) -> Glimpse:
+    """What a listing shows of it. `impaired`: its status checks fail; that they hold only a direct look tells."""
+    failing = impaired and machine.state == RUNNING
+    seen = Seen.TRANSIENT if failing else _SEEN.get(machine.state, Seen.TRANSIENT)
+    state = IMPAIRED if failing else machine.state
+    return Glimpse(machine.tags.get(INSTANCE, ""), seen, state, machine.id, machine.generation, whole=False)
 
 
 def observation_of(machine: Machine, checks: str | None) -> Observation:

@@ -8,7 +8,10 @@ from domain.work import InventoryItem
 from providers.kubernetes.api import Api
 from providers.kubernetes.namespaces import MANAGED_SELECTOR
 from providers.kubernetes.naming import INSTANCE, Ownership, identity_of, object_name
-from providers.kubernetes.resources import CLAIM, DEPLOYMENT, NAMESPACE, SERVICE, Json
+from providers.kubernetes.resources import CLAIM, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, SERVICE, Json
+
+_LEFT = (SERVICE, CLAIM, REPLICA_SET, POD)
+"""What can outlive its Deployment. A secret can too, and goes with the rest: Berth lists none."""
 
 
 def inventory(api: Api, prefix: str, ownership: Ownership) -> list[InventoryItem]:
@@ -23,16 +26,16 @@ def namespaces(api: Api, prefix: str) -> list[str]:
 
 def _of_namespace(api: Api, namespace: str, ownership: Ownership) -> Iterator[InventoryItem]:
     deployments = api.list(DEPLOYMENT, namespace, labelSelector=INSTANCE)
-    known = {one["metadata"]["name"] for one in deployments}
+    known = {one["metadata"]["labels"][INSTANCE] for one in deployments}
     for one in deployments:
         yield _item(namespace, one["metadata"]["name"], one, state_of(one), ownership)
     left: dict[str, Json] = {}
-    for resource in (SERVICE, CLAIM):
+    for resource in _LEFT:
         for one in api.list(resource, namespace, labelSelector=INSTANCE):
-            left.setdefault(object_name(one["metadata"]["labels"][INSTANCE]), one)
-    for name, one in left.items():
-        if name not in known:
-            yield _item(namespace, name, one, "Leftover", ownership)
+            left.setdefault(one["metadata"]["labels"][INSTANCE], one)
+    for instance_id, one in left.items():
+        if instance_id not in known:
+            yield _item(namespace, object_name(instance_id), one, "Leftover", ownership)
 
 
 def _item(namespace: str, name: str, found: Json, state: str, ownership: Ownership) -> InventoryItem:
