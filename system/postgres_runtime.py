@@ -91,7 +91,8 @@ def _copy(home: str, target: Path) -> None:
     package = _package_directory()
     libraries = package.with_name(_PACKAGE + ".libs")
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=target.parent))
-    shutil.copytree(package / home, unfinished / _PACKAGE / home, symlinks=True)
+    needless = shutil.ignore_patterns("include", "pkgconfig", "pgxs", "*.a")  # for building: half of the files
+    shutil.copytree(package / home, unfinished / _PACKAGE / home, symlinks=True, ignore=needless)
     if libraries.is_dir():  # the programs look for it at this place relative to themselves
         shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
     _open_for_reading(unfinished)
