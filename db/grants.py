@@ -1,7 +1,7 @@
 """What the application's own role may do with the records: everything but change the audit trail.
 
-Berth's own PostgreSQL has the role from the start, and its API connects as it (`embedded.postgres`); the page on
-security gives the same statements to those who bring their own.
+Every migration gives them where the role is (`db.migrate`). Berth's own PostgreSQL has it from the start, and its
+API connects as it (`embedded.postgres`); the page on security tells those who bring their own.
 """
 
 from __future__ import annotations

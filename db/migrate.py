@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from db.grants import GRANTS, ROLE
 from db.models import Meta
 from db.session import MIGRATION_LOCK
 
@@ -45,6 +46,7 @@ def upgrade(url: str) -> None:
         connection.commit()
         with Session(connection) as session:
             _first_facts(session)
+            _rights_of_the_application(session)
             session.commit()
         connection.execute(text("select pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
         connection.commit()
@@ -57,6 +59,14 @@ def _first_facts(session: Session) -> None:
         session.execute(
             insert(Meta).values(key=key, value=str(ULID()).lower()).on_conflict_do_nothing(index_elements=["key"])
         )
+
+
+def _rights_of_the_application(session: Session) -> None:
+    """Where there is such a role, new tables are for it, too."""
+    if session.scalar(text("select 1 from pg_roles where rolname = :role"), {"role": ROLE}) is None:
+        return
+    for statement in GRANTS:
+        session.execute(text(statement))
 
 
 def current(session: Session) -> str | None:

@@ -10,11 +10,12 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 
-from db.grants import GRANTS, MAKE
+from db.grants import MAKE
 from embedded import lives
 from embedded.children import last_lines, open_log
 from embedded.cluster import RecordsServer, as_user, database_url
@@ -54,6 +55,7 @@ def start(server: RecordsServer) -> ProcessId:
     _await_ready(server, process)
     try:
         _ensure_database(server)
+        _ensure_application(server)
     except psycopg2.Error as error:
         raise RecordsError(f"PostgreSQL runs but refuses us: {str(error).strip()}; see {server.log}") from error
     return process
@@ -73,17 +75,6 @@ def server_id(url: str) -> str | None:
         return ask(url, "select value from meta where key = 'server_id'")
     except psycopg2.Error:
         return None
-
-
-def grant(url: str) -> None:
-    """Let the application's role in, with its rights on the tables that there are now. It may be repeated."""
-    connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
-    try:
-        with connection, connection.cursor() as cursor:
-            for statement in (MAKE, *GRANTS, _READ_ACCESS_AGAIN):
-                cursor.execute(statement)
-    finally:
-        connection.close()
 
 
 def ask(url: str, query: str) -> str | None:
@@ -153,6 +144,15 @@ def _await_ready(server: RecordsServer, process: ProcessId) -> None:
 
 def _did_not_start(server: RecordsServer) -> RecordsError:
     return RecordsError(f"PostgreSQL did not start; the last lines of {server.log}:\n{last_lines(server.log)}")
+
+
+def _ensure_application(server: RecordsServer) -> None:
+    """The API's role. What it may do with the tables is for whoever makes them to say."""
+    with closing(psycopg2.connect(database_url(server.installation), connect_timeout=5)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(MAKE)
+            cursor.execute(_READ_ACCESS_AGAIN)
 
 
 def _ensure_database(server: RecordsServer) -> None:

@@ -107,8 +107,6 @@ class Supervisor:
         self._watch.run_once(schema, before=self._start_records)
         if self._signals.stop_requests:
             return
-        if self._plan.own_records:
-            postgres.grant(self._plan.database_url)
         server = postgres.server_id(self._plan.database_url)
         if server is not None:
             note_server(self._plan.installation, server)

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from db.grants import GRANTS, ROLE
+from db.migrate import upgrade
 from db.session import Database, open_database
 from domain.specs import Caller
-from embedded.postgres import grant
 from services.audit import note
 from tests.support.api import Api
 from tests.support.postgres import PostgresServer
@@ -95,9 +95,9 @@ def test_the_application_purges_what_is_old_through_the_function(owner: Database
         assert tx.session.scalar(text("select purge_audit(now() - interval '400 days', 10)")) == 1
 
 
-def test_rights_given_again_are_the_same(owner: Database) -> None:
-    for _ in range(2):
-        grant(owner.engine.url.render_as_string(hide_password=False))
+def test_a_migration_gives_them_again(owner: Database) -> None:
+    run(owner, f"revoke all on all tables in schema public from {ROLE}")
+    upgrade(owner.engine.url.render_as_string(hide_password=False))
     with owner.read() as session:
         rights = "select privilege_type from information_schema.role_table_grants where grantee = :role "
         found = session.scalars(text(rights + "and table_name = 'audit'"), {"role": ROLE}).all()

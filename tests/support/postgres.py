@@ -51,7 +51,6 @@ class PostgresServer:
         self._execute("postgres", "select pg_reload_conf()")
         self._execute("postgres", f"create database {_TEMPLATE}")
         upgrade(self.url(_TEMPLATE))
-        postgres.grant(self.url(_TEMPLATE))
 
     def start(self) -> None:
         """Start it again after it was killed."""
