@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 
-from db.models import Host, Instance, ProviderPlace
+from db.models import Host, Instance, Observer, ProviderPlace
 from db.session import Tx
 from domain.errors import NotFound, OperationNotAllowed
 from domain.specs import Caller
@@ -25,7 +25,8 @@ def set_cordon(tx: Tx, caller: Caller, key: str, *, cordoned: bool) -> str:
 def remove_host(tx: Tx, caller: Caller, key: str, *, force: bool, now: datetime) -> str:
     """Forget a host that is gone for good. Raises `OperationNotAllowed` while it is seen, or holds instances.
 
-    With `force` its instances stay without it: they can then be forgotten, as those of any lost host.
+    With `force` its instances stay without it: they can then be forgotten, as those of any lost host. Nobody is
+    to watch it any more.
     """
     host_id, seen = _host(tx, key)
     if not is_silent(seen, now):
@@ -35,6 +36,7 @@ def remove_host(tx: Tx, caller: Caller, key: str, *, force: bool, now: datetime)
         why = f"{key} holds {held} instances: delete or forget them first, or remove it with force"
         raise OperationNotAllowed("remove", "silent", ("cordon",), why)
     tx.session.execute(delete(ProviderPlace).where(ProviderPlace.host_id == host_id))
+    tx.session.execute(delete(Observer).where(Observer.scope.endswith(f"/{host_id}", autoescape=True)))
     tx.session.execute(delete(Host).where(Host.id == host_id))
     note(
         tx,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Float, and_, case, func, select
+from sqlalchemy import Float, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -110,6 +110,9 @@ def _waiting(session: Session) -> Iterator[Sample]:
 
 
 def _observers(session: Session) -> Iterator[Sample]:
+    """A place that was let go of, and where nothing lives, is missed by nobody."""
+    of_host = Instance.provider + "/" + func.coalesce(Instance.host_id, "")
+    lives = exists().where(or_(Instance.provider == Observer.scope, of_host == Observer.scope))
     rows = session.execute(
         select(
             Observer.scope,
@@ -117,7 +120,7 @@ def _observers(session: Session) -> Iterator[Sample]:
             Observer.orphans,
             _age(Observer.renewed_at.expression).label("lag"),
             _age(Observer.last_full_at.expression).label("full"),
-        )
+        ).where(or_(Observer.holder != "", lives))
     )
     for row in rows:
         yield m.OBSERVER_LAG, (row.scope,), row.lag

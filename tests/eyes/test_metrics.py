@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, text
 
 from db.models import Observer
+from db.queries.measuring import samples
 from domain.lifecycle import Status
-from domain.metrics import METRICS, Kind
+from domain.metrics import METRICS, OBSERVER_LAG, Kind
 from services.ledger import fold
 from tests.eyes.scrape import scraped
 from tests.support.api import Api, add_host
@@ -89,18 +90,17 @@ def test_a_place_that_was_let_go_of_is_told_while_something_lives_there(api: Api
         for scope in ("ec2", f"docker/{host}"):
             tx.run(insert(Observer).values(scope=scope, holder="", epoch=1, taken_at=tx.now, renewed_at=tx.now))
     api.an_instance(host_id=host, provider="docker")
-    told = {
-        sample.labels["scope"]
-        for family in text_string_to_metric_families(scraped(api, fresh=True).text)
-        for sample in family.samples
-        if sample.name == "berth_observer_lag_seconds"
-    }
-    assert f"docker/{host}" in told
-    assert "ec2" not in told
+    assert (f"docker/{host}" in watched(api), "ec2" in watched(api)) == (True, False)
     with api.database.begin() as tx:
         tx.session.execute(text("update hosts set last_seen_at = now() - interval '1 hour' where name = 'left'"))
     assert api.ask("DELETE", "/hosts/left?force=true").status_code == 204
-    assert f"docker/{host}" not in scraped(api, fresh=True).text
+    assert f"docker/{host}" not in watched(api), "nobody is to watch it any more"
+
+
+def watched(api: Api) -> set[str]:
+    """The places of which the records tell how long nobody has watched them."""
+    with api.database.read() as session:
+        return {labels[0] for metric, labels, _ in samples(session) if metric is OBSERVER_LAG}
 
 
 def test_counters_are_folded_once_and_survive_every_process(api: Api) -> None:

@@ -212,6 +212,25 @@ def test_an_orphan_is_removed_by_its_name_with_what_was_left_of_it(yard: Yard) -
     assert yard.names(whole) + yard.names(left) == []
 
 
+def test_pods_alone_are_an_orphan_and_go_by_its_name(yard: Yard) -> None:
+    work = container_work()
+    yard.provider.create(work, RecordingCall())
+    place = yard.place(work)
+    orphan: Any = {"propagationPolicy": "Orphan"}
+    yard.cluster.apps.delete_namespaced_deployment(place.name, place.namespace, body=orphan)
+    for kind in ("service", "secret", "persistent_volume_claim"):
+        end = getattr(yard.cluster.core, f"delete_collection_namespaced_{kind}")
+        end(place.namespace, label_selector=place.selector)
+
+    def left() -> list[tuple[str, str, bool]]:
+        return [(item.provider_id, item.state, item.owned) for item in yard.provider.inventory()]
+
+    eventually(lambda: left() == [(place.provider_id, "Leftover", True)])
+    yard.provider.remove(place.provider_id, RecordingCall())
+    assert left() == []
+    assert yard.names(work) == []
+
+
 def test_the_api_server_restarts_while_a_create_waits(yard: Yard, cluster: Cluster) -> None:
     """The waiting create sees the outage as its error; the next attempt adopts and the watch goes on."""
     work = container_work(resources=Resources(8, 64, 1))
