@@ -86,8 +86,8 @@ class Scene:
             return found
         return self.until(seen)
 
-    def until(self, seen: Seen) -> Observation:
-        """Look until this is seen; an absence only when it is proven."""
+    def until(self, seen: Seen, says: str = "") -> Observation:
+        """Look until this is seen, and said; an absence only when it is proven."""
         deadline = time.monotonic() + self.harness.settle_seconds
         first_absence: float | None = None
         while True:
@@ -96,11 +96,10 @@ class Scene:
                 first_absence = None
             elif first_absence is None:
                 first_absence = now
-            if found.seen is seen and (
-                seen is not Seen.ABSENT or self._proven(found, now - (first_absence or now))
-            ):
+            proven = seen is not Seen.ABSENT or self._proven(found, now - (first_absence or now))
+            if found.seen is seen and proven and says in f"{found.provider_state}: {found.detail}":
                 return found
-            assert now < deadline, f"not {seen} after {self.harness.settle_seconds} s: {found}"
+            assert now < deadline, f"not {seen} {says!r} after {self.harness.settle_seconds} s: {found}"
             self.harness.pause()
 
     def _proven(self, found: Observation, for_seconds: float) -> bool:

@@ -127,8 +127,7 @@ def test_a_change_of_what_is_stopped_shows_once_it_runs(harness: Harness) -> Non
 def test_a_raw_state_is_seen_as_what_it_means(harness: Harness, raw_state: RawState) -> None:
     scene = up(harness)
     raw_state.bring(harness, scene.work)
-    found = scene.until(raw_state.seen)
-    assert raw_state.says in f"{found.provider_state}: {found.detail}"
+    scene.until(raw_state.seen, raw_state.says)
     before = harness.fingerprint(scene.work)
     scene.look()
     assert harness.fingerprint(scene.work) == before, "a look changes nothing"
