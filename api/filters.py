@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.paging import DEFAULT_SIZE, LARGEST_SIZE
 from db.queries.audit import AuditFilter
@@ -26,6 +27,15 @@ def _split(values: object) -> object:
     return [part for value in values for part in str(value).split(",")] if isinstance(values, list) else values
 
 
+def _in_utc(when: datetime) -> datetime:
+    """As the database can compare it: not every offset is one to it."""
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999 of UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Words = Annotated[list[str], BeforeValidator(_split), Field(max_length=50)]
 Ids = Annotated[list[Text], BeforeValidator(_split), Field(max_length=LARGEST_SIZE)]
 
@@ -118,7 +128,7 @@ class OperationQuery(Page):
     q: Text | None = Field(
         None, description="Part of its id, of a name it touches, of who asked, or of its error."
     )
-    since: AwareDatetime | None = Field(None, description="Asked for at this time or later.")
+    since: Moment | None = Field(None, description="Asked for at this time or later.")
     actor: Text | None = Field(None, description="Who asked.")
 
     def wanted(self, project: str, instance_id: str | None) -> OperationFilter:
@@ -168,7 +178,7 @@ class AuditQuery(Page):
     action: Text | None = None
     outcome: Outcome | None = None
     project: Text | None = None
-    since: AwareDatetime | None = Field(None, description="RFC 3339, with a zone.")
+    since: Moment | None = Field(None, description="RFC 3339, with a zone.")
 
     def wanted(self) -> AuditFilter:
         """As a filter of the records."""
@@ -203,7 +213,7 @@ class EventQuery(EventStreamQuery):
 
     limit: int = Field(100, ge=1, description="At most 1000.")
     wait: float = Field(0, ge=0, le=60, description="Seconds to wait for the first event after `after`.")
-    since: AwareDatetime | None = Field(
+    since: Moment | None = Field(
         None, description="Without `after`: begin with the first event of this time or later, not with the latest."
     )
 

@@ -243,6 +243,15 @@ def test_no_field_makes_the_api_fetch_what_it_names(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00%2B23:59"]
+)
+@pytest.mark.parametrize("path", ["/events", "/operations", "/audit"])
+def test_a_time_that_no_database_knows_is_refused_or_understood(api: Api, path: str, when: str) -> None:
+    answer = api.ask("GET", f"{path}?since={when}")
+    assert answer.status_code == (200 if when.startswith("2026") else 422), answer.text
+
+
+@pytest.mark.parametrize(
     "header", ["X-Forwarded-Host", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override"]
 )
 def test_headers_that_some_servers_obey_change_nothing(api: Api, header: str) -> None:
