@@ -110,6 +110,11 @@ export function healthIcon(health: string): string {
   return own<string>(HEALTH, health) ?? "unknown";
 }
 
+/** Where nothing beside it says that it is the health. */
+export function healthWord(health: string): string {
+  return healthIcon(health) === HEALTH.unknown ? `Health ${health}` : words(health);
+}
+
 export function operationIcon(action: string): string {
   return own<string>(OPERATIONS, action) ?? "flow";
 }

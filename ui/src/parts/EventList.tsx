@@ -39,8 +39,10 @@ function sentenceOf(event: Event): string {
   const said = words(event.event_type.toLowerCase());
   const moved = event.from !== event.to && event.to ? `, ${event.from ? statusWord(event.from).toLowerCase() : "nothing"} → ${statusWord(event.to).toLowerCase()}` : "";
   const cause = typeof event.data.error === "string" ? `: ${event.data.error}` : "";
+  const { health, health_before: before } = event.data;
+  const turned = typeof health === "string" ? `, ${typeof before === "string" ? `${before} → ` : ""}${health}` : "";
   const reason = event.reason ? `, reason ${event.reason.replaceAll("_", " ")}` : "";
-  return said + moved + cause + reason;
+  return said + moved + turned + cause + reason;
 }
 
 /** Solid is confirmed from outside, dashed is not. */

@@ -58,11 +58,12 @@ interface SchemaFieldProps {
 export function SchemaField({ field, text, onChange, error, was = null, locked = false, label = field.name, autoFocus = false }: SchemaFieldProps) {
   const own = text === "" ? null : complaint(field, text);
   const fallback = textOf(field.fallback);
-  const zone = field.kind === "time" && (text === "" || own !== null ? "your local time" : `your local time; ${absolute(text)}`);
-  const hint = [zone, locked ? "fixed for life" : field.description, !locked && field.disruption && disruptionLook(field.disruption)?.hint].filter(Boolean).join("; ");
+  const hint = [locked ? "fixed for life" : field.description, !locked && field.disruption && disruptionLook(field.disruption)?.hint].filter(Boolean).join("; ");
+  // All other times of the page are in UTC; what is typed here is in the browser's.
+  const zone = field.kind === "time" ? ` Your local time${text === "" || own !== null ? "." : `: ${absolute(text)}.`}` : "";
   const select = field.kind === "choice" || field.kind === "boolean";
   return (
-    <FieldRow label={label} hint={hint} error={error ?? own} was={was} {...(select ? { icon: "down" } : {})}>
+    <FieldRow label={label} hint={hint + zone} error={error ?? own} was={was} {...(select ? { icon: "down" } : {})}>
       {({ id, describedBy }) => {
         const shared = { id, "aria-describedby": describedBy, "aria-invalid": Boolean(error ?? own), disabled: locked, required: field.required, ...(autoFocus ? { "data-autofocus": "" } : {}) };
         if (select) {

@@ -2,7 +2,7 @@
 
 import type { Instance } from "@/api/client";
 import { healthReasonOf } from "@/api/trust";
-import { ailing, healthIcon, words } from "@/lib/look";
+import { ailing, healthIcon, healthWord, words } from "@/lib/look";
 
 import { Icon } from "./Icon";
 import { Ago } from "./Time";
@@ -26,7 +26,7 @@ export function HealthLine({ instance }: { instance: Instance }) {
     <span className="health" data-health={instance.health}>
       <Icon name={healthIcon(instance.health)} />
       <span className="health-words">
-        Health {words(instance.health).toLowerCase()}
+        {healthWord(instance.health)}
         {typeof since === "string" && ailing(instance.health) && (
           <>
             {" "}

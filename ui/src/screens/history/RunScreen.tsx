@@ -72,15 +72,17 @@ function Page({ run }: { run: Run }) {
             )}
             {error && <Failed what="The events could not be read" error={error} onRetry={() => void refetch()} />}
             <EventList events={data?.items ?? []} />
+            {data?.next_page_token && <p className="muted">The latest {data.items.length} are shown.</p>}
           </section>
         </div>
-        <RunFacts run={run} />
+        <RunFacts run={run} endedBy={data?.items.find((event) => event.operation_id !== null)?.operation_id ?? null} />
       </div>
     </>
   );
 }
 
-function RunFacts({ run }: { run: Run }) {
+/** `endedBy`: the operation of the latest event; its page leads to its workflow. */
+function RunFacts({ run, endedBy }: { run: Run; endedBy: string | null }) {
   const rows: [string, React.ReactNode][] = [
     ["Reason", run.termination_reason?.replaceAll("_", " ") ?? "not said"],
     ["Confirmed", run.confirmation_method ? <span className="proof">{run.confirmation_method.replaceAll("_", " ")}</span> : <span className="proof" data-proof="none">nobody</span>],
@@ -92,8 +94,7 @@ function RunFacts({ run }: { run: Run }) {
     ["Run", <code key="run">{run.run_id}</code>],
   ];
   if (run.cloud_instance_id) rows.push(["Provider id", <code key="cloud">{run.cloud_instance_id}</code>]);
-  const operation = run["operation_id"];
-  if (typeof operation === "string") rows.push(["Ended by", <Link key="op" href={`/operations/${operation}`}>the operation</Link>]);
+  if (endedBy !== null) rows.push(["Ended by", <Link key="op" href={`/operations/${endedBy}`}>its last operation</Link>]);
   return (
     <section className="facts" aria-label="Facts">
       <h2>Life</h2>

@@ -68,9 +68,7 @@ export const InstanceRow = memo(function InstanceRow({ id, index, start, height,
         <input type="checkbox" aria-label={`Select ${record.name}`} checked={picked} onChange={(event) => toggle(id, (event.nativeEvent as MouseEvent).shiftKey)} />
       </td>
       <th role="rowheader" scope="row">
-        <Link className="name" href={held.gone ? `/history/${held.gone.runId ?? id}` : `/instances/${record.name}`} title={record.name} data-row-link="">
-          {record.name}
-        </Link>
+        <RowLink name={record.name} href={held.gone ? `/history/${held.gone.runId ?? id}` : `/instances/${record.name}`} />
         {role && <span className="role">{role}</span>}
       </th>
       <td role="cell" className="c-state">
@@ -87,6 +85,26 @@ export const InstanceRow = memo(function InstanceRow({ id, index, start, height,
     </tr>
   );
 });
+
+const LONG = 22;
+const END = 6;
+
+/** A long name is cut before its end, by which members differ. */
+function RowLink({ name, href }: { name: string; href: string }) {
+  const long = name.length > LONG;
+  return (
+    <Link className={long ? "name ends" : "name"} href={href} title={name} aria-label={long ? name : undefined} data-row-link="">
+      {long ? (
+        <>
+          <span>{name.slice(0, -END)}</span>
+          <span>{name.slice(-END)}</span>
+        </>
+      ) : (
+        name
+      )}
+    </Link>
+  );
+}
 
 export function placed(start: number, height?: number): CSSProperties {
   return { position: "absolute", insetInline: 0, top: 0, transform: `translateY(${start}px)`, ...(height === undefined ? {} : { height }) };

@@ -147,7 +147,7 @@ function whyOf(operation: OperationForm, group: Group): string | null {
   return `${step ? `“${step.title}” has` : "It has"} no confirmation yet and the deadline has passed.${last ? ` Last answer: ${last}.` : ""}`;
 }
 
-function sentence(text: string): string {
+export function sentence(text: string): string {
   const first = text.charAt(0).toUpperCase() + text.slice(1);
   return first.endsWith(".") ? first : `${first}.`;
 }

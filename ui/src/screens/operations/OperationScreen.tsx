@@ -8,13 +8,14 @@ import type { OperationForm } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { keys, readOperation, useInterval, useStepInterval } from "@/live/queries";
 import { useOperation } from "@/live/store";
-import { Button, LinkButton } from "@/parts/Button";
+import { Button, LinkButton, Out } from "@/parts/Button";
 import { OperationPart, useOperationLabel } from "@/parts/OperationPart";
 import { OperationStatusMark } from "@/parts/OperationStatus";
 import { Bones, Empty, Failed } from "@/parts/States";
 import { Refusal } from "@/api/problems";
 
 import { groupOf } from "./groups";
+import { sentence } from "./OperationRow";
 import { useWays } from "./ways";
 
 export default function OperationScreen() {
@@ -92,7 +93,8 @@ function Page({ operation }: { operation: OperationForm }) {
       {operation.error && (
         <div className="banner" data-hue="red" role="note">
           <span>
-            <b>{operation.error.message}</b> {operation.error.help.text}
+            <b>{operation.error.message && sentence(operation.error.message)}</b> {operation.error.help.text}{" "}
+            {operation.error.temporal_url && <Out href={operation.error.temporal_url}>Failing activity in Temporal</Out>}
           </span>
         </div>
       )}
