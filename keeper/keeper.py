@@ -60,13 +60,14 @@ class Keeper:
         """Act whenever the lock can be had; after an error, let go of it and try again."""
         while not self.stopping.is_set():
             try:
-                await self._hold_lock_and_act()
+                await self.hold_lock_and_act()
             except Exception as error:  # noqa: BLE001 - without this loop nothing moves: it outlives any trouble
                 log.warning("keeper begins again", error=type(error).__name__)
             await self._pause(self.limits.interval_seconds)
 
-    async def _hold_lock_and_act(self) -> None:
+    async def hold_lock_and_act(self) -> None:
         with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.detach()  # back in the pool it would keep the lock, and no keeper would ever have it again
             await asyncio.to_thread(connection.execute, text(f"listen {CHANNEL_OPERATIONS}"))
             while not self.stopping.is_set():
                 got = await asyncio.to_thread(_try_lock, connection)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import closing
+
 import pytest
 from sqlalchemy import func, select, update
 
+from db.direct import direct
 from db.models import Meta, OperationRow
+from db.session import KEEPER_LOCK
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
-from keeper.namespace import KEY, SWAPPED
+from keeper.facts import KeeperLimits
+from keeper.keeper import Keeper
+from keeper.namespace import KEY, SWAPPED, NamespaceCheck
 from services.acceptance import lock_deployment
 from tests.spine.test_temporal import begun, listed
 from tests.support.spine import Spine
@@ -143,3 +150,32 @@ def test_a_worker_that_is_told_to_stop_drains_and_exits_cleanly(make_spine: Make
     spine.succeeded(made, seconds=30)
     assert spine.calls(spine.instance(made.deployment_id).id)["create"] == 1, "the running call was let finish"
     spine.invariants()
+
+
+class Breaks(NamespaceCheck):
+    """Trouble that has nothing to do with the connection that holds the lock."""
+
+    def __init__(self) -> None:
+        return
+
+    async def holds(self) -> bool:
+        raise TimeoutError("no connection of the pool was free")
+
+
+def test_a_keeper_that_begins_again_has_let_go_of_its_lock(make_spine: MakeSpine) -> None:
+    spine = make_spine()
+
+    async def acts() -> None:
+        limits = KeeperLimits(0.1, 0.1, 0.1, 0.1)
+        keeper = Keeper(spine.database, None, limits, Breaks(), asyncio.Event())  # type: ignore[arg-type]
+        with pytest.raises(TimeoutError):
+            await keeper.hold_lock_and_act()
+
+    asyncio.run(acts())
+    with closing(direct(spine.database.engine, "another")()) as other, other.cursor() as cursor:
+
+        def is_free() -> bool:
+            cursor.execute("select pg_try_advisory_lock(%s)", (KEEPER_LOCK,))
+            return bool(cursor.fetchone()[0])
+
+        wait_for(is_free, 5, "the pool keeps the lock: no keeper can ever have it again")
