@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.paging import DEFAULT_SIZE, LARGEST_SIZE
 from db.queries.audit import AuditFilter
@@ -17,6 +16,7 @@ from domain.errors import FieldError, InvalidInput
 from domain.lifecycle import Health, Operation, Status
 from domain.operations import OperationStatus
 from services.audit import Outcome
+from services.moments import Moment
 
 Word = TypeVar("Word", bound=StrEnum)
 Text = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -27,15 +27,6 @@ def _split(values: object) -> object:
     return [part for value in values for part in str(value).split(",")] if isinstance(values, list) else values
 
 
-def _in_utc(when: datetime) -> datetime:
-    """As the database can compare it: not every offset is one to it."""
-    try:
-        return when.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("lies outside the years 1 to 9999 of UTC") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Words = Annotated[list[str], BeforeValidator(_split), Field(max_length=50)]
 Ids = Annotated[list[Text], BeforeValidator(_split), Field(max_length=LARGEST_SIZE)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -15,6 +15,7 @@ from domain.lifecycle import Operation
 from services.bodies import Body
 from services.holds import Suspension
 from services.maintenance import Window
+from services.moments import Moment
 from services.validation import parsed
 
 MAX_NOTE = 500
@@ -26,14 +27,7 @@ def _note(value: str) -> str:
     return value
 
 
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("must say its time zone, as in 2026-12-03T14:00:00Z")
-    return value.astimezone(UTC)
-
-
 Note = Annotated[str, Field(min_length=1, max_length=MAX_NOTE), AfterValidator(_note)]
-Moment = Annotated[datetime, Field(strict=False), AfterValidator(_aware)]
 
 
 class ForceParams(Body):

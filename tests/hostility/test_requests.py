@@ -252,6 +252,15 @@ def test_a_time_that_no_database_knows_is_refused_or_understood(api: Api, path: 
 
 
 @pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2090-01-01T00:00:00+23:59"]
+)
+def test_an_action_until_such_a_time_too(api: Api, when: str) -> None:
+    name = api.an_instance()
+    answer = api.act(name, "maintenance_on", params={"until": when})
+    assert answer.status_code == (202 if when.startswith("2090") else 422), answer.text
+
+
+@pytest.mark.parametrize(
     "header", ["X-Forwarded-Host", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override"]
 )
 def test_headers_that_some_servers_obey_change_nothing(api: Api, header: str) -> None:
