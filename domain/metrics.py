@@ -96,7 +96,8 @@ STUCK = Metric("berth_operations_stuck", Kind.GAUGE, "Operations past their dead
 OLDEST = Metric(
     "berth_in_progress_oldest_seconds",
     Kind.GAUGE,
-    "Longest time that an instance has been in this in-progress status.",
+    "Longest time that an instance has been in this in-progress status; where its deployment has time-outs of its "
+    "own, only past its deadline.",
     ("status", "provider", "host"),
 )
 ORPHANS = Metric(

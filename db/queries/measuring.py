@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Float, and_, case, exists, func, or_, select
+from sqlalchemy import Float, and_, case, exists, false, func, not_, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from db.models import Host as HostRow
 from db.models import (
+    Deployment,
     Instance,
     LifecycleEvent,
     Measure,
@@ -20,6 +20,7 @@ from db.models import (
     ProviderPlace,
     Pulse,
 )
+from db.models import Host as HostRow
 from db.session import interval
 from domain import metrics as m
 from domain.lifecycle import IN_PROGRESS
@@ -72,13 +73,18 @@ def _instances(session: Session) -> Iterator[Sample]:
 
 
 def _oldest(session: Session) -> Iterator[Sample]:
-    """Since the operation that owns the status began; a row without one counts from its last change."""
+    """Since the operation that owns the status began; a row without one counts from its last change.
+
+    Who gave a deployment time-outs of its own is patient until then: that wakes nobody.
+    """
+    patient = and_(Deployment.timeouts != {}, OperationRow.deadline_at > func.clock_timestamp())
     since = func.coalesce(OperationRow.started_at, OperationRow.created_at, Instance.updated_at)
     host = func.coalesce(Instance.host_id, "")
     rows = session.execute(
         select(Instance.status, Instance.provider, host, func.max(_age(since)))
+        .join(Deployment, Deployment.id == Instance.deployment_id)
         .join(OperationRow, OperationRow.id == Instance.operation_id, isouter=True)
-        .where(Instance.status.in_(IN_PROGRESS))
+        .where(Instance.status.in_(IN_PROGRESS), not_(func.coalesce(patient, false())))
         .group_by(Instance.status, Instance.provider, host)
     )
     for status, provider, where, seconds in rows:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, text
 from db.models import Observer
 from db.queries.measuring import samples
 from domain.lifecycle import Status
-from domain.metrics import METRICS, OBSERVER_LAG, Kind
+from domain.metrics import METRICS, OBSERVER_LAG, OLDEST, Kind
 from services.ledger import fold
 from tests.eyes.scrape import scraped
 from tests.support.api import Api, add_host
@@ -82,6 +82,25 @@ def test_the_age_of_what_is_in_progress_is_told_by_status_and_place(api: Api) ->
     age = found.value("berth_in_progress_oldest_seconds", status="deleting", provider="simulated", host="")
     assert 1200 <= age < 1300
     assert found.value("berth_operations_stuck", kind="restart", provider="simulated") >= 1
+
+
+def test_who_gave_it_more_time_is_alarmed_past_that_time_only(api: Api) -> None:
+    name = api.an_instance(Status.UPDATING)
+    change = (
+        "with d as (update deployments set timeouts = '{\"launch_seconds\": 7200}' where name = :name) "
+        "update operations set started_at = now() - interval '1 hour', deadline_at = now() + make_interval(secs => :s) "
+        "where deployment_name = :name"
+    )
+    told = []
+    for seconds in (3600, -1):
+        with api.database.begin() as tx:
+            tx.session.execute(text(change), {"name": name, "s": seconds})
+        with api.database.read() as session:
+            told.append(
+                [n for metric, labels, n in samples(session) if metric is OLDEST and labels[0] == "updating"]
+            )
+    assert told[0] == []
+    assert 3600 <= told[1][0] < 3700
 
 
 def test_a_place_that_was_let_go_of_is_told_while_something_lives_there(api: Api) -> None:
