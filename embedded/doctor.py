@@ -55,6 +55,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
+    settings = _without_own(settings)
     return [
         _python(),
         _system(),
@@ -71,6 +72,19 @@ def examine(settings: Settings) -> list[Finding]:
         *_providers(settings),
         *_abandoned(),
     ]
+
+
+def _without_own(settings: Settings) -> Settings:
+    """After `eval "$(berth env)"` the environment names servers of this very Berth: these are not the user's."""
+    try:
+        found = find_installation(settings.data_dir)
+    except LocalError:
+        return settings
+    state = running_state(found) if found is not None else None
+    if state is None:
+        return settings
+    own = {"database_url": state.own_database, "temporal_address": "temporal" in state.children}
+    return settings.model_copy(update={name: "" for name, ours in own.items() if ours})
 
 
 def _python() -> Finding:

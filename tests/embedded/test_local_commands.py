@@ -105,6 +105,16 @@ def test_doctor_names_a_fix_for_everything_that_is_missing(tmp_path: Path) -> No
     assert [item["name"] for item in report["items"] if item["verdict"] == "missing" and not item["fix"]] == []
 
 
+def test_doctor_takes_no_server_of_this_berth_for_the_users(standing: Standing) -> None:
+    up, _ = standing
+    told = json.loads(_berth("env", "--json", "--data-dir", str(up.data_dir)).stdout)
+    named = {name: told[name] for name in ("DATABASE_URL", "TEMPORAL_ADDRESS")}
+    done = _berth("doctor", "--json", "--data-dir", str(up.data_dir), **named)
+    texts = {item["name"]: item["text"] for item in json.loads(done.stdout)["items"]}
+    assert texts["postgres"].startswith("embedded")
+    assert "yours" not in texts["temporal"]
+
+
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     done = _berth("doctor", "--data-dir", str(tmp_path / "none"), BERTH_API_PORT="eighty")
     assert done.returncode == 2
