@@ -88,8 +88,8 @@ def test_who_gave_it_more_time_is_alarmed_past_that_time_only(api: Api) -> None:
     name = api.an_instance(Status.UPDATING)
     change = (
         "with d as (update deployments set timeouts = '{\"launch_seconds\": 7200}' where name = :name) "
-        "update operations set started_at = now() - interval '1 hour', deadline_at = now() + make_interval(secs => :s) "
-        "where deployment_name = :name"
+        "update operations set started_at = now() - interval '1 hour', "
+        "deadline_at = now() + make_interval(secs => :s) where deployment_name = :name"
     )
     told = []
     for seconds in (3600, -1):
