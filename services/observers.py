@@ -137,10 +137,19 @@ def freshen(tx: Tx, lease: Lease, after: str, but: Collection[str]) -> str | Non
 
 
 def note_outage(tx: Tx, lease: Lease, why: str, projects: Sequence[str]) -> None:
-    """Nothing of this place can be believed: every health is unknown at once, and each project is told once."""
+    """Nothing of this place can be believed: every health is unknown at once, and each project is told once.
+
+    Rows that somebody is writing are left out: theirs grows old and reads as unknown, too.
+    """
+    free = (
+        select(Instance.id)
+        .where(of_spot(lease.spot), Instance.health != Health.UNKNOWN)
+        .order_by(Instance.id)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
     written = tx.run(
         update(Instance)
-        .where(of_spot(lease.spot), Instance.health != Health.UNKNOWN, holds(lease))
+        .where(Instance.id.in_(free), holds(lease))
         .values(health=Health.UNKNOWN, health_reason=why)
     ).rowcount
     for project in projects:

@@ -161,13 +161,17 @@ def test_freshness_raises_no_version_and_tells_nothing(spine: Spine) -> None:
     assert len(events(spine, instance_id)) == 1
 
 
-def test_freshness_waits_for_nobody_who_is_writing(spine: Spine) -> None:
+def test_an_observer_waits_for_nobody_who_is_writing(spine: Spine) -> None:
     deployment_id, instance_id = a_running_one(spine)
     lease = lease_of(spine)
+    Gaze(lens_of(spine, lease), instance_id).all()
+    before = spine.instance(deployment_id)
     with spine.database.engine.connect() as other, other.begin():
         other.execute(select(Instance.id).where(Instance.id == instance_id).with_for_update())
         spine.write(lambda tx: freshen(tx, lease, "", ()))
-    assert spine.instance(deployment_id).health_checked_at is None
+        spine.write(lambda tx: note_outage(tx, lease, "its listing lacks 5 of 6", []))
+    after = spine.instance(deployment_id)
+    assert (after.health, after.health_checked_at) == (Health.HEALTHY, before.health_checked_at)
 
 
 def test_an_outage_makes_every_health_unknown_and_is_told_once_per_project(spine: Spine) -> None:
