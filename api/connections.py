@@ -7,9 +7,9 @@ are, for all processes to count; a token that is revoked here ends its streams a
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -58,7 +58,8 @@ class Connections:
         self._open: Counter[str] = Counter()
         self._said: set[str] = set()
         """Projects of which the records have a count."""
-        self._counting = asyncio.Lock()
+        self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """One a project: whoever floods the door of one keeps nobody else waiting."""
         self._ends: dict[str, set[asyncio.Event]] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -83,7 +84,7 @@ class Connections:
     async def admit(self, caller: Caller) -> AbstractContextManager[None]:
         """A seat, to be left in the end. Raises `LimitReached` when the caller's project has as many as it may."""
         project = caller.project
-        async with self._counting:
+        async with self._counting[project]:
             await run_in_threadpool(self._admitted, project, self._open[project])
             self._open[project] += 1
             self._said.add(project)
@@ -164,15 +165,23 @@ class Connections:
         while self._ends or self._said:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                async with self._counting:
-                    counts = {project: self._open[project] for project in self._said}
-                    over = await run_in_threadpool(self._told, counts, list(self._ends))
-                    self._said = {project for project, count in counts.items() if count}
+                over = await self._say()
             except SQLAlchemyError as error:
                 log.warning("tokens cannot be looked at", kind=type(error).__name__)
                 continue
             for token_id in over:
                 self._end(token_id)
+
+    async def _say(self) -> set[str]:
+        """How many there are, while none of these projects gets another; returns the tokens that have ended."""
+        projects = sorted(self._said)
+        async with AsyncExitStack() as counting:
+            for project in projects:
+                await counting.enter_async_context(self._counting[project])
+            counts = {project: self._open[project] for project in projects}
+            over = await run_in_threadpool(self._told, counts, list(self._ends))
+            self._said -= {project for project, count in counts.items() if not count}
+        return over
 
     def _told(self, counts: Mapping[str, int], ids: list[str]) -> set[str]:
         with self._database.begin() as tx:
