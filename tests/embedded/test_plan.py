@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from db.grants import ROLE
 from embedded import cluster
 from embedded.errors import NotUsableError
 from embedded.installation import Installation
@@ -98,6 +99,16 @@ def test_only_the_worker_gets_what_leads_to_the_providers_and_no_child_the_rest_
     assert not known & (set(children["schema"]) | set(children["api"]))
     for environment in children.values():
         _holds_nothing_else(environment)
+
+
+def test_only_the_api_is_no_owner_of_our_records(plans: list[Plan]) -> None:
+    plan = _plan(plans)
+    urls = {
+        name: python_child(plan, name, "x:y", fresh_temporal=False).env["DATABASE_URL"]
+        for name in ("schema", "api", "worker")
+    }
+    assert urls["schema"] == urls["worker"] == cluster.database_url(INSTALLATION)
+    assert urls["api"] == urls["worker"].replace("//berth@", f"//{ROLE}@")
 
 
 def _holds_nothing_else(environment: Mapping[str, str]) -> None:
