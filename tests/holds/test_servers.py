@@ -8,6 +8,7 @@ from domain.errors import OnHold
 from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
 from domain.specs import Accepted
+from services.views.holds import read
 from tests.support.allocations import DEDICATED, operations_of, server
 from tests.support.holds import suspended, unsuspended
 from tests.support.spine import Spine
@@ -35,6 +36,9 @@ def test_a_dedicated_database_server_rests_while_what_it_serves_is_suspended(spi
             spine.act(operation, beside)
     with pytest.raises(OnHold, match="not yours to lift"):
         unsuspended(spine, beside)
+    with spine.database.read() as session:
+        shown = read(session, {beside})
+    assert [hold.of for hold in shown.standing(beside)] == [spine.instance(made.deployment_id).name]
 
     spine.succeeded(unsuspended(spine, made.deployment_id, BILLING))
     assert spine.instance(made.deployment_id).status is Status.RUNNING
