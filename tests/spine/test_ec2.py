@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from domain.lifecycle import Status
+from domain.lifecycle import Health, Status
 from domain.operations import Source
 from domain.specs import Accepted, Caller
 from services.confirmations import record_confirmation
@@ -143,3 +143,26 @@ def test_a_worker_that_dies_after_its_launch_in_the_second_zone_leaves_one_machi
     assert machine["zone"] == ZONES[1]
     assert berth.instance(made.deployment_id).cloud_instance_id == machine["id"]
     assert len(berth.steps(made.operation_id)[1].attempts) == 2
+
+
+def test_a_machine_whose_status_checks_fail_is_seen_degraded_and_recovers(ec2: Ec2, make_spine: MakeSpine) -> None:
+    given = {**QUICK, "endpoint_url": ec2.endpoint}
+    spine = make_spine(
+        BERTH_MONITOR="1", **{f"BERTH_EC2_{name.upper()}": value for name, value in given.items()}, **ACCESS
+    )
+    spine.start_worker()
+    made = _launch(spine)
+    spine.succeeded(made, LONG)
+
+    def reads(health: Health) -> None:
+        def there() -> bool:
+            return spine.instance(made.deployment_id).health is health
+
+        wait_for(there, 60, lambda: f"not {health}: {spine.instance(made.deployment_id).health}")
+
+    reads(Health.HEALTHY)
+    ec2.configure(impaired=True)
+    reads(Health.DEGRADED)
+    assert spine.instance(made.deployment_id).status is Status.RUNNING
+    ec2.configure(impaired=False)
+    reads(Health.HEALTHY)
