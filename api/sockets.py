@@ -30,7 +30,8 @@ FIRST_MESSAGE_SECONDS = 5.0
 SEND_SECONDS = 10.0
 """A client that takes nothing for so long is dropped; it comes back to where it was."""
 LONGEST_MESSAGE = 4096
-_REST_SECONDS = 0.05
+_PACE_SECONDS, _AT_ONCE = 0.05, 10
+"""Each message is a question to the records: so many may come together, then one in so long is heard."""
 
 UNAUTHORIZED, FORBIDDEN, SLOW, BAD_MESSAGE, GOING_AWAY = 4401, 4403, 1013, 1008, 1001
 
@@ -74,6 +75,8 @@ class Session:
     serial: int = 0
     """Of the last record that was told."""
     said_at: float = field(default_factory=time.monotonic)
+    due: float = 0.0
+    """When the next message of the client will be heard, if it has said much."""
 
     async def run(self) -> int:
         """Returns the code to close with. Raises `WebSocketDisconnect` when the client has left."""
@@ -103,7 +106,12 @@ class Session:
             self.place = await self.feed.open(said.after) if said.after is not None else self.place
             self.changed = True
             news.set()
-            await asyncio.sleep(_REST_SECONDS)  # each message is a question to the records
+            await self._rest()
+
+    async def _rest(self) -> None:
+        now = time.monotonic()
+        self.due = max(self.due, now - _AT_ONCE * _PACE_SECONDS) + _PACE_SECONDS
+        await asyncio.sleep(max(0.0, self.due - now))
 
     async def _talk(self, news: asyncio.Event) -> int:
         try:

@@ -146,6 +146,7 @@ def test_the_socket_tells_of_ones_own_project_only_whatever_is_asked_for(api: Ap
         assert json.loads(socket.recv(10))["type"] == "hello"
         blue = two.blue.create()["instance"]["id"]
         socket.send(json.dumps({"type": "subscribe"}))
+        assert json.loads(socket.recv(10))["type"] == "hello"
         red = two.red.create()["instance"]["id"]
         seen = []
         while red not in seen:

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +141,15 @@ def test_a_feed_whose_connections_are_all_cut_goes_on_without_a_gap(
                 assert form.get("type") != "snapshot_required"
                 seen += [form["version"]] if "time" in form else []
     assert seen == list(range(1, 7))
+
+
+def test_a_client_that_says_much_is_heard_at_a_pace(api: Api) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with connect(f"{api.url.replace('http', 'ws', 1)}/ws", additional_headers=headers, proxy=None) as socket:
+        begun = heard = time.monotonic()
+        for _ in range(30):
+            socket.send(json.dumps({"type": "subscribe"}))
+        with suppress(TimeoutError):
+            while json.loads(socket.recv(2))["type"] == "hello":
+                heard = time.monotonic()
+    assert heard - begun > 0.8
