@@ -78,7 +78,12 @@ class Screen:
 
             _write(sys.stdout, [yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True).rstrip("\n")])
         else:
-            _write(sys.stdout, [json.dumps(value, indent=2, ensure_ascii=False)])
+            _write(sys.stdout, [self.as_json(value, indent=2)])
+
+    def as_json(self, value: Mapping[str, Any], indent: int | None = None) -> str:
+        """For standard output, and complete on any: what it cannot write is escaped."""
+        poor = not (sys.stdout.encoding or "").lower().startswith("utf")
+        return json.dumps(value, indent=indent, ensure_ascii=poor)
 
     def abandon(self) -> None:
         """Whoever read standard output has left, as `head` does: what is buffered must not complain at the end."""

@@ -5,7 +5,6 @@ On a terminal the table stays in place; elsewhere each row that changed is one l
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -141,7 +140,7 @@ class LineView:
 def _line_of(session: Session, columns: Sequence[Column]) -> Callable[[Row], str]:
     wanted = session.screen.format
     if wanted is Format.JSON:
-        return lambda row: json.dumps(row, ensure_ascii=False)
+        return session.screen.as_json
     if wanted is Format.NAME:
         return lambda row: text.clean(row.get("name"))
     return lambda row: "  ".join(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -147,14 +146,14 @@ def _tell_connection(session: Session, news: News, was_lost: bool) -> bool:
 def _tell_gap(session: Session, cursor: str) -> None:
     """Programs are told too: what they know is no longer the whole story."""
     if session.screen.format is Format.JSON:
-        session.screen.lines([json.dumps({"snapshot_required": True, "cursor": cursor})])
+        session.screen.lines([session.screen.as_json({"snapshot_required": True, "cursor": cursor})])
     session.screen.note("older events are not kept any more; going on from here")
 
 
 def _print_event(session: Session, event: Mapping[str, Any]) -> None:
     screen = session.screen
     if screen.format is Format.JSON:
-        screen.lines([json.dumps(event, ensure_ascii=False)])
+        screen.lines([screen.as_json(event)])
         return
     if screen.format is Format.NAME:
         screen.lines([str(event.get("cursor"))])

@@ -212,6 +212,8 @@ def test_a_reader_that_leaves_a_closed_stream_and_a_poor_terminal_break_nothing_
     poor = _as_program(canned, "berth list", PYTHONIOENCODING="ascii")
     assert (poor.returncode, poor.stderr) == (0, "")
     assert "last" in poor.stdout
+    told = _as_program(canned, "berth list --json", PYTHONIOENCODING="ascii").stdout
+    assert json.loads(told)["items"][0]["provider"] == "磁盘"
 
 
 def test_a_change_that_was_sent_and_not_answered_is_said_to_be_in_doubt(
