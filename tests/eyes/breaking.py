@@ -161,7 +161,7 @@ def worker_hangs(s: Standing) -> Iterator[dict[str, Broken]]:
             ),
             "BerthQueueOld": Broken(names, ("pending", "berth_operations_pending")),
             "BerthLedgerLag": Broken({}, (r"berth_ledger_lag_events [1-9]",)),
-            "BerthObserverSilent": Broken({}, (r'lag_seconds{scope="simulated"} ([5-9]|\d\d)',)),
+            "BerthObserverSilent": Broken({}, (r'lag_seconds{scope="simulated"} ([5-9]|\d\d)', r"trouble\s+-")),
             "BerthNoWorker": Broken(
                 {}, ("berth_workers_live 0", "worker"), lambda: broken.mended() and s.status(names) == "running"
             ),
