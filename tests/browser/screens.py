@@ -134,6 +134,7 @@ def furnish(berth: Berth) -> dict[str, str]:
     berth.wait_status("convoy", "creating")
     berth.create("ashore")
     berth.delete("ashore")
+    berth.create("as-long-as-a-name-of-three-members-gets-and-not-a-letter-more", members=3)
     berth.create("moored")
     berth.act("moored", "suspend")
     berth.create("drydock")

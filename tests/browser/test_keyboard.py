@@ -114,9 +114,10 @@ def test_the_list_is_walked_and_opened_by_keys(ana: Person) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("History")
 
 
-@pytest.mark.parametrize("key", ["Control+k", "?"])
-def test_an_overlay_gives_the_focus_back(ana: Person, key: str) -> None:
+@pytest.mark.parametrize(("path", "key"), [("/instances", "Control+k"), ("/hosts", "?")])
+def test_an_overlay_gives_the_focus_back(ana: Person, path: str, key: str) -> None:
     page = ana.page
+    ana.go(path)
     before = page.get_by_role("link", name="Operations", exact=True).first
     tab_to(page, before)
     page.keyboard.press(key)

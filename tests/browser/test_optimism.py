@@ -85,7 +85,7 @@ def test_an_open_question_says_when_somebody_was_faster(ana: Person) -> None:
     ana.berth.act("cleat", "stop", wait=None)
 
     expect(send).to_be_disabled()
-    expect(dialog.get_by_role("status")).to_contain_text("operation")
+    expect(dialog.get_by_role("status")).to_contain_text("is in progress")
     ana.berth.wait_status("cleat", "stopped")
     expect(send).to_be_enabled()
 

@@ -11,7 +11,7 @@ import { useChoices, useDoing } from "./Actions";
 import { AskDialog } from "./AskDialog";
 import { EndDialog } from "./EndDialog";
 
-export default function Asking() {
+export function Asking() {
   const { asked, close } = useQuestion();
   const held = useHeld(asked?.instanceId ?? "");
   const over = held === undefined || held.gone !== null;

@@ -5,11 +5,12 @@ import { useLocation } from "wouter";
 
 import { useQuestion } from "@/lib/question";
 import { useUi } from "@/lib/ui";
+// Not with the others: dialogs remember from their first loading on where the focus was, to give it back.
+import { Asking } from "@/parts/Asking";
 
 const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("./Help"));
 const CreateDialog = lazy(() => import("@/screens/create/CreateDialog"));
-const Asking = lazy(() => import("@/parts/Asking"));
 
 const PLACES: Record<string, string> = {
   i: "/instances",

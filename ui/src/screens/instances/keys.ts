@@ -1,6 +1,6 @@
 /** j and k move, x picks, Enter opens (it is a link), the dot opens the row's actions, Escape lets go. */
 
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 
 import { useUi } from "@/lib/ui";
 import { isTyping } from "@/shell/Shortcuts";
@@ -19,15 +19,21 @@ function openMenu(button: HTMLElement | null | undefined): void {
 }
 
 export function useRowKeys(ids: readonly string[], cursor: string | null, setCursor: (id: string | null) => void, scrollTo: (id: string) => void): void {
+  const wanted = useRef<string | null>(null);
   useEffect(() => {
+    const focus = (id: string): void => {
+      // Keys may come faster than frames: a row that is no longer wanted must not take the cursor back.
+      if (wanted.current === id) rowOf(id)?.querySelector<HTMLElement>("[data-row-link]")?.focus({ preventScroll: true });
+    };
     const move = (step: number): void => {
       const at = cursor === null ? -1 : ids.indexOf(cursor);
       const next = ids[Math.min(ids.length - 1, Math.max(0, at + step))];
       if (next === undefined) return;
+      wanted.current = next;
       setCursor(next);
       scrollTo(next);
       // The row may have to be made first.
-      requestAnimationFrame(() => requestAnimationFrame(() => rowOf(next)?.querySelector<HTMLElement>("[data-row-link]")?.focus({ preventScroll: true })));
+      requestAnimationFrame(() => requestAnimationFrame(() => focus(next)));
     };
     const onKey = (event: KeyboardEvent): void => {
       if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented || isTyping(event.target)) return;

@@ -18,6 +18,7 @@ export const useSelection = create<Selection>((set) => ({
   order: [],
   setOrder: (order) =>
     set(({ picked }) => {
+      if (picked.size === 0) return { order };
       const there = new Set(order);
       const left = [...picked].filter((id) => there.has(id));
       return left.length === picked.size ? { order } : { order, picked: new Set(left) };
