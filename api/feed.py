@@ -8,30 +8,27 @@ lateness. Called by the streams (server-sent events, sockets); started and close
 from __future__ import annotations
 
 import asyncio
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.entries import Entry, entry_of, frames_of
 from api.records import Records
 from api.wakeups import Wakeups, wait_for
 from db.queries import events
 from db.queries.events import EventFilter
 from db.session import Database
 from domain.errors import Unavailable
-from services.views.common import JsonObject
-from services.views.events import cursor, event_form, number, retold_form
+from services.views.events import cursor, number
 
 log = structlog.get_logger("api")
 REMEMBERED = 20_000
 MOST_AT_ONCE = 1_000
-FRAME_LENGTH = 200_000
 BEAT_SECONDS = 2.5
 _LOOK_ANYWAY_SECONDS = 5.0
 _REST_PER_LISTENER = 0.000_1
@@ -39,40 +36,6 @@ _LONGEST_REST = 0.2
 _TRY_AGAIN_SECONDS = 1.0
 _FIRST_LOOK_SECONDS = 5.0
 _MOST_BATCHES = 1_000
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One event: its number, what filters ask for, and its form as JSON, made once for all clients.
-
-    `retold`: S2's form of it, for sockets, where it has one.
-    """
-
-    seq: int
-    project: str
-    instance_id: str | None
-    deployment_id: str | None
-    operation_id: str | None
-    event_type: str
-    cursor: str
-    text: str
-    retold: str | None = None
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What a socket is sent for it."""
-        return (self.text,) if self.retold is None else (self.text, self.retold)
-
-    def fits(self, wanted: EventFilter) -> bool:
-        return self.project == wanted.project and all(
-            asked is None or asked == mine
-            for asked, mine in (
-                (wanted.instance_id, self.instance_id),
-                (wanted.deployment_id, self.deployment_id),
-                (wanted.operation_id, self.operation_id),
-                (wanted.event_type, self.event_type),
-            )
-        )
 
 
 @dataclass(frozen=True)
@@ -191,7 +154,7 @@ class Feed:
         tail = self._tail
         with self._database.read() as session:
             rows = [row for row in events.after(session, wanted, place.seq, MOST_AT_ONCE) if row.seq <= tail]
-        entries = [_entry(row, place.epoch) for row in rows]
+        entries = [entry_of(row, place.epoch) for row in rows]
         return entries, Place(place.epoch, entries[-1].seq if len(rows) == MOST_AT_ONCE else max(tail, place.seq))
 
     @contextmanager
@@ -226,7 +189,7 @@ class Feed:
             now = events.epoch(session)
             if now != epoch:
                 return now, events.bounds(session)[1], []
-            return now, tail, [_entry(row, now) for row in events.of_all(session, tail, MOST_AT_ONCE)]
+            return now, tail, [entry_of(row, now) for row in events.of_all(session, tail, MOST_AT_ONCE)]
 
     def _remember(self, epoch: str, tail: int, entries: Sequence[Entry]) -> None:
         begun = epoch != self._epoch
@@ -269,36 +232,3 @@ class Feed:
     def _bounds(self) -> tuple[int, int]:
         with self._database.read() as session:
             return events.bounds(session)
-
-
-def _entry(row: Any, epoch: str) -> Entry:
-    form = event_form(row, epoch)
-    retold = retold_form(row, epoch)
-    return Entry(
-        row.seq,
-        row.project,
-        row.instance_id,
-        row.deployment_id,
-        row.operation_id,
-        row.event_type,
-        form["cursor"],
-        _json(form),
-        None if retold is None else _json(retold),
-    )
-
-
-def frames_of(kind: str, texts: Sequence[str]) -> tuple[str, ...]:
-    """Several objects in one frame of a socket, or in a few: clients refuse frames of more than a megabyte."""
-    frames: list[list[str]] = []
-    length = FRAME_LENGTH
-    for text in texts:
-        if length + len(text) > FRAME_LENGTH:
-            frames.append([])
-            length = 0
-        frames[-1].append(text)
-        length += len(text)
-    return tuple(f'{{"type":"{kind}","items":[{",".join(items)}]}}' for items in frames)
-
-
-def _json(form: JsonObject) -> str:
-    return json.dumps(form, ensure_ascii=False, separators=(",", ":"))

@@ -19,7 +19,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from starlette.websockets import WebSocket
 
-from api.feed import Entry, Feed, Place, frames_of
+from api.entries import Entry, frames_of
+from api.feed import Feed, Place
 from api.filters import LONGEST_CURSOR
 from db.queries.events import EventFilter
 from domain.specs import Caller

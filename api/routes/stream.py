@@ -21,7 +21,8 @@ from api.access import needs, require
 from api.answers import made
 from api.connections import CredentialEnded, SeatedResponse
 from api.dependencies import CallerDep, PartsDep
-from api.feed import Entry, Feed, Place
+from api.entries import Entry
+from api.feed import Feed, Place
 from api.filters import LONGEST_CURSOR, LiveQuery
 from api.parts import Parts
 from api.records import Shown
