@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, literal, not_, or_, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    bindparam,
+    exists,
+    literal,
+    not_,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session, aliased
 
 from db.models import DatabaseAllocation, Deployment, Hold, Instance, OperationRow
@@ -25,20 +36,29 @@ def _nobody_lifts() -> ColumnElement[bool]:
     return not_(exists().where(OperationRow.id == Hold.lifting, OperationRow.status.in_(_UNFINISHED)))
 
 
-def deciding(session: Session, deployment_ids: Collection[str]) -> dict[str, tuple[Standing, ...]]:
-    """Of each deployment about which any decide, oldest first."""
+def _deciding() -> Select[Any]:
+    ids: BindParameter[Any] = bindparam("ids", expanding=True)
     own = select(
         Hold.deployment_id.label("about"), Hold.cause, Hold.actor, Hold.since, literal(None).label("whose")
-    ).where(Hold.deployment_id.in_(deployment_ids))
+    ).where(Hold.deployment_id.in_(ids))
     served = (
         select(DatabaseAllocation.server_deployment_id, Hold.cause, Hold.actor, Hold.since, Deployment.name)
         .join(DatabaseAllocation, _OF_SERVER)
         .join(Deployment, Deployment.id == Hold.deployment_id)
-        .where(DatabaseAllocation.server_deployment_id.in_(deployment_ids), _nobody_lifts())
+        .where(DatabaseAllocation.server_deployment_id.in_(ids), _nobody_lifts())
     )
     both = union_all(own, served).subquery()
+    return select(both).order_by(both.c.since)
+
+
+_DECIDING = _deciding()
+"""Built once: every acceptance asks it."""
+
+
+def deciding(session: Session, deployment_ids: Collection[str]) -> dict[str, tuple[Standing, ...]]:
+    """Of each deployment about which any decide, oldest first."""
     found: dict[str, tuple[Standing, ...]] = {}
-    for row in session.execute(select(both).order_by(both.c.since)):
+    for row in session.execute(_DECIDING, {"ids": list(deployment_ids)}):
         found[row.about] = (*found.get(row.about, ()), Standing(row.cause, row.actor, row.whose))
     return found
 
