@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.entries import Entry, entry_of, frames_of
 from api.records import Records
@@ -175,7 +174,7 @@ class Feed:
             woken = self._wakeups.news()
             try:
                 read = await run_in_threadpool(self._read, self._epoch, self._tail)
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was: nobody else tells the streams anything
                 log.warning("the feed cannot read the records", kind=type(error).__name__)
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
                 continue

@@ -136,6 +136,9 @@ class Records:
                 self._all_open = self._all_open or all_open
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
                 continue
+            except Exception as error:  # noqa: BLE001 - one record that cannot be told must not silence all others
+                log.error("records cannot be told", kind=type(error).__name__, records=len(ids))
+                continue
             self._remember(read)
 
     def _remember(self, read: Sequence[tuple[str, Shown]]) -> None:
