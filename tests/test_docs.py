@@ -84,6 +84,12 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert set(PAGES) - seen == set()
 
 
+def test_every_picture_is_shown_somewhere() -> None:
+    shown = {(page.parent / link).resolve() for page in PAGES for link in _LINK.findall(page.read_text())}
+    pictures = [*(ROOT / "docs").rglob("*.png"), *(ROOT / "docs").rglob("*.svg")]
+    assert [picture for picture in pictures if picture not in shown] == []
+
+
 def test_every_table_is_told_of_in_the_architecture() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     assert [name for name in Base.metadata.tables if f"**{name}**" not in text] == []
