@@ -69,7 +69,7 @@ def sideways(page: Page) -> int:
 
 _LOOKS: dict[str, tuple[str, str, Sequence[str]]] = {
     "wide-light": ("wide", "light", (*_WCAG, *_GOOD)),
-    "wide-dark": ("wide", "dark", ("cat.color",)),
+    "wide-dark": ("wide", "dark", ("wcag2aa",)),
     "phone-dark": ("phone", "dark", (*_WCAG, *_GOOD)),
 }
 """Width, theme, and what axe looks for: only colours depend on the theme, so that the second page need not be
