@@ -7,9 +7,10 @@ signed is not a stranger's.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 import structlog
@@ -37,6 +38,14 @@ class _Held:
     left: float = 0.0
     until: float = 0.0
     empty_until: float = 0.0
+    refilling: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def use(self) -> bool:
+        """One of those that are held, where there is one."""
+        if self.mine < 1 or time.monotonic() >= self.until:
+            return False
+        self.mine -= 1
+        return True
 
 
 @dataclass(frozen=True)
@@ -79,15 +88,19 @@ class Rates:
 
     async def _taken(self, policy: Policy, who: str) -> Standing:
         key = f"{policy.name}/{who}"
-        held, now = self._known(key), time.monotonic()
-        if held.mine > 0 and now < held.until:
-            held.mine -= 1
-        elif now < held.empty_until:
-            return _standing(policy, held, allowed=False, seconds=max(1, round(held.empty_until - now)))
-        elif not await self._refill(key, policy, held):
+        held = self._known(key)
+        if held.use():
+            return _standing(policy, held, allowed=True)
+        async with held.refilling:  # one asks for a share; who came with it is served of that, and takes no other
+            if held.use():
+                return _standing(policy, held, allowed=True)
+            now = time.monotonic()
+            if now < held.empty_until:
+                return _standing(policy, held, allowed=False, seconds=max(1, round(held.empty_until - now)))
+            if await self._refill(key, policy, held):
+                return _standing(policy, held, allowed=True)
             held.empty_until = time.monotonic() + policy.seconds_for(1 - held.left)
             return _standing(policy, held, allowed=False, seconds=policy.seconds_for(1 - held.left))
-        return _standing(policy, held, allowed=True)
 
     def stranger(self, remote: str) -> Standing:
         """One request that shows no token and no signature, or a wrong one."""
@@ -128,12 +141,11 @@ class Rates:
             grant = await run_in_threadpool(self._take, key, policy, want)
         except SQLAlchemyError as error:
             log.warning("rates cannot be asked", kind=type(error).__name__)
-            grant = Grant(1, policy.quota)
+            grant = Grant(want, policy.quota)
         held.left = grant.left
         if grant.granted < 1:
             return False
-        # Others took from the same bucket meanwhile; what was still held is added to it.
-        held.mine = max(0, held.mine) * (time.monotonic() < held.until) + grant.granted - 1
+        held.mine = grant.granted - 1
         held.until = time.monotonic() + _HELD_SECONDS
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,8 +12,12 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from api.rates import Rates, Standing
+from db.session import open_database
 from domain.help import HELP
+from domain.specs import Caller
 from services.rates import Policy, take
+from settings import Settings
 from tests.support.access import bearing, in_role, new_token
 from tests.support.api import Api, running_api
 from tests.support.postgres import PostgresServer
@@ -102,6 +107,20 @@ def test_one_bucket_gives_no_more_than_it_holds_to_many_at_once(pair: tuple[Api,
     with ThreadPoolExecutor(8) as pool:
         given = list(pool.map(one, range(40)))
     assert sum(given) == 100
+
+
+def test_who_asks_for_much_at_once_takes_no_more_than_is_used(database_url: str) -> None:
+    """Each of a crowd would take a share of the quota, and fifty shares are all there is."""
+    database = open_database(database_url)
+    rates = Rates(database, Settings(rate_reads=1_000))
+
+    async def crowd() -> list[Standing]:
+        return await asyncio.gather(*(rates.take(Caller("crowd"), "GET") for _ in range(200)))
+
+    standings = asyncio.run(crowd())
+    database.engine.dispose()
+    assert all(standing.allowed for standing in standings)
+    assert standings[-1].remaining >= 1_000 - 220
 
 
 def test_limits_of_a_project_are_counted_without_a_race(api: Api) -> None:
