@@ -12,8 +12,11 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from embedded import lives, postgres
-from embedded.errors import LocalError
+import psycopg2
+import psycopg2.errors
+
+from embedded import cluster, lives, postgres
+from embedded.errors import LocalError, StillHeldError
 from embedded.installation import Installation, read_record, remove_files
 from embedded.state import end_remains, known_servers, load_state, locked
 from providers.process.members import all_signed
@@ -22,12 +25,20 @@ from system.processes import ProcessId, every, find, send_signal
 from system.users import is_root, remove_user
 
 _SUPERVISOR_SECONDS = 90.0
+_ELSEWHERE = """
+    select coalesce(string_agg(name || ' (' || provider || ')', ', ' order by name), '')
+    from (
+        select name, provider from instances_runtime where provider not in ('process', 'simulated') limit 10
+    ) as held
+"""
 _INSTANCE_STEPS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
 
 Say = Callable[[str], None]
 
 
 def down(installation: Installation, purge: bool, say: Say) -> None:
+    if purge:
+        _refuse_to_orphan(installation, say)
     state = load_state(installation)
     if state is not None and state.is_up():
         say(f"stopping berth up (pid {state.supervisor.pid})")
@@ -39,6 +50,24 @@ def down(installation: Installation, purge: bool, say: Say) -> None:
         installation.state_file.unlink(missing_ok=True)
         if purge:
             _purge(installation, say)
+
+
+def _refuse_to_orphan(installation: Installation, say: Say) -> None:
+    """A purge ends processes of this machine; containers, pods and machines would go on without a record."""
+    held = None
+    if postgres.running(installation.records / "data") is not None:
+        try:
+            held = postgres.ask(cluster.database_url(installation), _ELSEWHERE)
+        except psycopg2.errors.UndefinedTable:
+            held = ""  # it never became ready
+        except psycopg2.OperationalError as error:
+            say(f"the records do not answer: {str(error).strip()}")
+    if held is None:
+        say("what Berth holds on docker, kubernetes or ec2 was not looked at, and stays there")
+    if held:
+        raise StillHeldError(
+            f"{held} would go on without a record: `berth delete` them first, or `berth forget` what is lost"
+        )
 
 
 def _stop_records(installation: Installation, say: Say) -> None:

@@ -27,6 +27,12 @@ class AlreadyUpError(LocalError):
     exit_code = 5
 
 
+class StillHeldError(LocalError):
+    """Something elsewhere would go on without a record of it."""
+
+    exit_code = 5
+
+
 class NotUpError(LocalError):
     """No Berth runs from this data directory."""
 

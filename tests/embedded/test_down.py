@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from embedded import cluster, lives, postgres
 from embedded.down import down
+from embedded.errors import StillHeldError
 from embedded.installation import Installation, open_installation, prepare_directory
 from embedded.state import note_server
 from system.processes import ProcessId
@@ -47,6 +49,23 @@ def _record(installation: Installation, name: str, process: ProcessId) -> None:
 
 def _say_nothing(text: str) -> None:
     del text
+
+
+def test_a_purge_is_refused_while_something_lives_elsewhere(start: Starter) -> None:
+    up = start()
+    up.event()
+    connection = psycopg2.connect(cluster.database_url(up.installation), connect_timeout=5)
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute("create table instances_runtime (name text, provider text)")
+    cursor.execute("insert into instances_runtime values ('shop', 'process'), ('erp', 'docker')")
+    with pytest.raises(StillHeldError, match=r"^erp \(docker\) would go on"):
+        down(up.installation, purge=True, say=_say_nothing)
+    assert up.process.poll() is None
+    cursor.execute("delete from instances_runtime where provider = 'docker'")
+    connection.close()
+    down(up.installation, purge=True, say=_say_nothing)
+    assert not up.data_dir.exists()
 
 
 def test_down_stops_a_running_berth_and_keeps_its_data(start: Starter) -> None:
