@@ -22,7 +22,7 @@ local_app.add_typer(token_app, name="token", rich_help_panel=PANEL)
 def down(
     data_dir: DataDir = None,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Also end all instances and remove all data, for good.")
+        bool, typer.Option("--purge", help="Also end this machine's instances and remove all data, for good.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -42,7 +42,9 @@ def down(
                 if not sys.stdin.isatty():
                     raise NotUsableError(f"--purge removes all data in {settings.data_dir}: add --yes to mean it")
                 typer.confirm(
-                    f"End all instances and remove all data in {settings.data_dir}?", abort=True, err=True
+                    f"End this machine's instances and remove all data in {settings.data_dir}?",
+                    abort=True,
+                    err=True,
                 )
             take_down(installation, purge, say)
             say("down" + (", nothing is left" if purge else "; data is kept, `berth up` starts again"))
