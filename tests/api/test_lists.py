@@ -157,7 +157,7 @@ def test_more_rows_need_no_more_queries(api: Api, path: str) -> None:
 
 
 def statements(api: Api, path: str) -> int:
-    """How many statements answering `path` takes, counted where the API runs; the fewest of three: it also polls."""
+    """How many statements answering `path` takes, counted at the API; the fewest of three: it also polls."""
     return min(_counted(api, path) for _ in range(3))
 
 
