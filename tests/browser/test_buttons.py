@@ -50,8 +50,7 @@ def bring(berth: Berth, status: str) -> str:
     if status == "starting":
         berth.act(name, "stop")
     if asked == "modify":
-        tag = berth.http.get(f"/instances/{name}").headers["ETag"]
-        berth.http.patch(f"/instances/{name}", json={"params": {"greeting": "Ho"}}, headers={"If-Match": tag})
+        berth.modify(name, greeting="Ho")
     elif asked == "delete":
         berth.delete(name, wait=None)
     elif asked is not None:
