@@ -13,6 +13,9 @@ from playwright.sync_api import ConsoleMessage, Page, Request, Response
 
 # A page that leaves or closes ends its own reads and its stream; Chromium calls that a failed request.
 _OWN_END = "net::ERR_ABORTED"
+# Chromium gives up what is under way when a network interface comes or goes, as with every container that starts
+# beside these tests; the page asks again.
+_OF_THE_MACHINE = "net::ERR_NETWORK_CHANGED"
 
 RECORDER = """
 (() => {
@@ -75,11 +78,11 @@ class Sight:
         self.page.evaluate("window.badgesSeen.length = 0")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and _OF_THE_MACHINE not in message.text:
             self.unexpected.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
 
     def _failed(self, request: Request) -> None:
-        if request.failure != _OWN_END:
+        if request.failure not in (_OWN_END, _OF_THE_MACHINE):
             self.unexpected.append(f"failed: {request.method} {request.url}: {request.failure}")
 
     def _response(self, response: Response) -> None:
