@@ -45,7 +45,7 @@ _LONG = 4.0
 
 def open_harnessed(endpoint: str, server_id: str) -> Provider:
     os.environ.update(ACCESS)  # also in the processes that are killed
-    return open_ec2(endpoint, server_id, call_seconds="1.5", consistency_seconds="0.6")
+    return open_ec2(endpoint, server_id, call_seconds="3", consistency_seconds="0.6")
 
 
 class Ec2Harness(Harness):
