@@ -53,17 +53,21 @@ def past_its_deadline(s: Standing, names: dict[str, str]) -> None:
     s.sql(f"update operations set deadline_at = now() - interval '1 second' where id = '{names['OP']}'")
 
 
+def _counted(s: Standing, metric: str) -> None:
+    wait_for(lambda: s.shell.run(f"metric {metric}").code == 0, 30, f"{metric} is not counted")
+
+
 @contextmanager
 def slow_launch(s: Standing) -> Iterator[Broken]:
     names = s.launched(create={"fault": "slow", "seconds": 2})
-    time.sleep(1.5)
+    _counted(s, "launch_duration_sum")
     yield Broken(names, ("simulated create", "launch_duration_sum"))
 
 
 @contextmanager
 def slow_end(s: Standing) -> Iterator[Broken]:
     names = s.acted(s.launched(delete={"fault": "slow", "seconds": 2}), "delete", "succeeded")
-    time.sleep(1.5)
+    _counted(s, "termination_duration_sum")
     yield Broken(names, ("simulated delete",))
 
 
@@ -262,8 +266,8 @@ def webhooks_refused(s: Standing) -> Iterator[Broken]:
 @contextmanager
 def notifications_dead(s: Standing) -> Iterator[Broken]:
     s.launched()
-    time.sleep(1)
-    s.sql("update notifications set state = 'dead', finished_at = now(), last_error = 'answered 500'")
+    dead = "update notifications set state = 'dead', finished_at = now(), last_error = 'answered 500'"
+    wait_for(lambda: s.sql(dead) > 0, 30, "nobody is told of anything")
     yield Broken({}, ("dead_letters", "answered 500", r"UPDATE [1-9]"))
 
 

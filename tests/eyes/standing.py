@@ -93,12 +93,15 @@ class Standing:
             time.sleep(0.2)
             return False
 
-    def sql(self, statement: str) -> None:
+    def sql(self, statement: str) -> int:
+        """How many rows it touched."""
         connection = psycopg2.connect(self.database_url, connect_timeout=5)
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(statement)
+            touched = cursor.rowcount
         connection.close()
+        return touched
 
     def launched(self, wanted: str | None = "succeeded", **simulate: Any) -> dict[str, str]:
         """A simulated instance; the placeholders that name it."""
