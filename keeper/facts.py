@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import exists, or_, select, true, update
+from sqlalchemy import Row, exists, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from db.models import OperationRow
@@ -79,26 +80,27 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
         .order_by(urgent.desc(), OperationRow.created_at)
         .limit(_ROUND)
     )
-    return [
-        Unfinished(
-            r.id,
-            r.kind.value,
-            r.status.value,
-            r.deployment_id,
-            r.deployment_name,
-            r.provider,
-            r.actor,
-            r.workflow_id,
-            r.run_id,
-            r.original_run_id,
-            r.cancel_requested_at is not None,
-            (r.now - r.cancel_requested_at).total_seconds() if r.cancel_requested_at else 0.0,
-            (r.now - r.started_at).total_seconds() if r.started_at else 0.0,
-            r.traceparent,
-            r.forced,
-        )
-        for r in rows
-    ]
+    return [_unfinished(row) for row in rows]
+
+
+def _unfinished(row: Row[Any]) -> Unfinished:
+    return Unfinished(
+        row.id,
+        row.kind.value,
+        row.status.value,
+        row.deployment_id,
+        row.deployment_name,
+        row.provider,
+        row.actor,
+        row.workflow_id,
+        row.run_id,
+        row.original_run_id,
+        row.cancel_requested_at is not None,
+        (row.now - row.cancel_requested_at).total_seconds() if row.cancel_requested_at else 0.0,
+        (row.now - row.started_at).total_seconds() if row.started_at else 0.0,
+        row.traceparent,
+        row.forced,
+    )
 
 
 def overdue_to_cancel(tx: Tx) -> None:
