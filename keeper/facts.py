@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, exists, or_, select, true, update
+from sqlalchemy import exists, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from db.models import OperationRow
@@ -83,7 +83,7 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
     return [_unfinished(row) for row in rows]
 
 
-def _unfinished(row: Row[Any]) -> Unfinished:
+def _unfinished(row: Any) -> Unfinished:
     return Unfinished(
         row.id,
         row.kind.value,
