@@ -1,6 +1,7 @@
 """The web interface: files that were built before, served as they are, with the headers that keep it closed.
 
-Every path below /ui/ that is no file is the one page: the interface reads the rest of the address itself.
+Every path below /ui/ that is no file is the one page: the interface reads the rest of the address itself. What the
+build packed beside a file goes to the browsers that can unpack it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -50,7 +53,7 @@ class _Pages(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         try:
-            answer = await super().get_response(path, scope)
+            answer = await self._packed(path, scope) or await super().get_response(path, scope)
         except HTTPException as error:
             if error.status_code != 404 or Path(path).suffix:
                 raise
@@ -58,6 +61,17 @@ class _Pages(StaticFiles):
         answer.headers.update(_HEADERS)
         named_by_content = path.startswith("assets/") and answer.status_code == 200
         answer.headers["Cache-Control"] = _FOR_EVER if named_by_content else "no-cache"
+        answer.headers["Vary"] = "Accept-Encoding"
+        return answer
+
+    async def _packed(self, path: str, scope: Scope) -> Response | None:
+        packed = f"{path}.gz"
+        if "gzip" not in Headers(scope=scope).get("accept-encoding", ""):
+            return None
+        if (await run_in_threadpool(self.lookup_path, packed))[1] is None:
+            return None
+        answer = await super().get_response(packed, scope)
+        answer.headers["Content-Encoding"] = "gzip"
         return answer
 
 

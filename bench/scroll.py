@@ -20,6 +20,7 @@ from scripts import chromium
 DIST = Path(__file__).resolve().parents[1] / "ui" / "dist"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 SECONDS = 8
+_LEAST_TASK_MS = 1.0
 FRAMES = """() => { window.frames_ = []; let last = performance.now();
   const tick = now => { window.frames_.push(now - last); last = now; requestAnimationFrame(tick); };
   requestAnimationFrame(tick); window.long_ = [];
@@ -176,12 +177,14 @@ def measure(rows: int, per_second: int) -> dict[str, Any]:
         frames: list[float] = sorted(page.evaluate("window.frames_"))
         long: list[float] = page.evaluate("window.long_")
         told: int = page.evaluate("window.ticks_")
-        tasks = tasks_of(json.loads(browser.stop_tracing()))
-    return {"rows": rows, "events": told, "long_tasks": len(long), **_figures(frames, tasks)}
+        tasks = [one for one in tasks_of(json.loads(browser.stop_tracing())) if one >= _LEAST_TASK_MS]
+    return {"rows": rows, "events": told, "long_tasks": len(long), "frames_ms": frames, "tasks_ms": tasks}
 
 
-def _figures(frames: list[float], tasks: list[float]) -> dict[str, Any]:
+def _figures(found: dict[str, Any]) -> dict[str, Any]:
+    frames, tasks = found.pop("frames_ms"), found.pop("tasks_ms")
     return {
+        **found,
         "frames": len(frames),
         "p50_ms": round(frames[len(frames) // 2], 1),
         "p99_ms": round(frames[int(len(frames) * 0.99)], 1),
@@ -194,4 +197,4 @@ def _figures(frames: list[float], tasks: list[float]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     given = [int(word) for word in sys.argv[1:3]]
-    sys.stdout.write(json.dumps(measure(*[*given, *[10_000, 100][len(given) :]])) + "\n")
+    sys.stdout.write(json.dumps(_figures(measure(*[*given, *[10_000, 100][len(given) :]]))) + "\n")

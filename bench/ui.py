@@ -24,6 +24,7 @@ from typing import Any
 import httpx2
 from playwright.sync_api import Browser, CDPSession, Page, Response, expect
 
+from bench import scroll
 from bench.berth import Up, berth_up
 from bench.ui_report import Figures, write_report
 from bench.ui_writer import Writer, fill
@@ -272,6 +273,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs")
     given = parser.parse_args()
+    say("scrolling, the page alone")
+    page_alone = scroll.measure(given.rows, int(_PER_SECOND))
     with (
         tempfile.TemporaryDirectory(prefix="berth-bench-") as scratch,
         berth_up(Path(scratch) / "data", BERTH_MONITOR="false") as up,
@@ -279,7 +282,7 @@ def main() -> None:
         chromium.chromium(running) as browser,
     ):
         expect.set_options(timeout=1000 * _PATIENCE_SECONDS)
-        found = measure(up, browser, given)
+        found = {**measure(up, browser, given), "page_alone": page_alone}
     print(write_report(found, given.out))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSe
     (folder / "assets").mkdir()
     (folder / "index.html").write_text("<!doctype html><title>Berth</title>")
     (folder / "assets" / "app-1a2b.js").write_text("export {};")
+    (folder / "assets" / "app-1a2b.js.gz").write_bytes(gzip.compress(b"export {};"))
+    (folder / "assets" / "small-3c4d.js").write_text("export {};")
     (folder.parent / "token").write_text("outside")
     database = postgres_server.new_database()
     with running_api(tmp_path_factory.mktemp("api"), database, ui_dir=folder) as api:
@@ -41,6 +44,20 @@ def test_files_named_by_their_content_are_kept_for_ever(served: Api) -> None:
     assert answer.status_code == 200
     assert "immutable" in answer.headers["Cache-Control"]
     assert served.client.get("/ui/assets/gone-0.js", headers=NOBODY).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "packed"),
+    [("app-1a2b.js", "gzip, br", "gzip"), ("app-1a2b.js", "identity", None), ("small-3c4d.js", "gzip", None)],
+)
+def test_what_the_build_packed_is_sent_packed_to_who_can_unpack_it(
+    served: Api, name: str, wanted: str, packed: str | None
+) -> None:
+    answer = served.client.get(f"/ui/assets/{name}", headers={**NOBODY, "Accept-Encoding": wanted})
+    assert (answer.status_code, answer.text) == (200, "export {};")
+    assert answer.headers.get("Content-Encoding") == packed
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert (answer.headers["Vary"], "immutable" in answer.headers["Cache-Control"]) == ("Accept-Encoding", True)
 
 
 @pytest.mark.parametrize("path", ["/ui/../token", "/ui/%2e%2e/token", "/ui/..%2ftoken", "/ui//etc/passwd"])
