@@ -94,9 +94,10 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         return
     operation["security"] = [{"token": []}]
     codes = ["400", "401", "403", "429", "431", "503"]
-    if operation.get("parameters") or "{" in path:
-        codes.append("404")  # what a filter names may be missing, too
-    if operation.get("parameters") or "requestBody" in operation:
+    asks = bool(operation.get("parameters")) or "requestBody" in operation
+    if asks or "{" in path:
+        codes.append("404")  # what a filter or a body names may be missing, too
+    if asks:
         codes.append("422")
     if method in {"post", "patch", "put", "delete"}:
         codes += ["400", "409", "413", "415", "422"]
