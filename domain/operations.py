@@ -28,6 +28,10 @@ class OperationStatus(StrEnum):
         return self in {OperationStatus.FAILED, OperationStatus.CANCELLED}
 
 
+UNFINISHED = tuple(status for status in OperationStatus if not status.done)
+"""Such an operation holds its deployment."""
+
+
 class StepStatus(StrEnum):
     """The life of one step."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from db.models import OperationRow
 from db.session import Tx
-from domain.operations import OperationStatus
+from domain.operations import UNFINISHED, OperationStatus
 
 _ROUND = 500
 
@@ -74,7 +74,7 @@ def unfinished(tx: Tx, *, urgent_only: bool) -> list[Unfinished]:
             tx.now.label("now"),
         )
         .where(
-            OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING]),
+            OperationRow.status.in_(UNFINISHED),
             urgent if urgent_only else true(),
         )
         .order_by(urgent.desc(), OperationRow.created_at)

@@ -12,11 +12,10 @@ from sqlalchemy.orm import aliased
 from db.models import Instance, OperationRow
 from db.session import Tx, interval
 from domain.lifecycle import IN_PROGRESS, ProvisioningStatus, Status
-from domain.operations import ErrorOrigin, OperationStatus, Source
+from domain.operations import UNFINISHED, ErrorOrigin, Source
 
 GRACE_SECONDS = 10.0
 """What has just changed is left alone: whoever changed it may not be done."""
-_UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
 _ROUND = 200
 
 
@@ -29,8 +28,8 @@ def sweep_abandoned(tx: Tx, grace_seconds: float = GRACE_SECONDS) -> list[str]:
         .join(owner, owner.id == Instance.operation_id, isouter=True)
         .where(
             Instance.status.in_(IN_PROGRESS),
-            or_(owner.id.is_(None), owner.status.not_in(_UNFINISHED)),
-            ~exists().where(live.deployment_id == Instance.deployment_id, live.status.in_(_UNFINISHED)),
+            or_(owner.id.is_(None), owner.status.not_in(UNFINISHED)),
+            ~exists().where(live.deployment_id == Instance.deployment_id, live.status.in_(UNFINISHED)),
             quiet,
         )
         .limit(_ROUND)

@@ -29,14 +29,12 @@ from domain.errors import IdempotencyConflict, NotFound, OperationInProgress
 from domain.holds import Standing, resumed
 from domain.lifecycle import Operation, Status
 from domain.limits import PENDING_SLOW_SECONDS, PENDING_STUCK_SECONDS
-from domain.operations import OPERATION_DETAILS, ErrorOrigin, OperationStatus, Reason
+from domain.operations import OPERATION_DETAILS, UNFINISHED, ErrorOrigin, OperationStatus, Reason
 from domain.specs import Accepted, Ask, Spec
 from services.audit import Outcome, note
 from services.bounds import admit
 from services.placement import check_host
 from system.tracing import traceparent
-
-HOLDING = (OperationStatus.PENDING, OperationStatus.RUNNING)
 
 
 def new_id(prefix: str) -> str:
@@ -90,7 +88,7 @@ def holder_of(tx: Tx, deployment_id: str) -> OperationRow | None:
         select(OperationRow)
         .where(
             OperationRow.deployment_id == deployment_id,
-            OperationRow.status.in_(HOLDING),
+            OperationRow.status.in_(UNFINISHED),
             OperationRow.pre_empted_by.is_(None),
         )
         .with_for_update()
@@ -102,7 +100,7 @@ def check_free(tx: Tx, deployment_id: str) -> None:
     """Raise `OperationInProgress`, naming the holder, unless nothing is unfinished on the deployment."""
     found = tx.session.execute(
         select(OperationRow.id, OperationRow.kind)
-        .where(OperationRow.deployment_id == deployment_id, OperationRow.status.in_(HOLDING))
+        .where(OperationRow.deployment_id == deployment_id, OperationRow.status.in_(UNFINISHED))
         .order_by(OperationRow.pre_empted_by.is_not(None))
         .limit(1)
     ).one_or_none()

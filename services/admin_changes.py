@@ -8,9 +8,9 @@ from db.models import Deployment, Instance, OperationRow
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.changes import check_legal
 from domain.lifecycle import Operation, Status
-from domain.operations import OperationStatus
+from domain.operations import UNFINISHED, OperationStatus
 from domain.specs import Accepted, Ask
-from services.acceptance import HOLDING, as_member, check_free, lock_deployment, replayed
+from services.acceptance import as_member, check_free, lock_deployment, replayed
 from services.edits import instance
 from services.lives import end_life
 from services.single_changes import record
@@ -54,7 +54,7 @@ def _end_what_waits(tx: Tx, deployment: Deployment) -> None:
     message = "What it worked on was forgotten: its host is lost."
     ended = tx.session.scalars(
         update(OperationRow)
-        .where(OperationRow.deployment_id == deployment.id, OperationRow.status.in_(HOLDING))
+        .where(OperationRow.deployment_id == deployment.id, OperationRow.status.in_(UNFINISHED))
         .values(
             status=OperationStatus.CANCELLED,
             phase="done",

@@ -18,7 +18,7 @@ from domain.billing import Subscription
 from domain.errors import Refused
 from domain.holds import HoldCause
 from domain.lifecycle import BillingStatus, Operation, Status
-from domain.operations import OperationStatus, Reason, Source
+from domain.operations import UNFINISHED, OperationStatus, Reason, Source
 from domain.specs import Accepted, Ask, Caller
 from services.acceptance import check_free
 from services.billing import BILLING, record_of
@@ -29,7 +29,6 @@ from services.withdrawals import cancel, delete
 AGAIN_SECONDS = 60.0
 """What failed is not tried again sooner: an operator may want to look."""
 _ROUND = 200
-_UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
 
 
 class Duty(StrEnum):
@@ -75,7 +74,7 @@ def candidates(tx: Tx) -> list[str]:
                 and_(~unpaid, own),
                 late,
             ),
-            ~exists().where(OperationRow.deployment_id == Deployment.id, OperationRow.status.in_(_UNFINISHED)),
+            ~exists().where(OperationRow.deployment_id == Deployment.id, OperationRow.status.in_(UNFINISHED)),
             ~_tried_lately(tx),
         )
         .order_by(BillingRecord.alert.is_not(None), func.random())

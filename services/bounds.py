@@ -16,11 +16,10 @@ from domain.access import AccessRole
 from domain.bounds import UNLIMITED, Bounds, Excess, Limits, excess
 from domain.errors import Forbidden, Refused, Unavailable
 from domain.lifecycle import MOVES, Actor, Operation
-from domain.operations import OperationStatus
+from domain.operations import UNFINISHED
 from domain.specs import Ask
 from services.rates import Policy, RateLimited, take
 
-_UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
 _TAKES_AWAY = frozenset({Operation.DELETE, Operation.STOP, Operation.FORGET, Operation.SUSPEND})
 """Never refused for want of room, and deletes not for any limit: they are the way out."""
 _RESOURCES = ("cpu", "memory_mb", "disk_gb")
@@ -115,7 +114,7 @@ def effective(session: Any, project: str, installation: Limits) -> Sizes:
 
 
 def _count_unfinished(tx: Tx, project: str) -> int:
-    query = select(func.count()).where(OperationRow.project == project, OperationRow.status.in_(_UNFINISHED))
+    query = select(func.count()).where(OperationRow.project == project, OperationRow.status.in_(UNFINISHED))
     return int(tx.run(query).scalar_one())
 
 

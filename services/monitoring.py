@@ -17,17 +17,15 @@ from db.session import Tx
 from domain.health import Pulse, evidence_of
 from domain.lifecycle import IN_PROGRESS, Health, Status
 from domain.observations import Verdict, decide, drift_after
-from domain.operations import ErrorOrigin, OperationStatus, RestartPolicy, Source
+from domain.operations import UNFINISHED, ErrorOrigin, RestartPolicy, Source
 from domain.work import Observation, Seen
 from services.observers import Lease, holds, of_spot
-
-_UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
 
 
 def is_busy() -> ColumnElement[bool]:
     """Whether an operation of the instance's deployment is not finished."""
     return exists().where(
-        OperationRow.deployment_id == Instance.deployment_id, OperationRow.status.in_(_UNFINISHED)
+        OperationRow.deployment_id == Instance.deployment_id, OperationRow.status.in_(UNFINISHED)
     )
 
 

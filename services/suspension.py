@@ -16,7 +16,7 @@ from domain.changes import Member, Touch, split_legal, touch
 from domain.errors import OnHold, OperationInProgress, Refused
 from domain.holds import HoldCause, why_held
 from domain.lifecycle import Operation, Status, allowed_operations, move_for
-from domain.operations import OperationStatus, Source
+from domain.operations import UNFINISHED, OperationStatus, Source
 from domain.specs import Accepted, Ask, Caller
 from services.acceptance import (
     check_free,
@@ -207,9 +207,7 @@ def _again(member: Member) -> Touch:
 
 def astray(tx: Tx, limit: int = 100) -> list[str]:
     """Deployments that are held although a member does not rest suspended, and that nobody works on."""
-    busy = select(OperationRow.deployment_id).where(
-        OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING])
-    )
+    busy = select(OperationRow.deployment_id).where(OperationRow.status.in_(UNFINISHED))
     query = (
         select(Hold.deployment_id)
         .join(Instance, Instance.deployment_id == Hold.deployment_id)

@@ -23,9 +23,8 @@ from db.models import DatabaseAllocation, Deployment, Hold, Instance, OperationR
 from domain.databases import DatabaseMode
 from domain.holds import Standing
 from domain.lifecycle import Status
-from domain.operations import OperationStatus
+from domain.operations import UNFINISHED
 
-_UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
 _OF_SERVER = (DatabaseAllocation.mode == DatabaseMode.DEDICATED) & (
     DatabaseAllocation.deployment_id == Hold.deployment_id
 )
@@ -33,7 +32,7 @@ _OF_SERVER = (DatabaseAllocation.mode == DatabaseMode.DEDICATED) & (
 
 def _nobody_lifts() -> ColumnElement[bool]:
     """An unsuspension starts the server before what it serves."""
-    return not_(exists().where(OperationRow.id == Hold.lifting, OperationRow.status.in_(_UNFINISHED)))
+    return not_(exists().where(OperationRow.id == Hold.lifting, OperationRow.status.in_(UNFINISHED)))
 
 
 def _deciding() -> Select[Any]:
@@ -66,7 +65,7 @@ def deciding(session: Session, deployment_ids: Collection[str]) -> dict[str, tup
 def running_for_suspended() -> Select[Any]:
     """Deployments of database servers that run although all that they serve is suspended, and nobody works on."""
     member = aliased(Instance)
-    busy = select(OperationRow.deployment_id).where(OperationRow.status.in_(_UNFINISHED))
+    busy = select(OperationRow.deployment_id).where(OperationRow.status.in_(UNFINISHED))
     return (
         select(DatabaseAllocation.server_deployment_id)
         .join(Hold, _OF_SERVER)

@@ -13,7 +13,7 @@ from db.models import Deployment, Host, Instance, InstanceRun, OperationRow
 from db.queries.pages import Keyset, Position, Record, like_pattern
 from domain.health import STALE_AFTER
 from domain.lifecycle import IN_PROGRESS, Health, Status
-from domain.operations import OperationStatus
+from domain.operations import UNFINISHED
 
 _COLUMNS = (
     *Instance.__table__.columns,
@@ -139,7 +139,7 @@ def needs_you() -> ColumnElement[bool]:
 
 def _overdue() -> ColumnElement[bool]:
     late = select(OperationRow.deployment_id).where(
-        OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING]),
+        OperationRow.status.in_(UNFINISHED),
         OperationRow.deadline_at < func.now(),
     )
     return and_(Instance.status != Status.ERROR, Instance.deployment_id.in_(late))

@@ -24,7 +24,7 @@ from db.models import Host as HostRow
 from db.session import interval
 from domain import metrics as m
 from domain.lifecycle import IN_PROGRESS
-from domain.operations import OperationStatus
+from domain.operations import UNFINISHED, OperationStatus
 
 Sample = tuple[m.Metric, tuple[str, ...], float]
 _LIVE_SECONDS = 60
@@ -95,7 +95,7 @@ def _operations(session: Session) -> Iterator[Sample]:
     overdue = func.count().filter(OperationRow.deadline_at < func.clock_timestamp())
     rows = session.execute(
         select(OperationRow.status, OperationRow.kind, OperationRow.provider, func.count(), overdue)
-        .where(OperationRow.status.in_([OperationStatus.PENDING, OperationStatus.RUNNING]))
+        .where(OperationRow.status.in_(UNFINISHED))
         .group_by(OperationRow.status, OperationRow.kind, OperationRow.provider)
     )
     for status, kind, provider, number, late in rows:

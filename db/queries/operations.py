@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session
 from db.models import Deployment, Instance, InstanceRun, OperationInstance, OperationRow, OperationStep
 from db.queries.pages import Keyset, Position, Record, like_pattern
 from domain.lifecycle import Operation
-from domain.operations import OperationStatus
+from domain.operations import UNFINISHED, OperationStatus
 
-UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
 _KEYSET = Keyset(OperationRow.created_at, OperationRow.id)
 _HIDDEN = {"plan", "idempotency_scope", "idempotency_key", "idempotency_fingerprint", "namespace_id"}
 _COLUMNS = tuple(c for c in OperationRow.__table__.columns if c.name not in _HIDDEN)

@@ -137,19 +137,24 @@ def bearer(key: str) -> bytes:
     return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
-@pytest.mark.servers
-async def test_a_certificate_a_server_name_and_a_key_get_through_a_door_that_asks_for_them(
-    temporal_server: TemporalServer, tmp_path: Path
-) -> None:
-    authority = Authority(tmp_path)
+def let_in(authority: Authority) -> Settings:
+    """Of somebody whom the door of this authority lets through."""
     ours = authority.signed("berth")
-    settings = Settings(
+    return Settings(
         temporal_tls_ca=authority.ca,
         temporal_tls_cert=ours.certificate,
         temporal_tls_key=ours.key,
         temporal_tls_server_name=SERVER_NAME,
         temporal_api_key=SecretStr(API_KEY),
     )
+
+
+@pytest.mark.servers
+async def test_a_certificate_a_server_name_and_a_key_get_through_a_door_that_asks_for_them(
+    temporal_server: TemporalServer, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    settings = let_in(authority)
     async with door(temporal_server.address, authority) as before:
         assert await describes(before.address, transport(settings))
         assert set(before.clients) == {"berth"}
@@ -162,14 +167,7 @@ async def test_the_temporal_program_gets_through_it_with_what_berth_env_exports(
     temporal_server: TemporalServer, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)
-    ours = authority.signed("berth")
-    settings = Settings(
-        temporal_tls_ca=authority.ca,
-        temporal_tls_cert=ours.certificate,
-        temporal_tls_key=ours.key,
-        temporal_tls_server_name=SERVER_NAME,
-        temporal_api_key=SecretStr(API_KEY),
-    )
+    settings = let_in(authority)
     async with door(temporal_server.address, authority) as before:
         known = {"HOME": str(tmp_path), "TEMPORAL_ADDRESS": before.address, "TEMPORAL_NAMESPACE": "berth-0"}
         asked = await asyncio.create_subprocess_exec(
