@@ -191,12 +191,17 @@ def _instance_of(body: Mapping[str, Any]) -> Record:
 def _instance_now(session: Session, instance: Record, name: str, operation: Record) -> Record:
     """The record after the operation. Gone after a delete is what was asked for."""
     key = instance.get("id") or next(iter(operation.get("instance_ids") or ()), name)
+    return latest(session, instance, key)
+
+
+def latest(session: Session, known: Record, key: str) -> Record:
+    """The record now; of what has ended since, the `known` one with the status that is its last."""
     try:
-        return session.client.get(at("instances", key)).body
+        return session.client.get(at("instances", key), patience=OUTAGE_SECONDS).body
     except ApiProblem as problem:
         if problem.code is not ExitCode.NOT_FOUND:
             raise
-        return {**instance, "status": "terminated", "lifecycle_state": "TERMINATED"} if instance else {}
+        return {**known, "status": "terminated", "lifecycle_state": "TERMINATED"} if known else {}
 
 
 def progress_for(screen: Screen, title: str) -> Progress:

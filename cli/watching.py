@@ -11,7 +11,8 @@ from typing import Any, NoReturn, Protocol
 from cli import text
 from cli.calls import at
 from cli.errors import ApiProblem, ExitCode, UsageProblem
-from cli.feed import OUTAGE_SECONDS, Event, News, follow
+from cli.feed import OUTAGE_SECONDS, News, follow
+from cli.following import latest
 from cli.lists import Column, cells_of
 from cli.screen import Format
 from cli.session import Session
@@ -50,7 +51,7 @@ def watch(session: Session, query: Mapping[str, Any], columns: Sequence[Column])
             if news.fresh or news.gap:
                 view.lost("")
             now = rows_after(session, query, rows, news)
-            changed = differences(rows, now, news.events)
+            changed = [*departed(session, rows, now), *differences(rows, now)]
             if changed or news.fresh:
                 view.show(now, changed)
             rows = now
@@ -86,16 +87,19 @@ def _with(session: Session, rows: Rows, instance_ids: Iterable[str]) -> Rows:
     return now
 
 
-def differences(before: Rows, now: Rows, events: Iterable[Event] = ()) -> list[Row]:
-    """The rows that are news. What has left the list is told once more, with `gone` and its last known status."""
-    statuses = {event.get("instance_id"): event.get("to") or event.get("status") for event in events}
-    left = [
-        {**row, "status": statuses.get(key) or row.get("status"), "gone": True}
-        for key, row in before.items()
-        if key not in now
-    ]
-    told = [row for key, row in now.items() if key not in before or _telling(row) != _telling(before[key])]
-    return left + told
+def departed(session: Session, before: Rows, now: Rows) -> list[Row]:
+    """What has left the list, told once more with `gone`, as the server knows it.
+
+    Asked for, not taken from the event that came: by then more may have happened than that event tells.
+    """
+    left = [row for key, row in before.items() if key not in now]
+    known = left if len(left) > _FEW else [latest(session, row, row["id"]) for row in left]
+    return [{**row, "gone": True} for row in known]
+
+
+def differences(before: Rows, now: Rows) -> list[Row]:
+    """The rows that are new, or not as they were."""
+    return [row for key, row in now.items() if key not in before or _telling(row) != _telling(before[key])]
 
 
 def _telling(row: Row) -> Row:

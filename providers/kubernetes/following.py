@@ -11,7 +11,8 @@ from domain.glimpses import Glimpse
 from domain.work import Seen
 from providers.base import Bell
 from providers.kubernetes.api import Api
-from providers.kubernetes.inventory import namespaces, state_of
+from providers.kubernetes.inventory import namespaces
+from providers.kubernetes.judge import state_of
 from providers.kubernetes.naming import INSTANCE, SERVER, identity_of
 from providers.kubernetes.resources import DEPLOYMENT, POD, Resource
 from providers.kubernetes.watch import Feed

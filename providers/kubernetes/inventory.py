@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from domain.work import InventoryItem
 from providers.kubernetes.api import Api
+from providers.kubernetes.judge import state_of
 from providers.kubernetes.namespaces import MANAGED_SELECTOR
 from providers.kubernetes.naming import INSTANCE, Ownership, identity_of, object_name
 from providers.kubernetes.resources import CLAIM, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, SERVICE, Json
@@ -48,12 +49,3 @@ def _item(namespace: str, name: str, found: Json, state: str, ownership: Ownersh
         deployment_id=None if identity is None else identity.deployment_id,
         generation=None if identity is None else identity.generation,
     )
-
-
-def state_of(deployment: Json) -> str:
-    status = deployment.get("status") or {}
-    if "deletionTimestamp" in deployment["metadata"]:
-        return "Terminating"
-    if deployment["spec"].get("replicas", 1) == 0:
-        return "Stopping" if status.get("replicas") else "Stopped"
-    return "Running" if status.get("availableReplicas") else "Pending"

@@ -50,6 +50,18 @@ def judge(deployment: Json, pods: Sequence[Json], sets: Sequence[Json]) -> Judge
     return _without_pod(deployment, pods)
 
 
+def state_of(deployment: Json) -> str:
+    """What the Deployment alone tells, for listings: up only where `judge` could say so too."""
+    status = deployment.get("status") or {}
+    if "deletionTimestamp" in deployment["metadata"]:
+        return "Terminating"
+    if deployment["spec"].get("replicas", 1) == 0:
+        return "Stopping" if status.get("replicas") else "Stopped"
+    if not _is_current(deployment):
+        return "Updating"  # its counts are of the pod that goes
+    return "Running" if _is_available(deployment) else "Pending"
+
+
 def _stopped(deployment: Json, pods: Sequence[Json], sets: Sequence[Json]) -> Judgement:
     if pods:
         return Judgement(Seen.TRANSIENT, "Stopping", _ending(pods))

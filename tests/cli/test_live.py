@@ -124,6 +124,19 @@ def test_with_json_every_row_that_changed_is_one_line_and_what_left_says_so(api:
         assert watched.end() == 130
 
 
+def test_what_has_ended_by_the_time_an_earlier_event_is_read_is_told_as_ended(api: Api) -> None:
+    name = api.an_instance()
+    with lines(api.url, "list", "--watch", "--search", name) as watched:
+        watched.until(lambda: len(watched.objects) == 1)
+        with api.database.begin() as tx:
+            row = tx.session.execute(select(Instance).where(Instance.name == name)).scalar_one()
+            tx.emit(**_event(row.id, row.deployment_id, Status.STOPPED))
+            tx.session.delete(row)
+        watched.until(lambda: len(watched.objects) == 2)
+        assert (watched.objects[1]["status"], watched.objects[1]["gone"]) == ("terminated", True)
+        assert watched.end() == 130
+
+
 def test_events_are_followed_by_instance_type_and_time(api: Api) -> None:
     name, other = api.an_instance(), api.an_instance()
     turn(api, name, Status.RUNNING)
