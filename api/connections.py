@@ -1,15 +1,14 @@
-"""Live streams: they end with the credential that opened them, and a project has only so many at once.
+"""Live streams: they end with the credential that opened them, and each has a seat of its project's (`api.seats`).
 
-One look at the records every few seconds asks about all tokens with open streams together, and says how many there
-are, for all processes to count; a token that is revoked here ends its streams at once.
+One look at the records every few seconds asks about all tokens with open streams together, and says how many seats
+are taken; a token that is revoked here ends its streams at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -18,12 +17,12 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
-from ulid import ULID
 
+from api.seats import Seats
 from db.session import Database
 from domain.bounds import Limits
 from domain.specs import Caller
-from services import streams, tokens
+from services import tokens
 
 log = structlog.get_logger("api")
 LOOK_SECONDS = 2.0
@@ -52,14 +51,8 @@ class Connections:
 
     def __init__(self, database: Database, installation: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self._database = database
-        self._installation = installation
+        self._seats = Seats(database, installation)
         self._loop = loop
-        self._process = str(ULID()).lower()
-        self._open: Counter[str] = Counter()
-        self._said: set[str] = set()
-        """Projects of which the records have a count."""
-        self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """One a project: whoever floods the door of one keeps nobody else waiting."""
         self._ends: dict[str, set[asyncio.Event]] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -74,33 +67,13 @@ class Connections:
 
     def forget(self) -> None:
         """What this process had keeps none of its clients out of another. For a thread, after the last stream."""
-        if not self._said:
-            return
-        try:
-            self._told(dict.fromkeys(self._said, 0), [])
-        except SQLAlchemyError as error:
-            log.warning("streams are still counted for a moment", kind=type(error).__name__)
+        self._seats.forget()
 
     async def admit(self, caller: Caller) -> AbstractContextManager[None]:
         """A seat, to be left in the end. Raises `LimitReached` when the caller's project has as many as it may."""
-        project = caller.project
-        async with self._counting[project]:
-            await run_in_threadpool(self._admitted, project, self._open[project])
-            self._open[project] += 1
-            self._said.add(project)
+        seat = await self._seats.take(caller.project)
         self._look_on()
-        return self._seat(project)
-
-    def _admitted(self, project: str, mine: int) -> None:
-        with self._database.begin() as tx:
-            streams.admit(tx, self._process, project, mine, self._installation)
-
-    @contextmanager
-    def _seat(self, project: str) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self._open[project] -= 1
+        return seat
 
     async def run(self, caller: Caller, work: Awaitable[Answer]) -> Answer:
         """`work`, for as long as the caller's credential is good. Raises `CredentialEnded`."""
@@ -162,31 +135,20 @@ class Connections:
             self._looking = asyncio.create_task(self._look(), name="credentials")
 
     async def _look(self) -> None:
-        while self._ends or self._said:
+        while self._ends or self._seats.told:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                over = await self._say()
+                await self._seats.say()
+                over = await run_in_threadpool(self._over, list(self._ends))
             except SQLAlchemyError as error:
                 log.warning("tokens cannot be looked at", kind=type(error).__name__)
                 continue
             for token_id in over:
                 self._end(token_id)
 
-    async def _say(self) -> set[str]:
-        """How many there are, while none of these projects gets another; returns the tokens that have ended."""
-        projects = sorted(self._said)
-        async with AsyncExitStack() as counting:
-            for project in projects:
-                await counting.enter_async_context(self._counting[project])
-            counts = {project: self._open[project] for project in projects}
-            over = await run_in_threadpool(self._told, counts, list(self._ends))
-            self._said -= {project for project, count in counts.items() if not count}
-        return over
-
-    def _told(self, counts: Mapping[str, int], ids: list[str]) -> set[str]:
-        with self._database.begin() as tx:
-            streams.say(tx, self._process, counts)
-            return tokens.ended(tx.session, ids) if ids else set()
+    def _over(self, ids: list[str]) -> set[str]:
+        with self._database.read() as session:
+            return tokens.ended(session, ids) if ids else set()
 
 
 async def _until(caller: Caller, ended: asyncio.Event) -> None:

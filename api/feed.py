@@ -110,6 +110,8 @@ class Feed:
         if after is None:
             return Place(self._epoch, self._tail)
         seq = number(self._epoch, after)
+        if seq is not None and self._numbers and self._numbers[0] - 1 <= seq <= self._tail:
+            return Place(self._epoch, seq)
         lowest, highest = await run_in_threadpool(self._bounds)
         if seq is None or seq > max(self._tail, highest) or seq < lowest - 1:
             return Place(self._epoch, self._tail, gap=True)

@@ -21,20 +21,24 @@ SILENT = timedelta(seconds=10)
 """A process that has said nothing for so long is not there any more."""
 
 
-def admit(tx: Tx, process: str, project: str, mine: int, installation: Limits) -> None:
-    """One more stream of `process`, which has `mine` already. Raises `LimitReached`."""
+def admit(
+    tx: Tx, process: str, project: str, mine: int, asked: int, installation: Limits
+) -> tuple[int, LimitReached | None]:
+    """How many of `asked` more streams `process` may have, which has `mine` already; why not the others."""
     allowed = effective(tx.session, project, installation)["sockets"]
     if allowed == UNLIMITED:
-        return
+        return asked, None
     tx.run(select(func.pg_advisory_xact_lock(func.hashtextextended(f"streams/{project}", 0))))
     others = tx.run(
         select(func.coalesce(func.sum(OpenStreams.open), 0)).where(
             OpenStreams.project == project, OpenStreams.process != process, OpenStreams.at > tx.now - SILENT
         )
     ).scalar_one()
-    if mine + others >= allowed:
-        raise LimitReached(project, Excess("sockets", allowed, mine + others, 1))
-    _say(tx, process, {project: mine + 1})
+    free = max(0, min(asked, int(allowed - mine - others)))
+    if free > 0:
+        _say(tx, process, {project: mine + free})
+    full = None if free == asked else LimitReached(project, Excess("sockets", allowed, mine + others + free, 1))
+    return free, full
 
 
 def say(tx: Tx, process: str, counts: Mapping[str, int]) -> None:

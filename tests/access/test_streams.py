@@ -17,10 +17,12 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from api import connections
+from api.seats import Seats
 from db.models import OpenStreams
 from db.session import Database, open_database
 from domain.bounds import Limits
 from domain.specs import Caller
+from services.bounds import LimitReached
 from services.streams import SILENT
 from tests.support.access import new_token
 from tests.support.api import Api, running_api
@@ -152,3 +154,47 @@ def test_a_handshake_that_is_refused_is_answered_with_a_problem(pair: tuple[Api,
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.body is not None
     assert json.loads(answer.body)["code"] == "unauthorized"
+
+
+def test_a_crowd_is_seated_together_and_who_leaves_the_queue_takes_no_seat(database_url: str) -> None:
+    """Five hundred that come back at once cost a few questions, not five hundred one after another."""
+
+    async def crowd(database: Database) -> None:
+        seats = Seats(database, Limits(sockets=400))
+        asked = counted(seats)
+        queue = [asyncio.create_task(seats.take("crowd")) for _ in range(500)]
+        await asyncio.sleep(0)
+        for task in queue[:50]:
+            task.cancel()
+        while not asked:
+            await asyncio.sleep(0)
+        for task in queue[50:100]:  # while the records are asked for them
+            task.cancel()
+        found = await asyncio.gather(*queue, return_exceptions=True)
+        taken = [one for one in found if not isinstance(one, BaseException)]
+        assert len(taken) == 400
+        assert len(asked) <= 3
+        with ExitStack() as stack:
+            for seat in taken:
+                stack.enter_context(seat)
+            with pytest.raises(LimitReached, match="400 sockets"):
+                await seats.take("crowd")
+        with await seats.take("crowd"):
+            pass
+
+    database = open_database(database_url, pool_size=2)
+    asyncio.run(crowd(database))
+    database.engine.dispose()
+
+
+def counted(seats: Seats) -> list[int]:
+    """How many asked together, each time that the records were asked."""
+    asked: list[int] = []
+    ask = seats._ask
+
+    def count(project: str, mine: int, wanted: int) -> tuple[int, LimitReached | None]:
+        asked.append(wanted)
+        return ask(project, mine, wanted)
+
+    seats._ask = count  # type: ignore[method-assign,assignment]
+    return asked
