@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from db.models import ApiToken
+from db.queries.pages import Keyset, Position, Record
 from db.session import Tx
 from domain.access import AccessRole, PrincipalKind
 from domain.errors import NotFound
@@ -23,6 +24,7 @@ from domain.operations import Source
 from domain.specs import Caller
 from services.audit import note
 
+_KEYSET = Keyset(ApiToken.created_at, ApiToken.id)
 PREFIX = "berth_"
 _SHOWN = len(PREFIX) + 6
 _TOUCH = timedelta(minutes=1)
@@ -100,14 +102,11 @@ def _ended(tx: Tx, caller: Caller, which: ColumnElement[bool]) -> list[str]:
     return list(found)
 
 
-def living(session: Session) -> Sequence[ApiToken]:
-    """Tokens that open something, newest first."""
-    return session.scalars(
-        select(ApiToken)
-        .where(ApiToken.revoked_at.is_(None), ApiToken.expires_at > func.clock_timestamp())
-        .order_by(ApiToken.created_at.desc(), ApiToken.id.desc())
-        .limit(1000)
-    ).all()
+def living(session: Session, after: Position | None, size: int) -> tuple[Sequence[Record], Position | None]:
+    """A page of the tokens that open something, newest first."""
+    shown = [column for column in ApiToken.__table__.columns if column.key != "digest"]
+    good = select(*shown).where(ApiToken.revoked_at.is_(None), ApiToken.expires_at > func.clock_timestamp())
+    return _KEYSET.page(session, good, after, size)
 
 
 def holder(session: Session, value: str) -> Caller | None:

@@ -14,12 +14,13 @@ from api.answers import made, ok
 from api.bounds import limits_in
 from api.dependencies import BodyDep, CallerDep, PartsDep
 from api.docs import takes
-from api.filters import AuditQuery
+from api.filters import AuditQuery, Page
 from api.paging import Pages, as_place, as_position, page_form
 from api.reading import printable_key
 from api.transactions import commit
 from db.models import ApiToken, Deployment, ProjectLimits
 from db.queries import audit
+from db.queries.pages import Record
 from domain.access import AccessRole, Right, is_project
 from domain.errors import NotFound
 from services import tokens
@@ -33,7 +34,7 @@ from services.views.common import iso
 router = APIRouter(tags=["access"])
 
 
-def _token(row: ApiToken) -> dict[str, Any]:
+def _token(row: ApiToken | Record) -> dict[str, Any]:
     plain = {name: getattr(row, name) for name in ("id", "name", "role", "project", "prefix", "created_by")}
     times = {name: iso(getattr(row, name)) for name in ("created_at", "expires_at", "last_used_at")}
     return {**plain, **times}
@@ -63,10 +64,12 @@ def create_token(parts: PartsDep, caller: CallerDep, body: BodyDep) -> Response:
 @router.get(
     "/tokens", operation_id="tokens_list", response_model=schemas.TokenList, dependencies=[needs(Right.ADMIN)]
 )
-def list_tokens(parts: PartsDep) -> Response:
+def list_tokens(parts: PartsDep, query: Annotated[Page, Query()]) -> Response:
     """Living tokens, newest first, without their values."""
+    pages = Pages(parts.vault, "tokens", None)
     with parts.database.read() as session:
-        return ok({"items": [_token(row) for row in tokens.living(session)]})
+        rows, position = tokens.living(session, as_position(pages.place(query.page_token)), query.size)
+    return ok(page_form([_token(row) for row in rows], pages.token(as_place(position))))
 
 
 @router.delete(

@@ -43,6 +43,7 @@ class TokenList(Form):
     """Living tokens, newest first."""
 
     items: list[Token]
+    next_page_token: str | None = None
 
 
 class AuditEntry(Form):

@@ -102,7 +102,7 @@ def create_token(
 @reads
 def list_tokens(session: Session) -> None:
     """List tokens: what they may do, when they end, when they were used last."""
-    show(session, session.client.get("/tokens").body, _TOKENS)
+    show(session, session.client.everything("/tokens"), _TOKENS)
     session.screen.next(session.berth("tokens create NAME --role viewer"), session.berth("tokens revoke NAME"))
 
 
@@ -134,7 +134,9 @@ def revoke_token(
 def _token(session: Session, name: str) -> dict[str, Any]:
     """The one living token of that id or name."""
     found = [
-        token for token in session.client.get("/tokens").body["items"] if name in (token["id"], token.get("name"))
+        token
+        for token in session.client.everything("/tokens")["items"]
+        if name in (token["id"], token.get("name"))
     ]
     if len(found) == 1:
         return dict(found[0])

@@ -110,6 +110,18 @@ def test_a_revoked_token_opens_nothing_from_that_moment_on(api: Api) -> None:
     assert api.ask("DELETE", f"/tokens/{made['id']}").status_code == 404
 
 
+def test_however_many_tokens_there_are_every_page_together_has_each_once(api: Api) -> None:
+    made = [new_token(api, "viewer")["id"] for _ in range(5)]
+    listed: list[str] = []
+    token: str | None = ""
+    while token is not None:
+        page = api.get(f"/tokens?page_size=2{f'&page_token={token}' if token else ''}")
+        listed += [item["id"] for item in page["items"]]
+        token = page.get("next_page_token")
+    assert listed[:5] == made[::-1]
+    assert len(listed) == len(set(listed))
+
+
 def test_an_expired_token_opens_nothing(api: Api) -> None:
     made = new_token(api, "viewer")
     with api.database.begin() as tx:

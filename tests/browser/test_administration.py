@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.berth import Berth
+from tests.browser.conftest import Visit
 from tests.browser.person import Person
 
 pytestmark = pytest.mark.browser
@@ -187,3 +188,26 @@ def test_a_strangers_object_is_shown_and_stays(ana: Person) -> None:
     remove = line(ana, "Not ours").first.get_by_role("button", name=re.compile("^Remove"))
     expect(remove).to_have_attribute("aria-disabled", "true")
     expect(remove).to_have_accessible_description(re.compile("never touches it"))
+
+
+def test_operations_of_long_ago_are_found_page_by_page(berth: Berth, visit: Visit) -> None:
+    berth.create("first-of-many")
+    names = [f"many-{number}" for number in range(30)]
+    for name in names:
+        berth.create(name, wait=None)
+    for name in names:
+        berth.wait_status(name, "running")
+        berth.delete(name, wait=None)
+    for name in names:
+        berth.wait_gone(name)
+
+    ana = visit()
+    ana.go("/operations?q=first-of-many")
+    earlier = ana.page.get_by_role("button", name="Earlier operations")
+    expect(earlier).to_be_visible()
+    expect(line(ana, "Create first-of-many")).to_have_count(0)
+    wanted = line(ana, "Create first-of-many")
+    while not wanted.count():
+        earlier.click()
+        expect(wanted.or_(earlier.and_(ana.page.locator(":not([aria-busy])"))).first).to_be_visible()
+    expect(wanted).to_be_visible()

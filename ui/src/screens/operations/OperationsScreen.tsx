@@ -1,6 +1,6 @@
 /** Everything under way and everything that waits for a person, the stuck first, each with its way out in place. */
 
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { useSearchParams } from "wouter";
 
@@ -9,6 +9,7 @@ import { useNow } from "@/lib/clock";
 import { isFailure, OVER_RESULTS } from "@/lib/look";
 import { keys, moreUnderWay, openOperationsQuery, useInterval } from "@/live/queries";
 import { takeOperations, useLatest } from "@/live/store";
+import { Button } from "@/parts/Button";
 import { Icon, Spinner } from "@/parts/Icon";
 import { Bones, Command, Empty, Failed } from "@/parts/States";
 
@@ -21,17 +22,19 @@ const FINISHED = 50;
 function useOperations() {
   const open = useQuery(openOperationsQuery);
   const every = useInterval();
-  const recent = useQuery({
+  const recent = useInfiniteQuery({
     queryKey: [...keys.operations, "finished"],
-    queryFn: async () => {
-      const { data } = await operationsList({ query: { status: [...OVER_RESULTS], page_size: FINISHED } });
+    queryFn: async ({ pageParam }) => {
+      const { data } = await operationsList({ query: { status: [...OVER_RESULTS], page_size: FINISHED, ...(pageParam === null ? {} : { page_token: pageParam }) } });
       takeOperations(data.items);
       return data;
     },
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_page_token ?? null,
     refetchInterval: every,
   });
   const listed = useMemo(() => {
-    const all = [...(open.data?.items ?? []), ...(recent.data?.items ?? [])];
+    const all = [...(open.data?.items ?? []), ...(recent.data?.pages.flatMap((page) => page.items) ?? [])];
     return [...new Map(all.map((one) => [one.id, one])).values()];
   }, [open.data, recent.data]);
   const items = useLatest(listed);
@@ -90,8 +93,14 @@ export default function OperationsScreen() {
       )}
       <p className="foot">
         <span>
-          {sizes.finished} finished of the last {FINISHED} shown{hidden > 0 && `, and ${hidden} more under way that are not`}
+          {sizes.finished} finished shown, {recent.hasNextPage ? "the latest" : "all that are kept"}
+          {hidden > 0 && `, and ${hidden} more under way that are not`}
         </span>
+        {recent.hasNextPage && (
+          <Button size="sm" busy={recent.isFetchingNextPage} onClick={() => void recent.fetchNextPage()}>
+            Earlier operations
+          </Button>
+        )}
       </p>
       <OperationsBulk picked={shown.filter((one) => picked.has(one.id))} now={now} onClear={() => setPicked(new Set())} />
     </>

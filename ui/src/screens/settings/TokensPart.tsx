@@ -1,6 +1,6 @@
 /** Tokens of programs: each is shown once, when it is made, and can be taken back at any time. */
 
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { type Token, tokensList, tokensRevoke } from "@/api/client";
@@ -25,7 +25,14 @@ interface TokensPartProps {
 }
 
 export function TokensPart({ refused, projects }: TokensPartProps) {
-  const { data, error, isPending, refetch } = useQuery({ queryKey: keys.tokens, queryFn: async () => (await tokensList()).data, enabled: refused === null });
+  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = useInfiniteQuery({
+    queryKey: keys.tokens,
+    queryFn: async ({ pageParam }) => (await tokensList({ query: { page_size: 100, ...(pageParam === null ? {} : { page_token: pageParam }) } })).data,
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_page_token ?? null,
+    enabled: refused === null,
+  });
+  const tokens = data?.pages.flatMap((page) => page.items) ?? [];
   const [making, setMaking] = useState(false);
   if (error && isAbsent(error)) return null;
   return (
@@ -42,10 +49,17 @@ export function TokensPart({ refused, projects }: TokensPartProps) {
       {refused !== null && <p className="muted">{refused}.</p>}
       {error && <Failed what="The tokens could not be read" error={error} onRetry={() => void refetch()} />}
       {isPending && refused === null && !error && <Bones label="Loading tokens" rows={2} cols="10rem 8rem 1fr" />}
-      {data && data.items.length === 0 && <p className="muted">No program has a token yet.</p>}
-      {data && data.items.length > 0 && (
+      {data && tokens.length === 0 && <p className="muted">No program has a token yet.</p>}
+      {tokens.length > 0 && (
         <div className="bleed">
-          <DataTable label="Tokens" rows={data.items} columns={COLUMNS} keyOf={(token) => token.id} />
+          <DataTable label="Tokens" rows={tokens} columns={COLUMNS} keyOf={(token) => token.id} />
+        </div>
+      )}
+      {hasNextPage && (
+        <div className="foot">
+          <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            Earlier tokens
+          </Button>
         </div>
       )}
       {making && <CreateToken projects={projects} onClose={() => setMaking(false)} />}
