@@ -50,11 +50,11 @@ def _of_type(work: Work, instance_type: str) -> Work:
 
 
 def test_a_create_is_accepted_first_and_confirmed_by_looking(ec2: Ec2, machines: Provider) -> None:
-    ec2.configure(pending=0.6)
     work = a_machine(zones=(ZONES[1],))
-    outcome = machines.create(work, RecordingCall())
+    with ec2.still():
+        outcome = machines.create(work, RecordingCall())
+        look = machines.observe(work)
     assert (outcome.confirmed, outcome.provider_state, outcome.zone) == (False, "pending", ZONES[1])
-    look = machines.observe(work)
     assert (look.seen, look.provider_state, look.generation) == (Seen.TRANSIENT, "pending", 1)
     up = seen_as(machines, work, Seen.UP)
     assert (up.provider_state, up.provider_id, up.zone) == ("running", outcome.provider_id, ZONES[1])
@@ -72,8 +72,9 @@ def test_a_second_create_adopts_the_first_ones_machine(ec2: Ec2, machines: Provi
 def test_what_ec2_does_not_show_yet_is_an_uncertain_absence(ec2: Ec2, machines: Provider) -> None:
     ec2.configure(hidden=0.8)
     work = a_machine()
-    made = machines.create(work, RecordingCall())
-    look = machines.observe(replace(work, provider_id=made.provider_id))
+    with ec2.still():
+        made = machines.create(work, RecordingCall())
+        look = machines.observe(replace(work, provider_id=made.provider_id))
     assert (look.seen, look.certain) == (Seen.ABSENT, False)
     again = machines.create(work, RecordingCall())
     assert again.provider_id == made.provider_id
@@ -84,12 +85,13 @@ def test_what_ec2_does_not_show_yet_is_an_uncertain_absence(ec2: Ec2, machines: 
 def test_a_machine_whose_tags_do_not_show_yet_is_on_its_way_by_its_recorded_id(
     ec2: Ec2, machines: Provider
 ) -> None:
-    ec2.configure(untagged=0.6, pending=0.1)
+    ec2.configure(untagged=60.0)
     work = a_machine()
     made = machines.create(work, RecordingCall())
     recorded = replace(work, provider_id=made.provider_id)
     assert seen_as(machines, recorded, Seen.UP).provider_id == made.provider_id
     assert machines.observe(work).seen is Seen.ABSENT
+    ec2.configure(untagged=0.0)
     seen_as(machines, work, Seen.UP)
 
 
@@ -132,9 +134,10 @@ def test_a_launch_asks_for_a_machine_that_keeps_to_itself(ec2: Ec2, machines: Pr
 
 def test_stop_and_start_are_accepted_confirmed_and_repeatable(ec2: Ec2, machines: Provider) -> None:
     work = _running(machines)
-    assert not machines.stop(work, RecordingCall()).confirmed
-    assert machines.observe(work).provider_state == "stopping"
-    assert not machines.stop(work, RecordingCall()).confirmed
+    with ec2.still():
+        assert not machines.stop(work, RecordingCall()).confirmed
+        assert machines.observe(work).provider_state == "stopping"
+        assert not machines.stop(work, RecordingCall()).confirmed
     assert seen_as(machines, work, Seen.DOWN).provider_state == "stopped"
     assert machines.stop(work, RecordingCall()).confirmed
     assert not machines.start(work, RecordingCall()).confirmed
@@ -208,10 +211,10 @@ def test_labels_and_disks_change_while_it_runs(ec2: Ec2, machines: Provider) -> 
 
 def test_a_delete_ends_only_when_ec2_says_terminated(ec2: Ec2, machines: Provider) -> None:
     work = _running(machines)
-    ec2.configure(shutting_down=0.8)
-    assert not machines.delete(work, RecordingCall()).confirmed
-    assert machines.observe(work).provider_state == "shutting-down"
-    assert not machines.delete(work, RecordingCall()).confirmed
+    with ec2.still():
+        assert not machines.delete(work, RecordingCall()).confirmed
+        assert machines.observe(work).provider_state == "shutting-down"
+        assert not machines.delete(work, RecordingCall()).confirmed
     gone = seen_as(machines, work, Seen.ABSENT)
     assert (gone.certain, gone.provider_state) == (True, "terminated")
     assert gone.detail
@@ -315,11 +318,11 @@ def test_a_delete_takes_every_machine_that_carries_the_id(ec2: Ec2, machines: Pr
 
 
 def test_a_terminated_machine_asks_for_a_new_generation(ec2: Ec2, machines: Provider) -> None:
-    ec2.configure(shutting_down=0.5)
     work = _running(machines)
-    _client(ec2).terminate_instances(InstanceIds=[work.provider_id])
-    with pytest.raises(ProviderError, match="still shutting down") as early:
-        machines.create(work, RecordingCall())
+    with ec2.still():
+        _client(ec2).terminate_instances(InstanceIds=[work.provider_id])
+        with pytest.raises(ProviderError, match="still shutting down") as early:
+            machines.create(work, RecordingCall())
     assert early.value.kind is ProviderErrorKind.NOT_READY
     with pytest.raises(PreviousGone):
         until_done(lambda work, call: _unless_previous_gone(machines, work, call), work)

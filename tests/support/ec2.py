@@ -7,6 +7,8 @@ truth from `instances()`; no test sets the state of an instance.
 from __future__ import annotations
 
 import http.client
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -52,6 +54,15 @@ class Ec2:
     def configure(self, **settings: Any) -> None:
         """The names of `ec2_world.Settings`."""
         control(self._control, "POST", "/settings", settings)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Meanwhile nothing moves on by itself: what is on its way stays there, and is in time afterwards."""
+        control(self._control, "POST", "/clock/hold")
+        try:
+            yield
+        finally:
+            control(self._control, "POST", "/clock/go-on")
 
     def reset(self) -> None:
         """An empty account, the first settings, no rules."""

@@ -92,7 +92,7 @@ class Double:
         return self._pictures[instance_id]
 
     def _run(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        token, now = parameters.get("ClientToken"), time.monotonic()
+        token, now = parameters.get("ClientToken"), self.world.clock.now()
         before = self.world.remembered(token, parameters)
         if before is not None:
             return xml.run_answer(
@@ -118,7 +118,7 @@ class Double:
         return xml.first(self._pass_on(ask, headers), "availabilityZone")
 
     def _describe(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        now = time.monotonic()
+        now = self.world.clock.now()
         ids = _numbered(parameters, "InstanceId")
         if ids and "MaxResults" in parameters:
             raise Refusal("InvalidParameterCombination", "instancesSet cannot be used with maxResults")
@@ -135,7 +135,7 @@ class Double:
         return xml.page(shown, parameters.get("NextToken"), int(parameters.get("MaxResults", "1000")))
 
     def _status(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        now = time.monotonic()
+        now = self.world.clock.now()
         ids = _numbered(parameters, "InstanceId")
         lives = self.world.need(ids, now) if ids else [x for x in self.world.lives.values() if x.shown(now)]
         if parameters.get("IncludeAllInstances") != "true":
@@ -149,7 +149,7 @@ class Double:
         return self._move(parameters, headers, "running", ("stopping", "stopped"), seconds)
 
     def _start(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        now = time.monotonic()
+        now = self.world.clock.now()
         for life in self.world.need(_numbered(parameters, "InstanceId"), now):
             if life.shown(now) == "stopped" and self.world.settings.capacity.get(life.zone) == 0:
                 raise Refusal("InsufficientInstanceCapacity", f"No capacity in {life.zone}.", 500)
@@ -160,7 +160,7 @@ class Double:
         self, parameters: Parameters, headers: dict[str, str], source: str, way: tuple[str, str], seconds: float
     ) -> bytes:
         """From `source` along `way`; nothing for what is on this way already, refused for everything else."""
-        now = time.monotonic()
+        now = self.world.clock.now()
         lives = self.world.need(_numbered(parameters, "InstanceId"), now)
         for life in lives:
             if life.shown(now) not in (source, *way):
@@ -176,14 +176,14 @@ class Double:
         return xml.changes(parameters["Action"], lives, before, now)
 
     def _reboot(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        now = time.monotonic()
+        now = self.world.clock.now()
         for life in self.world.need(_numbered(parameters, "InstanceId"), now):
             if life.shown(now) != "running":
                 raise Refusal("IncorrectInstanceState", f"The instance '{life.id}' is not running.")
         return self._pass_on(parameters, headers)
 
     def _terminate(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        now = time.monotonic()
+        now = self.world.clock.now()
         lives = self.world.need(_numbered(parameters, "InstanceId"), now)
         before = {life.id: life.shown(now) for life in lives}
         moving = [life for life in lives if before[life.id] not in ("shutting-down", "terminated")]
@@ -195,7 +195,7 @@ class Double:
         return xml.changes("TerminateInstances", lives, before, now)
 
     def _modify(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        now = time.monotonic()
+        now = self.world.clock.now()
         (life,) = self.world.need([parameters["InstanceId"]], now)
         changes_type = "InstanceType.Value" in parameters or parameters.get("Attribute") == "instanceType"
         if changes_type and life.shown(now) != "stopped":
@@ -203,7 +203,7 @@ class Double:
         return self._pass_on(parameters, headers)
 
     def _console(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
-        (life,) = self.world.need([parameters["InstanceId"]], time.monotonic())
+        (life,) = self.world.need([parameters["InstanceId"]], self.world.clock.now())
         return xml.console(life.id, "".join(f"line {number}\n" for number in range(1, 51)))
 
 
@@ -225,7 +225,7 @@ def _filters(parameters: Parameters) -> dict[str, list[str]]:
 
 
 def _control(double: Double, moto_port: int, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-    """`POST /settings`, `GET|DELETE /calls`, `GET /instances`, `POST /reset`."""
+    """`POST /settings`, `POST /clock/hold|go-on`, `GET|DELETE /calls`, `GET /instances`, `POST /reset`."""
     with double.lock:
         found: Any = {}
         match (method, path):
@@ -234,6 +234,10 @@ def _control(double: Double, moto_port: int, method: str, path: str, body: bytes
                     double.world.settings.change(json.loads(body))
                 except ValueError as error:
                     return 400, json.dumps({"error": str(error)}).encode()
+            case ("POST", "/clock/hold"):
+                double.world.clock.hold()
+            case ("POST", "/clock/go-on"):
+                double.world.clock.go_on()
             case ("GET", "/calls"):
                 found = double.world.calls
             case ("DELETE", "/calls"):

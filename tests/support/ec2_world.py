@@ -1,6 +1,6 @@
 """What the EC2 double knows beyond moto: instances on their way, tokens, capacity, quotas, throttling.
 
-Held by the double's own process (`ec2_double.py`). Tests give it delays and faults; states move by the clock.
+Held by the double's own process (`ec2_double.py`). Tests give it delays and faults; states move by its own clock.
 """
 
 from __future__ import annotations
@@ -78,6 +78,25 @@ class Life:
         self.state, self.becomes, self.at = state, becomes, now + seconds
 
 
+class Clock:
+    """The world's time. Held, it stands still: a slow test sees what lasts only a moment."""
+
+    def __init__(self) -> None:
+        self._behind = 0.0
+        self._held: float | None = None
+
+    def now(self) -> float:
+        return time.monotonic() - self._behind if self._held is None else self._held
+
+    def hold(self) -> None:
+        self._held = self.now()
+
+    def go_on(self) -> None:
+        if self._held is not None:
+            self._behind = time.monotonic() - self._held
+            self._held = None
+
+
 class Bucket:
     """EC2's own kind of throttling: a bucket of requests that refills steadily."""
 
@@ -97,6 +116,7 @@ class World:
 
     def __init__(self) -> None:
         self.settings = Settings()
+        self.clock = Clock()
         self.lives: dict[str, Life] = {}
         self.calls: list[dict[str, Any]] = []
         self._tokens: dict[str, tuple[str, str | None]] = {}
@@ -147,7 +167,7 @@ class World:
             )
 
     def born(self, instance_id: str, zone: str, token: str | None) -> Life:
-        now, limits = time.monotonic(), self.settings
+        now, limits = self.clock.now(), self.settings
         life = Life(instance_id, zone, now, "pending", "running", now + limits.pending)
         life.up_since = life.at
         if limits.launch_failures > 0:
@@ -181,7 +201,7 @@ class World:
 
     def truth(self) -> list[dict[str, Any]]:
         """Every instance that ever was, with its state now: what a person with a badge would see."""
-        now = time.monotonic()
+        now = self.clock.now()
         return [
             {**asdict(life), "state": life.shown(now), "age": round(now - life.born, 3)}
             for life in self.lives.values()
