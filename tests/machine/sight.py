@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,12 +72,19 @@ class Sight:
         rows = [row for row in self.instances.values() if row.termination_requested_at is None]
         return [row for row in rows if row.status in _NOT_HELD and row.deployment_id in held]
 
-    def footprint(self, deployment_id: str) -> tuple[object, ...]:
-        """All that accepting something would change, and that nothing else does."""
+    def being_lifted(self) -> set[object]:
+        """Holds of which an unsuspension decides, which may end at any moment."""
+        return {hold.since for hold in self.holds if hold.lifting is not None}
+
+    def footprint(self, deployment_id: str, passing: Container[object] = ()) -> tuple[object, ...]:
+        """All that accepting something would change, and that nothing else does, but for `passing` holds."""
         row = self.deployments.get(deployment_id)
         wish = row and (row.generation, row.version, row.members, row.params, row.labels)
-        holds = [(h.cause, h.since, h.note) for h in self.holds if h.deployment_id == deployment_id]
+        holds = [(h.cause, h.since, h.note) for h in self._holds_of(deployment_id) if h.since not in passing]
         return wish, holds, [(o.id, o.cancel_requested_at, o.pre_empted_by) for o in self.of(deployment_id)]
+
+    def _holds_of(self, deployment_id: str) -> list[Row[Any]]:
+        return [hold for hold in self.holds if hold.deployment_id == deployment_id]
 
 
 def look(database: Database, deployment_ids: Iterable[str]) -> Sight:
