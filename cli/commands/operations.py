@@ -9,7 +9,7 @@ import typer
 from cli import names, text
 from cli.calls import Answer, at
 from cli.errors import CliError, ExitCode
-from cli.following import failure_card, finish
+from cli.following import OUTAGE_SECONDS, failure_card, finish
 from cli.lists import Column, show, since
 from cli.progress import elapsed
 from cli.screen import Format
@@ -100,11 +100,11 @@ def wait(session: Session, target: names.Target) -> int:
     """Wait until an operation, or what an instance is doing now, has ended. Exits 1 when it failed."""
     session.wait = True
     if target.startswith("op_"):
-        operation = session.client.get(at("operations", target)).body
+        operation = _read(session, "operations", target)
         return finish(session, Answer(200, {"operation": operation, **_instance_of(session, operation)}), target)
-    instance = session.client.get(at("instances", target)).body
+    instance = _read(session, "instances", target)
     held = instance.get("current_operation")
-    operation = session.client.get(at("operations", held["id"])).body if held else {}
+    operation = _read(session, "operations", held["id"]) if held else {}
     code = finish(session, Answer(200, {"instance": instance, "operation": operation}), target)
     if not operation and instance.get("status") == "error":
         session.screen.note(f"  {text.clean(instance.get('error_message') or 'in error')}")
@@ -112,10 +112,15 @@ def wait(session: Session, target: names.Target) -> int:
     return code
 
 
+def _read(session: Session, kind: str, key: str) -> dict[str, Any]:
+    """Whoever waits has as much patience before the first answer as after it."""
+    return session.client.get(at(kind, key), patience=OUTAGE_SECONDS).body
+
+
 def _instance_of(session: Session, operation: dict[str, Any]) -> dict[str, Any]:
     for instance_id in operation.get("instance_ids") or ():
         try:
-            return {"instance": session.client.get(at("instances", instance_id)).body}
+            return {"instance": _read(session, "instances", instance_id)}
         except CliError as error:
             if error.code is not ExitCode.NOT_FOUND:
                 raise

@@ -21,18 +21,23 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.api import TOKEN
+from tests.support.patience import busy
 
 ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE = 30.0
+"""Of an interpreter that starts beside others; where all is well nobody waits for it."""
 
 
 class Terminal:
     """A program on a pseudo-terminal, and all that it wrote."""
 
-    def __init__(self, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    def __init__(
+        self, arguments: tuple[str, ...], environment: dict[str, str], program: tuple[str, ...] = ("-m", "cli")
+    ) -> None:
         self._master, slave = pty.openpty()
         self._size(24, 120)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -59,24 +64,28 @@ class Terminal:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._written.decode(errors="replace"))
 
     def until(self, words: str) -> None:
-        deadline = time.monotonic() + 20
-        while words not in self.text:
-            assert time.monotonic() < deadline, f"{words!r} never came; only: {self.text}"
+        self.until_after(0, words)
+
+    def until_after(self, mark: int, words: str) -> None:
+        """As `until`, among what came after the first `mark` bytes."""
+        deadline = time.monotonic() + _PATIENCE * busy()
+        while words not in self.since(mark):
+            assert time.monotonic() < deadline, f"{words!r} never came; only: {self.since(mark)}"
             time.sleep(0.02)
 
     def type(self, words: str) -> None:
         os.write(self._master, words.encode())
 
     def end(self) -> int:
-        code = self.process.wait(20)
-        self._reader.join(5)
+        code = self.process.wait(_PATIENCE * busy())
+        self._reader.join(_PATIENCE)
         return code
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(5)
-        self._reader.join(5)
+            self.process.wait(_PATIENCE)
+        self._reader.join(_PATIENCE)
         os.close(self._master)
 
     def resize(self, rows: int, columns: int) -> None:
@@ -88,9 +97,9 @@ class Terminal:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     @property
-    def written(self) -> bytes:
-        """All of it, with what steers the terminal."""
-        return self._written
+    def mark(self) -> int:
+        """How much was written until now."""
+        return len(self._written)
 
     def since(self, mark: int) -> str:
         """What came after the first `mark` bytes, as text."""
@@ -117,15 +126,15 @@ class Lines:
     objects: list[Any] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
-    def until(self, fits: Callable[[], bool], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
+    def until(self, fits: Callable[[], bool], seconds: float = _PATIENCE) -> None:
+        deadline = time.monotonic() + seconds * busy()
         while not fits():
             assert time.monotonic() < deadline, (self.objects, self.remarks)
             time.sleep(0.02)
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(10)
+        return self.process.wait(_PATIENCE * busy())
 
 
 @contextmanager
@@ -149,6 +158,6 @@ def lines(
             yield running
         finally:
             process.kill()
-            process.wait(10)
-            out.join(5)
-            err.join(5)
+            process.wait(_PATIENCE)
+            out.join(_PATIENCE)
+            err.join(_PATIENCE)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cli import calls
 from tests.cli.canned import CannedBerth, Reply, accepted, deployment, instance, operation, problem
 from tests.cli.conftest import Run
 
@@ -85,6 +86,15 @@ def test_waiting_survives_a_restart_of_the_api(canned: CannedBerth, berth: Run) 
         problem(503, "Not ready"),
         Reply(200, operation("succeeded")),
     )
+    assert berth("wait", "op_01").code == 0
+
+
+def test_who_comes_to_wait_while_the_api_is_away_waits_too(
+    canned: CannedBerth, berth: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "PATIENCE_SECONDS", 0.0)
+    canned.on("GET", "/operations/op_01", Reply(hang_up=True), Reply(200, operation("succeeded")))
+    canned.on("GET", "/instances/ins_01", Reply(hang_up=True), Reply(200, instance(status="stopped")))
     assert berth("wait", "op_01").code == 0
 
 

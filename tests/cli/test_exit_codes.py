@@ -244,7 +244,7 @@ def test_ctrl_c_before_the_answer_says_that_the_change_may_go_on() -> None:
         with connection:
             connection.recv(1024)
             asking.send_signal(signal.SIGINT)
-            _, said = asking.communicate(timeout=30)
+            _, said = asking.communicate(timeout=90)
     assert asking.returncode == 130
     assert "interrupted; what was asked may have been accepted" in said
     assert "berth operations list" in said

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 
 from cli.program import app
 from tests.cli.terminals import lines
-from tests.support.patience import busy
+from tests.support.workers import wait_for
 
 pytestmark = [pytest.mark.servers, pytest.mark.processes]
 
@@ -66,6 +67,24 @@ class RealBerth:
         done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=False, **pipes)
         return Ran(done.returncode, done.stdout, done.stderr)
 
+    def pid_of(self, name: str) -> int:
+        """Of the process that runs now; `status` asks all parts, which takes its time."""
+        return int(json.loads((self.data_dir / "up.json").read_text())["pids"][name])
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The worker holds its breath: what is asked meanwhile begins when the block ends."""
+        worker = self.pid_of("worker")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
+    def until_it_answers(self) -> None:
+        """A command waits ten seconds for an API that starts, which on a busy machine may take longer."""
+        wait_for(lambda: self("whoami").code == 0, 60, "the API did not come back")
+
     def must(self, *arguments: str, stdin: str | None = None) -> Ran:
         """The command has to succeed."""
         ran = self(*arguments, stdin=stdin)
@@ -92,7 +111,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBerth]:
         yield RealBerth(data_dir, json.loads(line))
     finally:
         up.send_signal(signal.SIGINT)
-        up.wait(60)
+        up.wait(120)
         up.stdout.close()
         log.close()
         down = [*BERTH, "down", "--data-dir", str(data_dir), "--purge", "--yes"]
@@ -153,7 +172,7 @@ def test_an_operation_can_be_waited_for_cancelled_and_watched(real: RealBerth) -
     begun = time.monotonic()
     late = real("stop", "slow", "--wait", "--timeout", "1s", "--json")
     assert late.code == 124
-    assert time.monotonic() - begun < 6 * busy()
+    assert time.monotonic() - begun < 30, "it waited for the stop"
     assert late.document["operation"]["done"] is False
     refused = real("start", "slow")
     assert refused.code == 5
@@ -165,16 +184,22 @@ def test_an_operation_can_be_waited_for_cancelled_and_watched(real: RealBerth) -
 
 def test_waiting_outlives_the_api(real: RealBerth) -> None:
     real.must("create", "kept", "--blueprint", "web", "--provider", "simulated", "--wait")
-    real.must("simulate", "stop", "slow", "--seconds", "4", "--instance", "kept")
-    operation = real.must("stop", "kept", "-q").out.strip()
-    command = [*BERTH, "wait", operation, "--data-dir", str(real.data_dir), "--json"]
-    waiting = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
-    time.sleep(1.5)
-    os.kill(real.must("status", "--json").document["pids"]["api"], signal.SIGKILL)
-    out, _ = waiting.communicate(timeout=60)
+    with real.still():
+        operation = real.must("stop", "kept", "-q").out.strip()
+        command = [*BERTH, "wait", operation, "--data-dir", str(real.data_dir), "--json"]
+        waiting = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: _is_connected(waiting.pid), 60, "it asks nobody")
+        os.kill(real.pid_of("api"), signal.SIGKILL)
+    out, _ = waiting.communicate(timeout=120)
     assert waiting.returncode == 0
     assert json.loads(out)["operation"]["status"] == "succeeded"
     real.must("delete", "kept", "--yes", "--wait")
+
+
+def _is_connected(pid: int) -> bool:
+    with suppress(FileNotFoundError):  # what it opens and closes while we look
+        return any(str(one.readlink()).startswith("socket:") for one in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def test_what_watches_and_follows_outlives_the_api(real: RealBerth) -> None:
@@ -189,10 +214,12 @@ def test_what_watches_and_follows_outlives_the_api(real: RealBerth) -> None:
         events.until(lambda: bool(events.objects))
         log.until(lambda: bool(log.objects))
         before = len(log.objects)
-        os.kill(real.must("status", "--json").document["pids"]["api"], signal.SIGKILL)
+        os.kill(real.pid_of("api"), signal.SIGKILL)
         rows.until(lambda: any("No connection" in said for said in rows.remarks))
+        real.until_it_answers()
         real.must("restart", "site", "--wait", "--timeout", "60s")
-        rows.until(lambda: rows.objects[-1]["status"] == "running" and len(rows.objects) > 2, seconds=60)
+        restarted = real.must("get", "site", "--json").document["version"]
+        rows.until(lambda: rows.objects[-1]["status"] == "running" and rows.objects[-1]["version"] >= restarted)
         events.until(lambda: any(e["event_type"] == "RESTART_CONFIRMED" for e in events.objects), seconds=60)
         log.until(lambda: len(log.objects) > before, seconds=60)
         cursors = [event["cursor"] for event in events.objects]
