@@ -12,7 +12,7 @@ import pytest
 
 from domain.metrics import ACTIVITY_SECONDS, PROVIDER_CALL_SECONDS
 from tests.eyes.scrape import Scrape
-from tests.support.temporal import free_ports
+from tests.support.ports import free_ports
 from tests.support.whole import MakeWhole, Whole
 
 pytestmark = pytest.mark.servers

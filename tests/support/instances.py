@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from providers.process.users import user_name
 from system import processes
 from system.users import remove_user
 from tests.support.calls import RecordingCall
+from tests.support.ports import free_ports
 from tests.support.works import a_work, verify
 
 PROJECTS = ("default", "other")
@@ -95,9 +95,7 @@ def another_provider(workshop: Workshop) -> ProcessProvider:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def changed(work: Work, **params: Any) -> Work:

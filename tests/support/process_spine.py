@@ -6,7 +6,6 @@ A test folder that uses `process_spine` imports it in its conftest, with `runtim
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sqlalchemy import select
 from db.models import Host
 from domain.specs import Accepted
 from tests.support.instances import end_all
+from tests.support.ports import own_ports
 from tests.support.postgres import PostgresServer
 from tests.support.spine import Spine
 from tests.support.temporal import TemporalServer
@@ -41,17 +41,17 @@ def process_spine(
     database = postgres_server.new_database(server_id)
     folder = tmp_path_factory.mktemp("spine")
     made = ProcessSpine(folder, database, temporal_server, temporal_server.new_namespace())
-    first_port = random.randrange(20_000, 31_000, 100)
-    made.settings |= {
-        "BERTH_INSTANCE_ROOT": str(_root(runtime_base)),
-        "BERTH_PORT_FIRST": str(first_port),
-        "BERTH_PORT_LAST": str(first_port + 99),
-    }
-    try:
-        yield made
-    finally:
-        made.close()
-        end_all(server_id)
+    with own_ports() as first_port:
+        made.settings |= {
+            "BERTH_INSTANCE_ROOT": str(_root(runtime_base)),
+            "BERTH_PORT_FIRST": str(first_port),
+            "BERTH_PORT_LAST": str(first_port + 99),
+        }
+        try:
+            yield made
+        finally:
+            made.close()
+            end_all(server_id)
 
 
 def _root(base: Path) -> Path:

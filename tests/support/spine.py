@@ -36,6 +36,8 @@ from tests.support.workers import WorkerProcess, wait_for
 T = TypeVar("T")
 ME = Ask(Caller("tester"))
 _ROOT = Path(__file__).parents[2]
+NEVER = 3600.0
+"""Seconds after which a fault would end by itself: no test lives so long, so it ends when the test says so."""
 # Short, so that a test need not wait for what takes minutes in service.
 QUICK = {
     "BERTH_KEEPER_INTERVAL_SECONDS": "0.2",
@@ -210,6 +212,12 @@ class Spine(Looking):
     ) -> None:
         """Make the provider misbehave from now on, for one instance by name or id, or for all."""
         self.provider.set_fault(Fault(Verb(verb), FaultKind(kind), times, seconds, instance))
+
+    def settles(self, *deployment_ids: str) -> None:
+        """From now on the provider shows what it has only accepted so far (fault `unconfirmed`)."""
+        now = "update objects set settles_at = 0 where deployment_id = ? and settles_at is not null"
+        with self.provider._store.transaction() as store:
+            store.executemany(now, [(deployment_id,) for deployment_id in deployment_ids])
 
     def _verify(self, found: Identity) -> bool:
         parts = (found.server_id, found.project, found.deployment_id, found.instance_id, str(found.generation))

@@ -7,7 +7,6 @@ server starts, because only then the dev server gives them their search attribut
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,11 +20,12 @@ from embedded.installation import Installation
 from embedded.temporal import TemporalPorts
 from embedded.temporal_cli import obtain
 from settings import Settings
+from tests.support.ports import free_ports
 
 _NAMESPACES = 400
 # Each has a worker for schedules and batches, which nobody uses here: those of 200 take an eighth of a core.
 _WITHOUT_THEIR_WORKERS = ("--dynamic-config-value", "worker.perNamespaceWorkerCount=0")
-_READY_SECONDS = 30.0
+_READY_SECONDS = 120.0
 
 
 @dataclass
@@ -105,18 +105,6 @@ def make_server(folder: Path, namespaces: int = _NAMESPACES) -> TemporalServer:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "logs").mkdir(exist_ok=True)
     return TemporalServer(program, folder, TemporalPorts(*free_ports(3)), namespaces)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now, all different."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 @pytest.fixture(scope="session")

@@ -57,10 +57,12 @@ def wait_for(
     meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Wait for a condition, at most so long; longer where more wants to run than there are processors for."""
-    deadline = time.monotonic() + seconds * busy()
+    begun, patience = time.monotonic(), 1.0
     while not reached():
         meanwhile()
-        assert time.monotonic() < deadline, otherwise if isinstance(otherwise, str) else otherwise()
+        patience = max(patience, busy())  # others may begin to want the processors while we wait
+        in_time = time.monotonic() < begun + seconds * patience
+        assert in_time, otherwise if isinstance(otherwise, str) else otherwise()
         time.sleep(_TICK)
 
 
@@ -76,7 +78,7 @@ class Kept:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(10)
+        self._thread.join(_READY_SECONDS)  # it may wait for one that has just been started
         self.current.kill()
 
     def _keep(self) -> None:
