@@ -71,10 +71,10 @@ class Asking:
     def unchanged(self, before: Sight, deployment_id: str) -> None:
         """A refusal left no trace. (The deployment may have gone meanwhile, by an earlier delete.)"""
         after = self.see()
-        assert [row.id for row in after.of(deployment_id)] == [row.id for row in before.of(deployment_id)]
+        made = after.asked_since(before, deployment_id)
+        assert not made, f"a refused request was accepted: {made}"
         if deployment_id in after.deployments:
-            lifted = before.being_lifted()
-            traces = [sight.footprint(deployment_id, lifted) for sight in (before, after)]
+            traces = [sight.footprint(deployment_id, before) for sight in (before, after)]
             assert traces[0] == traces[1], "a refused request changed something"
 
     def checked(
@@ -107,7 +107,7 @@ class Asking:
             if not allowed:
                 self._accepted_all_the_same(before, members, post, operation)
         elif allowed and answer.status_code != GONE:
-            self._refused_all_the_same(name, members, post, answer)
+            self._refused_all_the_same(before, name, members, post, answer)
 
     def post(self, name: str, form: dict[str, Any] | None, post: Post, **headers: str) -> httpx2.Response:
         """The request itself. Delete is asked as DELETE, everything else as an action."""
@@ -126,6 +126,7 @@ class Asking:
         deployment_id = operation["deployment_id"]
         now = self.see()
         holding = [row for row in before.of(deployment_id) if row.status in UNFINISHED]
+        holding += now.own_since(before, deployment_id)
         if post.action == "delete" and operation["id"] in {row.id for row in holding}:
             return
         created = now.operations[operation["id"]].created_at
@@ -135,10 +136,12 @@ class Asking:
         assert over, f"{post} was accepted while {holding} held"
 
     def _refused_all_the_same(
-        self, name: str, members: list[dict[str, Any]], post: Post, answer: httpx2.Response
+        self, before: Sight, name: str, members: list[dict[str, Any]], post: Post, answer: httpx2.Response
     ) -> None:
-        """Right only if the instance has changed since we looked."""
+        """Right only if the instance has changed since we looked, or Berth has worked on its deployment."""
         again = self.living(name)
+        if again and self.see().own_since(before, again["id"]):
+            return
         shown = {m["id"]: m for m in again["instances"]} if again else {}
         for member in members:
             now = shown.get(member["id"])
@@ -154,14 +157,14 @@ class Asking:
         ready = threading.Barrier(len(requests))
 
         def send(number: int) -> None:
-            ready.wait(5)
+            ready.wait(60)
             answers[number] = requests[number]()
 
         threads = [threading.Thread(target=send, args=(number,)) for number in range(len(requests))]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(40)
+            thread.join(90)
         found = [answer for answer in answers if answer is not None]
         assert len(found) == len(requests), "a request got no proper answer"
         return found

@@ -168,8 +168,8 @@ class Watch:
         """Once all is deleted, nothing is left anywhere."""
         own = self.deployments
         assert not [thing for thing in self.world.file.things().values() if thing.deployment_id in own]
-        inventory = self.world.api.get("/providers/simulated/inventory")
-        assert not [item for item in inventory["items"] if item["deployment_id"] in own], inventory
+        inventory = self.world.inventory()
+        assert not [item for item in inventory if item["deployment_id"] in own], inventory
         wait_for(lambda: not self.world.open_runs(own), 10, "workflow runs are still open")
 
     def _settled(self, row: Row[Any], thing: Thing | None) -> None:

@@ -104,6 +104,8 @@ class Machine(RuleBasedStateMachine):
         send = partial(self.asking.ask, "PATCH", f"/deployments/{self.names[slot]}", patch, If_Match=tag)
         answer = self.asking.checked(before, form["id"], send)
         right = {GONE, STALE} if stale else {GONE, ACCEPTED, REFUSED}
+        if self.asking.see().own_since(before, form["id"]):
+            right |= {STALE}  # the version was raised by Berth itself
         assert answer.status_code in right, answer.text
 
     def cancel(self, slot: int) -> None:
@@ -163,7 +165,7 @@ class Machine(RuleBasedStateMachine):
         # A delete that meets another one joins it: the key then stands for nothing, and a repeat may begin anew.
         joined = change == "delete" and bool(made & set(before.operations))
         assert len(made) <= 1 or joined, f"one key, two operations: {made}"
-        new = {row.id for row in self.asking.see().of(form["id"]) if row.id not in before.operations}
+        new = {row.id for row in self.asking.see().asked_since(before, form["id"])}
         assert new <= made, f"{new} came from {made}"
         if answers[0].status_code == ACCEPTED:
             assert at_once or answers[1].status_code == ACCEPTED, answers[1].text
@@ -178,7 +180,7 @@ class Machine(RuleBasedStateMachine):
         posts = [self._post(slot, word, member) for word in (first, second)]
         answers = self.asking.at_once([partial(self.asking.post, self.names[slot], form, post) for post in posts])
         made = {a.json()["operation"]["id"] for a in answers if a.status_code == ACCEPTED}
-        new = {row.id for row in self.asking.see().of(form["id"]) if row.id not in before.operations}
+        new = {row.id for row in self.asking.see().asked_since(before, form["id"])}
         assert new <= made <= new | set(before.operations), f"{new} came from {made}"
 
     # --- bad luck

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from sqlalchemy import Row, text
 from db.session import Database
 
 UNFINISHED = frozenset({"pending", "running"})
+_BERTH = "berth"
 _NOT_HELD = frozenset({"running", "stopped", "maintenance"})
 _DEPLOYMENTS = text("select * from deployments where id = any(:ids)")
 _INSTANCES = text("select * from instances_runtime where deployment_id = any(:ids) order by name")
@@ -72,16 +73,37 @@ class Sight:
         rows = [row for row in self.instances.values() if row.termination_requested_at is None]
         return [row for row in rows if row.status in _NOT_HELD and row.deployment_id in held]
 
-    def being_lifted(self) -> set[object]:
-        """Holds of which an unsuspension decides, which may end at any moment."""
-        return {hold.since for hold in self.holds if hold.lifting is not None}
+    def asked_since(self, before: Sight, deployment_id: str) -> list[Row[Any]]:
+        """What was accepted since then, but for what Berth asks of itself: it enforces a hold at any moment."""
+        return [row for row in self._new_since(before, deployment_id) if row.actor != _BERTH]
 
-    def footprint(self, deployment_id: str, passing: Container[object] = ()) -> tuple[object, ...]:
-        """All that accepting something would change, and that nothing else does, but for `passing` holds."""
-        row = self.deployments.get(deployment_id)
-        wish = row and (row.generation, row.version, row.members, row.params, row.labels)
+    def own_since(self, before: Sight, deployment_id: str) -> list[Row[Any]]:
+        """What Berth has asked of itself since then."""
+        return [row for row in self._new_since(before, deployment_id) if row.actor == _BERTH]
+
+    def _new_since(self, before: Sight, deployment_id: str) -> list[Row[Any]]:
+        return [row for row in self.of(deployment_id) if row.id not in before.operations]
+
+    def passing(self, deployment_id: str) -> set[object]:
+        """Holds that may go at any moment: an unsuspension decides of them, or their suspension is taken back."""
+        taken_back = any(row.kind == "suspend" and row.cancel_requested_at for row in self.unfinished)
+        holds = self._holds_of(deployment_id)
+        return {hold.since for hold in holds if taken_back or hold.lifting is not None}
+
+    def footprint(self, deployment_id: str, before: Sight) -> tuple[object, ...]:
+        """All that accepting somebody's request would change, and that nothing else has changed since `before`."""
+        row, own = self.deployments.get(deployment_id), self.own_since(before, deployment_id)
+        wish = row and (row.generation, row.version - len(own), row.members, row.params, row.labels)
+        passing = before.passing(deployment_id)
         holds = [(h.cause, h.since, h.note) for h in self._holds_of(deployment_id) if h.since not in passing]
-        return wish, holds, [(o.id, o.cancel_requested_at, o.pre_empted_by) for o in self.of(deployment_id)]
+        asked = [row for row in self.of(deployment_id) if row not in own]
+        return wish, holds, [(row.id, self._stopped_by_others(row), row.pre_empted_by) for row in asked]
+
+    def _stopped_by_others(self, row: Row[Any]) -> datetime | None:
+        """When somebody asked for its end; past its deadline Berth does so itself."""
+        asked: datetime | None = row.cancel_requested_at
+        overdue = asked is not None and row.deadline_at is not None and asked >= row.deadline_at
+        return None if overdue else asked
 
     def _holds_of(self, deployment_id: str) -> list[Row[Any]]:
         return [hold for hold in self.holds if hold.deployment_id == deployment_id]

@@ -15,15 +15,15 @@ pytestmark = pytest.mark.crash
 def done(world: World, answer: httpx2.Response) -> Any:
     """The operation of a 202, once it is over."""
     assert answer.status_code == 202, answer.text
-    operation = world.api.get(f"/operations/{answer.json()['operation']['id']}?wait=30")
-    assert operation["done"], operation
-    return operation
+    operation_id = answer.json()["operation"]["id"]
+    world.spine.wait_done(operation_id, 60)
+    return world.api.get(f"/operations/{operation_id}")
 
 
 def made(world: World, **params: Any) -> str:
     """The id of an instance that runs."""
     form = world.api.create(params=params)
-    world.wait_quiet([form["instance"]["deployment_id"]], 20)
+    world.wait_quiet([form["instance"]["deployment_id"]], 60)
     return str(form["instance"]["id"])
 
 

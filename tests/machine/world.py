@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -31,6 +32,7 @@ SHORT = {
     "BERTH_MONITOR": "0",
 }
 _SETTLE_SECONDS = 10.0
+_WORKER_SECONDS = 90.0
 
 
 @dataclass
@@ -78,6 +80,17 @@ class World:
             _SETTLE_SECONDS,
             "the provider did not settle",
         )
+
+    def inventory(self) -> list[dict[str, Any]]:
+        """What the provider holds, as its worker says. One that was killed answers once it was started again."""
+        answers: list[httpx2.Response] = []
+
+        def answered() -> bool:
+            answers.append(self.api.ask("GET", "/providers/simulated/inventory"))
+            return answers[-1].status_code == 200
+
+        wait_for(answered, _WORKER_SECONDS, lambda: answers[-1].text)
+        return list(answers[-1].json()["items"])
 
     def story(self, operation_id: str) -> str:
         return self.spine.story(operation_id)
