@@ -259,7 +259,8 @@ def test_a_payment_that_commits_while_the_delete_is_decided_is_seen(timed: Spine
         thread.start()
         thread.join(0.5)
         assert thread.is_alive(), "it decided without the lock"
-    thread.join(10)
+    thread.join(60)
+    assert decided
 
     assert story(timed, made)[-1][0] == "unsuspend"
 

@@ -21,6 +21,18 @@ FORGED = {
 }
 
 
+class Still:
+    """A clock that stands: no rate grows again while requests take their time."""
+
+    def monotonic(self) -> float:
+        return 1_000.0
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.rates.time", Still())
+
+
 @pytest.fixture
 def few(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Api]:
     """An API with small rates. Everybody who asks it has one address."""

@@ -12,11 +12,12 @@ from db.session import Tx
 from domain.errors import OnHold
 from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
+from domain.operations import OperationStatus
 from domain.specs import Accepted
 from services import withdrawals
 from services.force import stop_by_force
 from tests.support.holds import holds, suspended, unsuspended
-from tests.support.spine import ME, Spine
+from tests.support.spine import ME, NEVER, Spine
 
 pytestmark = pytest.mark.servers
 BILLING, ADMIN = HoldCause.BILLING, HoldCause.ADMIN
@@ -67,22 +68,23 @@ def test_a_delete_by_force_does_not_wait_for_the_call_that_hangs(spine: Spine) -
 def test_a_suspension_that_is_confirmed_later_waits_for_it_and_so_does_its_end(spine: Spine) -> None:
     made = spine.create_done()
     row = spine.instance(made.deployment_id)
-    spine.fault("stop", "unconfirmed", seconds=1.5, instance=row.id)
-    spine.fault("start", "unconfirmed", seconds=1.5, instance=row.id)
+    spine.fault("stop", "unconfirmed", seconds=NEVER, instance=row.id)
+    spine.fault("start", "unconfirmed", seconds=NEVER, instance=row.id)
 
     accepted = suspended(spine, made.deployment_id)
-    spine.wait_call(made.deployment_id, "stop")
+    spine.wait_call(made.deployment_id, "observe", 2)
     assert [hold.cause for hold in holds(spine, made.deployment_id)] == [ADMIN]
-    operation = spine.succeeded(accepted)
-    assert operation.started_at is not None
-    assert operation.finished_at is not None
-    assert operation.finished_at - operation.started_at >= timedelta(seconds=1.4)
+    assert spine.operation(accepted.operation_id).status is OperationStatus.RUNNING
+    spine.settles(made.deployment_id)
+    spine.succeeded(accepted)
     assert spine.instance(made.deployment_id).status is Status.SUSPENDED
     assert spine.inventory(made.deployment_id)[0].state == "stopped"
 
+    looks = spine.calls(row.id)["observe"]
     lifting = unsuspended(spine, made.deployment_id)
-    spine.wait_call(made.deployment_id, "start")
+    spine.wait_call(made.deployment_id, "observe", looks + 2)
     assert len(holds(spine, made.deployment_id)) == 1, "it stands until it is up again"
+    spine.settles(made.deployment_id)
     spine.succeeded(lifting)
     assert spine.instance(made.deployment_id).status is Status.RUNNING
     assert holds(spine, made.deployment_id) == []

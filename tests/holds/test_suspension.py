@@ -23,7 +23,7 @@ from tests.support.holds import (
     unsuspended,
     windows,
 )
-from tests.support.spine import Spine
+from tests.support.spine import NEVER, Spine
 from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
@@ -209,11 +209,13 @@ def test_a_cancelled_suspension_is_taken_back_with_its_hold(spine: Spine) -> Non
 
 def test_billings_suspension_cannot_be_cancelled_by_others(spine: Spine) -> None:
     made = spine.create_done()
-    spine.fault("stop", "slow", seconds=1, instance=spine.instance(made.deployment_id).id)
+    spine.fault("stop", "unconfirmed", seconds=NEVER, instance=spine.instance(made.deployment_id).id)
     accepted = suspended(spine, made.deployment_id, BILLING)
 
     with pytest.raises(OnHold, match="billing lifts it"):
         spine.cancel(accepted.operation_id)
+    spine.wait_call(made.deployment_id, "observe")
+    spine.settles(made.deployment_id)
     spine.succeeded(accepted)
 
 
@@ -224,10 +226,12 @@ def test_cancelling_billings_suspension_is_nobody_elses_although_an_administrato
     row = spine.instance(made.deployment_id)
     spine.fault("stop", "invalid", instance=row.id)
     spine.failed(suspended(spine, made.deployment_id))
-    spine.fault("stop", "slow", seconds=1, instance=row.id)
+    spine.fault("stop", "unconfirmed", seconds=NEVER, instance=row.id)
     accepted = suspended(spine, made.deployment_id, BILLING)
     with pytest.raises(OnHold, match="billing lifts it"):
         spine.cancel(accepted.operation_id)
+    spine.wait_call(made.deployment_id, "observe")
+    spine.settles(made.deployment_id)
     spine.succeeded(accepted)
     assert {hold.cause for hold in holds(spine, made.deployment_id)} == {ADMIN, BILLING}
 
