@@ -92,10 +92,11 @@ class _Poll:
         self._spent: set[Claim] = set()
 
     async def run(self) -> None:
-        step = await self._in_pool(self._load)
-        provider = provider_of(self._parts, step)
-        proof = Proof(wanted(step), provider.consistency_seconds)
+        # Listening begins before the claims are read: one that comes in between would wait for the usual turn.
         with self._parts.wakes.watch(self._owner.operation_id) as woken:
+            step = await self._in_pool(self._load)
+            provider = provider_of(self._parts, step)
+            proof = Proof(wanted(step), provider.consistency_seconds)
             while not step.settled:
                 look = await self._look(step)
                 if look.seen is not Seen.NO_EVIDENCE:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from db.models import Instance, OperationRow
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
+from providers.simulated_faults import FOR_EVER
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for
@@ -33,9 +34,14 @@ def run_status(spine: Spine, operation: OperationRow) -> str:
     return str(shown["workflowExecutionInfo"]["status"]).removeprefix("WORKFLOW_EXECUTION_STATUS_")
 
 
+def history(spine: Spine, operation: OperationRow) -> str:
+    words = ["--workflow-id", operation.workflow_id, "--run-id", operation.run_id or "", "--output", "json"]
+    return spine.temporal.cli(spine.namespace, "workflow", "show", *words)
+
+
 def closes_as_failed(spine: Spine, operation: OperationRow) -> None:
     """The records come first; the run closes a moment later."""
-    wait_for(lambda: run_status(spine, operation) == "FAILED", 5, "the run did not close")
+    wait_for(lambda: run_status(spine, operation) == "FAILED", 30, "the run did not close")
 
 
 def repeats(spine: Spine, operation: OperationRow) -> list[str]:
@@ -51,7 +57,7 @@ def test_the_lock_is_free_while_it_listens(spine: Spine) -> None:
     failed = fail_a_create(spine)
     assert failed.phase == "awaiting_operator"
     assert run_status(spine, failed) == "RUNNING"
-    done = spine.succeeded(spine.retry(failed.id), seconds=5)
+    done = spine.succeeded(spine.retry(failed.id))
     assert done.retry_of == failed.id
     stops_listening(spine, failed)
     closes_as_failed(spine, failed)
@@ -87,10 +93,13 @@ def test_a_signal_for_another_operation_is_not_heard(spine: Spine) -> None:
 
 
 def test_signals_that_come_before_it_listens_are_not_kept_for_later(spine: Spine) -> None:
-    made = spine.create(simulate={"create": {"fault": "hang", "seconds": 1.5}}, timeouts={"launch_seconds": 1.0})
+    name = spine.new_name()
+    spine.fault("create", "error", FOR_EVER, instance=name)
+    made = spine.create(name)
     spine.wait_call(made.deployment_id, "create")
-    for name in ("retry", "abort"):
-        signal(spine, spine.operation(made.operation_id), name)
+    for word in ("retry", "abort"):
+        signal(spine, spine.operation(made.operation_id), word)
+    spine.fault("create", "invalid", FOR_EVER, instance=name)
     failed = spine.failed(made)
     assert failed.parked_until is not None
     assert repeats(spine, failed) == []
@@ -110,14 +119,15 @@ def test_listening_ends_by_itself_and_with_zero_it_never_begins(make_spine: Make
     spine = make_spine(BERTH_PARK_SECONDS="0.7")
     worker = spine.start_worker()
     failed = fail_a_create(spine)
-    assert failed.parked_until is not None
     stops_listening(spine, failed)
     closes_as_failed(spine, failed)
+    assert "TIMER_FIRED" in history(spine, failed), "it has waited"
     worker.stop()
     spine.settings["BERTH_PARK_SECONDS"] = "0"
     spine.start_worker()
     failed = fail_a_create(spine)
     assert (failed.parked_until, failed.phase) == (None, "done")
+    assert "TIMER" not in history(spine, failed)
     spine.invariants()
 
 
