@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from providers.process.users import known_uid
 from system import processes
 from system.processes import ProcessFacts, ProcessId
 
+_LAST_THREAD_SECONDS = 1.0
+"""A dead process cannot be reaped before the last of its threads has ended, which follows at once."""
+_STEP_SECONDS = 0.005
+
 
 class Watch:
     """Remembers the exit codes that it reaped: the kernel tells each of them once."""
@@ -27,10 +32,11 @@ class Watch:
 
     def look(self, place: Place, identity: Identity) -> Sight:
         home = place.exists()
-        record = self._with_exit(read_record(place.record_file) if home else None)
+        record = read_record(place.record_file) if home else None
         main = _recorded(record)
         if main is not None and record is not None and record.carries(identity):
             return alive(main, record)  # the life lock makes a second one impossible: no need to search
+        record = self._with_exit(record)  # after it was found dead: asked before, the code could be missing
         uid = self.uid(record, identity)
         # Searching every process is the costly part of a look; a free life lock says that nobody is there.
         search = uid is not None and not is_free(place.life_lock)
@@ -64,8 +70,17 @@ class Watch:
     def _with_exit(self, record: Record | None) -> Record | None:
         if record is None or record.process is None or record.exit_code is not None:
             return record
+        deadline = time.monotonic() + _LAST_THREAD_SECONDS
         self.reap(record.process)
+        while record.process not in self._exits and _is_own_zombie(record.process) and time.monotonic() < deadline:
+            time.sleep(_STEP_SECONDS)
+            self.reap(record.process)
         return replace(record, exit_code=self._exits.get(record.process))
+
+
+def _is_own_zombie(process: ProcessId) -> bool:
+    facts = processes.look(process.pid)
+    return facts is not None and facts.id == process and facts.ended and facts.parent == os.getpid()
 
 
 def _recorded(record: Record | None) -> ProcessFacts | None:
