@@ -35,12 +35,12 @@ class Pace:
 
     def wait(self, patience: float, sleep: Callable[[float], None]) -> None:
         """Until it is this caller's turn. Raises THROTTLED, without a slot, when that is further off than
-        `patience` seconds."""
+        `patience` seconds; a turn that has come is taken, however late the caller comes to it."""
         with self._lock:
             now = self._clock()
             turn = max(self._next, now - (self._burst - 1) / self._rate)
             delay = turn - now
-            if delay > patience:
+            if delay > max(0.0, patience):
                 raise ProviderError(
                     ProviderErrorKind.THROTTLED,
                     f"EC2 throttles this account; {self._rate:.1f} such requests per second get through",

@@ -16,7 +16,7 @@ from tests.support.whole import MakeWhole, Whole
 from tests.support.workers import wait_for
 
 pytestmark = [pytest.mark.servers, pytest.mark.ec2]
-SLOW_POLL = "20"
+SLOW_POLL = "60"
 
 
 def settings(ec2: Ec2, **more: str) -> dict[str, str]:
@@ -60,6 +60,12 @@ def confirmed(whole: Whole, operation_id: str, event_type: str) -> Any:
         ).one()
 
 
+def looked_after_launch(ec2: Ec2) -> bool:
+    """Whether a look has had its answer since the launch."""
+    actions = [call["action"] for call in ec2.calls()]
+    return "RunInstances" in actions and "DescribeInstances" in actions[actions.index("RunInstances") :]
+
+
 def test_a_launch_is_pending_until_a_poll_shows_it_running_and_ends_on_ec2s_word(
     whole: Whole, ec2_servers: Ec2
 ) -> None:
@@ -90,8 +96,10 @@ def test_an_external_confirmation_before_the_polls_turn_makes_berth_look_at_once
     ec2_servers: Ec2, make_whole: MakeWhole
 ) -> None:
     whole = make_whole(**settings(ec2_servers, BERTH_EC2_POLL_SECONDS=SLOW_POLL))
-    ec2_servers.configure(pending=3.0)  # longer than the first poll takes to come, also on a busy machine
-    form = launch(whole, "vm-told")
+    ec2_servers.forget_calls()
+    with ec2_servers.still():
+        form = launch(whole, "vm-told")
+        wait_for(lambda: looked_after_launch(ec2_servers), 60, "the first poll did not come")
     wait_for(lambda: any(m["state"] == "running" for m in ec2_servers.alive()), 30, "EC2 does not show it running")
     began = time.monotonic()
     claim = {"operation_id": form["operation"]["id"], "kind": "launched", "generation": 1}
@@ -101,8 +109,9 @@ def test_an_external_confirmation_before_the_polls_turn_makes_berth_look_at_once
     assert time.monotonic() - began < float(SLOW_POLL) / 2
     event = confirmed(whole, form["operation"]["id"], "LAUNCH_CONFIRMED")
     assert (event.source, event.confirmation_method) == ("external", "external")
-    ec2_servers.configure(pending=0.3)
+    ec2_servers.configure(shutting_down=0.0)  # its first poll sees the end
     whole.delete("vm-told", seconds=120)
+    ec2_servers.configure(shutting_down=0.3)
 
 
 def test_a_launch_that_is_answered_500_after_its_success_makes_one_machine(whole: Whole, ec2_servers: Ec2) -> None:

@@ -15,9 +15,11 @@ from providers.base import PreviousGone, Provider
 from tests.support.calls import RecordingCall
 from tests.support.ec2 import REGION, ZONES, Ec2
 from tests.support.ec2_machines import (
+    HIDDEN,
     IMAGE,
     OTHER_IMAGE,
     OneMachine,
+    ShownWhileWaiting,
     a_machine,
     open_ec2,
     seen_as,
@@ -236,10 +238,10 @@ def test_a_delete_goes_on_until_a_failing_ec2_has_done_it(ec2: Ec2, machines: Pr
 
 
 def test_what_is_no_longer_listed_is_gone_after_two_looks(ec2: Ec2, machines: Provider) -> None:
-    ec2.configure(terminated_visible=0.1)
     work = _running(machines)
     machines.delete(work, RecordingCall())
-    time.sleep(0.6)
+    seen_as(machines, work, Seen.ABSENT)
+    ec2.configure(terminated_visible=0.0)
     look = machines.observe(work)
     assert (look.seen, look.certain) == (Seen.ABSENT, False)
     began = time.monotonic()
@@ -250,12 +252,12 @@ def test_what_is_no_longer_listed_is_gone_after_two_looks(ec2: Ec2, machines: Pr
 
 def test_a_delete_finds_what_was_launched_a_moment_ago(ec2: Ec2, machines: Provider) -> None:
     """As after a cancel: the launch was done, its answer never arrived, and EC2 shows nothing yet."""
-    ec2.configure(hidden=0.7)
+    ec2.configure(hidden=HIDDEN)
     work = a_machine()
     ec2.proxy.lose_answer(body="Action=RunInstances&")
     with pytest.raises(Exception, match="cancelled"):
         machines.create(work, RecordingCall(cancel_after_sleeps=0))
-    assert not machines.delete(work, RecordingCall()).confirmed
+    assert not machines.delete(work, ShownWhileWaiting(ec2)).confirmed
     assert ec2.alive() == []
 
 

@@ -14,7 +14,17 @@ from domain.work import MachineRecipe, Outcome, Resources, Seen
 from providers.base import Provider
 from tests.support.calls import RecordingCall
 from tests.support.ec2 import INTERNAL_ERROR, ZONES, Ec2
-from tests.support.ec2_machines import OTHER_IMAGE, OneMachine, a_machine, open_ec2, seen_as, until_done
+from tests.support.ec2_machines import (
+    HIDDEN,
+    OTHER_IMAGE,
+    PATIENT,
+    OneMachine,
+    ShownWhileWaiting,
+    a_machine,
+    open_ec2,
+    seen_as,
+    until_done,
+)
 
 pytestmark = [pytest.mark.servers, pytest.mark.ec2]
 
@@ -33,11 +43,13 @@ _FAULTS: dict[str, Callable[[Ec2], int]] = {
 @pytest.mark.parametrize("tokens", ["honoured", "ignored"])
 def test_an_answer_that_leaves_it_open_makes_one_machine(ec2: Ec2, fault: str, tokens: str) -> None:
     """EC2 shows the machine late, so that a look alone right after the fault finds nothing."""
-    ec2.configure(token_honoured=tokens == "honoured", hidden=0.5)
-    provider = open_ec2(ec2.endpoint, call_seconds="1")
+    ec2.configure(token_honoured=tokens == "honoured", hidden=HIDDEN)
+    window = {"consistency_seconds": "2"} if "before" in fault else PATIENT
+    cut = {"call_seconds": "1"} if "hangs" in fault else {}
+    provider = open_ec2(ec2.endpoint, **window, **cut)
     rule = _FAULTS[fault](ec2)
     work = a_machine()
-    outcome = until_done(provider.create, work)
+    outcome = until_done(provider.create, work, ShownWhileWaiting(ec2))
     assert ec2.proxy.applied(rule) == 1
     assert len(ec2.instances()) == 1
     assert outcome.provider_id == ec2.instances()[0]["id"]
@@ -46,21 +58,21 @@ def test_an_answer_that_leaves_it_open_makes_one_machine(ec2: Ec2, fault: str, t
 
 def test_the_next_attempt_knows_of_the_launch_that_was_left_open(ec2: Ec2) -> None:
     """Tokens ignored and the machine hidden: the attempt is cut off before it could look again."""
-    ec2.configure(token_honoured=False, hidden=0.6)
-    provider = open_ec2(ec2.endpoint)
+    ec2.configure(token_honoured=False, hidden=HIDDEN)
+    provider = open_ec2(ec2.endpoint, **PATIENT)
     ec2.proxy.lose_answer(body=RUN)
     work = a_machine()
     with pytest.raises(CallCancelled):
         provider.create(work, RecordingCall(cancel_after_sleeps=0))
-    provider.create(work, RecordingCall())
+    provider.create(work, ShownWhileWaiting(ec2))
     assert len(ec2.instances()) == 1
 
 
 def test_where_tokens_count_for_nothing_a_new_worker_waits_before_it_launches(ec2: Ec2) -> None:
-    ec2.configure(token_honoured=False, hidden=0.6)
+    ec2.configure(token_honoured=False, hidden=HIDDEN)
     work = a_machine()
     open_ec2(ec2.endpoint).create(work, RecordingCall())
-    made = open_ec2(ec2.endpoint, client_tokens="false").create(work, RecordingCall())
+    made = open_ec2(ec2.endpoint, client_tokens="false", **PATIENT).create(work, ShownWhileWaiting(ec2))
     assert [one["id"] for one in ec2.instances()] == [made.provider_id]
 
 
@@ -75,7 +87,7 @@ def test_two_creates_side_by_side_make_one_machine(ec2: Ec2) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(ec2.instances()) == 1
     assert {one.provider_id for one in outcomes} == {ec2.instances()[0]["id"]}
 
@@ -94,11 +106,11 @@ def test_a_full_zone_sends_it_to_the_next_one(ec2: Ec2, machines: Provider) -> N
 
 def test_a_machine_that_shows_up_late_in_the_first_zone_is_not_made_in_the_second(ec2: Ec2) -> None:
     """An earlier worker launched in zone a and died; now zone a is full and its machine does not show yet."""
-    ec2.configure(token_honoured=False, hidden=0.7)
+    ec2.configure(token_honoured=False, hidden=HIDDEN)
     work = a_machine(zones=ZONES[:2])
     first = open_ec2(ec2.endpoint).create(work, RecordingCall())
     ec2.configure(capacity={ZONES[0]: 1})
-    second = open_ec2(ec2.endpoint).create(work, RecordingCall())
+    second = open_ec2(ec2.endpoint, **PATIENT).create(work, ShownWhileWaiting(ec2))
     assert (second.provider_id, second.zone) == (first.provider_id, ZONES[0])
     assert len(ec2.instances()) == 1
 
@@ -106,10 +118,10 @@ def test_a_machine_that_shows_up_late_in_the_first_zone_is_not_made_in_the_secon
 def test_a_machine_of_the_second_zone_is_found_by_the_worker_after_a_crash(ec2: Ec2) -> None:
     """Zone a was full, zone b took it, the worker died; zone a has room again, and b's does not show yet."""
     work = a_machine(zones=ZONES[:2])
-    ec2.configure(capacity={ZONES[0]: 0}, hidden=0.7)
+    ec2.configure(capacity={ZONES[0]: 0}, hidden=HIDDEN)
     first = open_ec2(ec2.endpoint).create(work, RecordingCall())
     ec2.configure(capacity={})
-    second = open_ec2(ec2.endpoint).create(work, RecordingCall())
+    second = open_ec2(ec2.endpoint, **PATIENT).create(work, ShownWhileWaiting(ec2))
     assert (second.provider_id, second.zone) == (first.provider_id, ZONES[1])
     assert len(ec2.instances()) == 1
 
@@ -118,11 +130,11 @@ def test_a_machine_of_the_second_zone_is_found_by_the_worker_after_a_crash(ec2: 
 def test_another_attempt_waits_before_it_launches_in_any_zone(ec2: Ec2, attempt: int | None) -> None:
     """As above, but the worker that takes over has been there for long."""
     work = a_machine(zones=ZONES[:2])
-    provider, other = (open_ec2(ec2.endpoint, call_seconds="1") for _ in range(2))
-    ec2.configure(capacity={ZONES[0]: 0}, hidden=0.9)
-    first = other.create(work, RecordingCall())  # takes a window and more, and nobody hears of it
+    provider = open_ec2(ec2.endpoint)
+    ec2.configure(capacity={ZONES[0]: 0}, hidden=HIDDEN)
+    first = open_ec2(ec2.endpoint).create(work, RecordingCall())  # takes a window and more; nobody hears of it
     ec2.configure(capacity={})
-    second = provider.create(work, RecordingCall(attempt=attempt))
+    second = provider.create(work, ShownWhileWaiting(ec2, attempt))
     assert (second.provider_id, second.zone) == (first.provider_id, ZONES[1])
     assert len(ec2.instances()) == 1
 
@@ -130,11 +142,12 @@ def test_another_attempt_waits_before_it_launches_in_any_zone(ec2: Ec2, attempt:
 def test_another_operation_waits_whatever_its_zones_are(ec2: Ec2) -> None:
     """The clean-up of the one before failed: the generation is the same, and what it launched does not show."""
     work = a_machine(zones=ZONES[1:2])
-    provider = open_ec2(ec2.endpoint, call_seconds="1")
-    ec2.configure(hidden=0.9)
+    provider = open_ec2(ec2.endpoint, **PATIENT)
+    ec2.configure(hidden=HIDDEN)
     first = open_ec2(ec2.endpoint).create(work, RecordingCall())
     elsewhere = OneMachine(MachineRecipe("t3.micro", ZONES[:1]))
-    second = provider.create(replace(work, recipes=elsewhere, tried_before=True), RecordingCall())
+    again = replace(work, recipes=elsewhere, tried_before=True)
+    second = provider.create(again, ShownWhileWaiting(ec2))
     assert second.provider_id == first.provider_id
     assert len(ec2.instances()) == 1
 
@@ -175,10 +188,10 @@ def test_the_configured_zones_and_subnets_are_the_order(ec2: Ec2) -> None:
 
 
 def test_a_changed_configuration_between_two_attempts_makes_no_second_machine(ec2: Ec2) -> None:
-    ec2.configure(hidden=0.5)
+    ec2.configure(hidden=HIDDEN)
     work = a_machine()
     first = open_ec2(ec2.endpoint).create(work, RecordingCall())
-    again = open_ec2(ec2.endpoint, image=OTHER_IMAGE).create(work, RecordingCall())
+    again = open_ec2(ec2.endpoint, image=OTHER_IMAGE, **PATIENT).create(work, ShownWhileWaiting(ec2))
     assert again.provider_id == first.provider_id
     assert len(ec2.instances()) == 1
 

@@ -58,11 +58,19 @@ class Ec2:
     @contextmanager
     def still(self) -> Iterator[None]:
         """Meanwhile nothing moves on by itself: what is on its way stays there, and is in time afterwards."""
-        control(self._control, "POST", "/clock/hold")
+        self.hold()
         try:
             yield
         finally:
             control(self._control, "POST", "/clock/go-on")
+
+    def hold(self) -> None:
+        """Until the reset, time passes by `advance` alone."""
+        control(self._control, "POST", "/clock/hold")
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass where it is held."""
+        control(self._control, "POST", "/clock/advance", {"seconds": seconds})
 
     def reset(self) -> None:
         """An empty account, the first settings, no rules."""

@@ -65,7 +65,7 @@ class Double:
 
     def _pass_on(self, parameters: Parameters, headers: dict[str, str]) -> bytes:
         """To moto. Its own refusals come back as refusals."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._moto_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._moto_port, timeout=60)
         try:
             connection.request("POST", "/", urlencode(parameters), headers)
             answer = connection.getresponse()
@@ -225,7 +225,7 @@ def _filters(parameters: Parameters) -> dict[str, list[str]]:
 
 
 def _control(double: Double, moto_port: int, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-    """`POST /settings`, `POST /clock/hold|go-on`, `GET|DELETE /calls`, `GET /instances`, `POST /reset`."""
+    """`POST /settings`, `POST /clock/hold|advance|go-on`, `GET|DELETE /calls`, `GET /instances`, `POST /reset`."""
     with double.lock:
         found: Any = {}
         match (method, path):
@@ -236,6 +236,8 @@ def _control(double: Double, moto_port: int, method: str, path: str, body: bytes
                     return 400, json.dumps({"error": str(error)}).encode()
             case ("POST", "/clock/hold"):
                 double.world.clock.hold()
+            case ("POST", "/clock/advance"):
+                double.world.clock.advance(json.loads(body)["seconds"])
             case ("POST", "/clock/go-on"):
                 double.world.clock.go_on()
             case ("GET", "/calls"):
@@ -246,7 +248,7 @@ def _control(double: Double, moto_port: int, method: str, path: str, body: bytes
                 found = double.world.truth()
             case ("POST", "/reset"):
                 double.forget_all()
-                connection = http.client.HTTPConnection("127.0.0.1", moto_port, timeout=10)
+                connection = http.client.HTTPConnection("127.0.0.1", moto_port, timeout=60)
                 connection.request("POST", "/moto-api/reset")
                 connection.getresponse().read()
                 connection.close()

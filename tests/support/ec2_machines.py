@@ -24,7 +24,7 @@ from providers.base import Provider
 from providers.ec2 import ENTRY
 from providers.entry import Setup
 from tests.support.calls import RecordingCall
-from tests.support.ec2 import REGION
+from tests.support.ec2 import REGION, Ec2
 from tests.support.works import SERVER_ID, a_work, verify
 
 IMAGE, OTHER_IMAGE = "ami-0a1b2c3d4e5f60001", "ami-0a1b2c3d4e5f60002"
@@ -35,7 +35,7 @@ QUICK = {
     "image": IMAGE,
     "consistency_seconds": "1",
     "poll_seconds": "0.1",
-    "call_seconds": "4",
+    "call_seconds": "8",
 }
 """The provider's options for tests: as configured, only faster."""
 
@@ -76,7 +76,25 @@ def a_machine(
     return a_work(**{"recipes": recipes, "blueprint": "vm", "name": "box", **changes})
 
 
-def seen_as(provider: Provider, work: Work, wanted: Seen, seconds: float = 5.0) -> Observation:
+HIDDEN = 3600.0
+"""Seconds for which EC2 does not show what it launched: until a test wants it shown."""
+PATIENT = {"consistency_seconds": "40"}
+"""Options of a provider that waits until it is shown."""
+
+
+class ShownWhileWaiting(RecordingCall):
+    """EC2 shows what it hid as soon as somebody waits for it, however slow everybody is."""
+
+    def __init__(self, ec2: Ec2, attempt: int | None = 1) -> None:
+        super().__init__(attempt=attempt)
+        self._ec2 = ec2
+
+    def sleep(self, seconds: float) -> None:
+        self._ec2.configure(hidden=0.0)
+        super().sleep(min(seconds, 0.1))
+
+
+def seen_as(provider: Provider, work: Work, wanted: Seen, seconds: float = 60.0) -> Observation:
     """Look until it shows, as a confirmation does."""
     deadline = time.monotonic() + seconds
     while (look := provider.observe(work)).seen is not wanted:
@@ -85,12 +103,14 @@ def seen_as(provider: Provider, work: Work, wanted: Seen, seconds: float = 5.0) 
     return look
 
 
-def until_done(verb: Callable[[Work, Call], Outcome], work: Work, seconds: float = 20.0) -> Outcome:
+def until_done(
+    verb: Callable[[Work, Call], Outcome], work: Work, call: Call | None = None, seconds: float = 60.0
+) -> Outcome:
     """Call again after what is worth another attempt, as an activity's retries do."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return verb(work, RecordingCall())
+            return verb(work, call or RecordingCall())
         except ProviderError as error:
             if not error.retryable or time.monotonic() > deadline:
                 raise

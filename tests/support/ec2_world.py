@@ -91,6 +91,11 @@ class Clock:
     def hold(self) -> None:
         self._held = self.now()
 
+    def advance(self, seconds: float) -> None:
+        """While it is held."""
+        if self._held is not None:
+            self._held += seconds
+
     def go_on(self) -> None:
         if self._held is not None:
             self._behind = time.monotonic() - self._held
