@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import Any, TypedDict, Unpack
 
 ROOT = Path(__file__).parents[2]
-_START_SECONDS = 15.0
 
 
 class Match(TypedDict, total=False):
@@ -61,16 +60,16 @@ class Server:
         assert self.process.stdout is not None
         self.process.stdin.close()
         try:
-            self.process.wait(5)
+            self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(5)
+            self.process.wait(20)
         self.process.stdout.close()
 
 
 def control(port: int, method: str, path: str, body: object = None) -> Any:
     """One JSON call to a control port."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
         answer = connection.getresponse()
