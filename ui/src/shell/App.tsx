@@ -1,9 +1,10 @@
-/** Sign-in, the frame of every screen, and which screen a path shows. Screens load when they are first wanted. */
+/** Sign-in, and the frame of every screen. */
 
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 
 import { exchangeLoginCode, followOtherTabs, takeLoginCode, useSession } from "@/api/session";
+import { useLater } from "@/lib/later";
 import { useSync } from "@/live/sync";
 import { ErrorFence } from "@/parts/ErrorFence";
 import { Announcer, Toasts } from "@/parts/Toasts";
@@ -11,22 +12,8 @@ import { Announcer, Toasts } from "@/parts/Toasts";
 import { Bar } from "./Bar";
 import { LinkBanner } from "./LinkBanner";
 import { Login } from "./Login";
+import { fetchNext, NotFound, SCREENS } from "./screens";
 import { Shortcuts } from "./Shortcuts";
-
-const InstancesScreen = lazy(() => import("@/screens/instances/InstancesScreen"));
-const InstanceScreen = lazy(() => import("@/screens/instance/InstanceScreen"));
-const OperationsScreen = lazy(() => import("@/screens/operations/OperationsScreen"));
-const OperationScreen = lazy(() => import("@/screens/operations/OperationScreen"));
-const DeploymentsScreen = lazy(() => import("@/screens/deployments/DeploymentsScreen"));
-const EditorScreen = lazy(() => import("@/screens/deployments/EditorScreen"));
-const HistoryScreen = lazy(() => import("@/screens/history/HistoryScreen"));
-const RunScreen = lazy(() => import("@/screens/history/RunScreen"));
-const HostsScreen = lazy(() => import("@/screens/hosts/HostsScreen"));
-const StatisticsScreen = lazy(() => import("@/screens/statistics/StatisticsScreen"));
-const BillingScreen = lazy(() => import("@/screens/billing/BillingScreen"));
-const AuditScreen = lazy(() => import("@/screens/audit/AuditScreen"));
-const SettingsScreen = lazy(() => import("@/screens/settings/SettingsScreen"));
-const NotFound = lazy(() => import("./NotFound"));
 
 /** A code in the fragment signs in by itself; anything else asks. */
 function useLoginCode(): "none" | "trying" | "failed" {
@@ -68,6 +55,10 @@ export function App() {
 
 function Screens() {
   const [location] = useLocation();
+  const later = useLater();
+  useEffect(() => {
+    if (later) fetchNext();
+  }, [later]);
   return (
     <main id="main" tabIndex={-1}>
       <ErrorFence key={location.split("/")[1] ?? ""}>
@@ -79,20 +70,10 @@ function Screens() {
             <Route path="/login">
               <Redirect to="/instances" replace />
             </Route>
-            <Route path="/instances" component={InstancesScreen} />
-            <Route path="/instances/:key" component={InstanceScreen} />
-            <Route path="/operations" component={OperationsScreen} />
-            <Route path="/operations/:id" component={OperationScreen} />
-            <Route path="/deployments" component={DeploymentsScreen} />
-            <Route path="/deployments/:key" component={EditorScreen} />
-            <Route path="/history" component={HistoryScreen} />
-            <Route path="/history/:id" component={RunScreen} />
-            <Route path="/hosts" component={HostsScreen} />
-            <Route path="/statistics" component={StatisticsScreen} />
-            <Route path="/billing" component={BillingScreen} />
-            <Route path="/audit" component={AuditScreen} />
-            <Route path="/settings" component={SettingsScreen} />
-            <Route component={NotFound} />
+            {Object.entries(SCREENS).map(([path, screen]) => (
+              <Route key={path} path={path} component={screen.Show} />
+            ))}
+            <Route component={NotFound.Show} />
           </Switch>
         </Suspense>
       </ErrorFence>

@@ -6,6 +6,7 @@ import { Link, useLocation } from "wouter";
 
 import { useSession } from "@/api/session";
 import { useNow } from "@/lib/clock";
+import { useLater } from "@/lib/later";
 import { initials, useMe } from "@/lib/me";
 import { shownTheme, useUi } from "@/lib/ui";
 import { moreUnderWay, openOperationsQuery } from "@/live/queries";
@@ -92,7 +93,7 @@ function Navigation() {
 }
 
 function UnderWay() {
-  const { data } = useQuery(openOperationsQuery);
+  const { data } = useQuery({ ...openOperationsQuery, enabled: useLater() });
   const now = useNow();
   const items = useLatest(data?.items ?? []);
   const stuck = items.filter((one) => lateness(one, now) === "stuck").length;

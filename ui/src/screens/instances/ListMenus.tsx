@@ -6,6 +6,7 @@ import { useState } from "react";
 
 import type { Instance } from "@/api/client";
 import { blueprintsQuery, providersQuery } from "@/lib/catalogue";
+import { useLater } from "@/lib/later";
 import { held } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
@@ -61,8 +62,9 @@ export function ListMenus({ filter, onChange, loadAll, lines }: ListMenusProps) 
 const HEALTHS = ["healthy", "degraded", "unreachable", "unknown"];
 
 function FilterMenu({ filter, onChange }: Pick<ListMenusProps, "filter" | "onChange">) {
-  const { data: blueprints = [] } = useQuery(blueprintsQuery);
-  const { data: providers = [] } = useQuery(providersQuery);
+  const enabled = useLater();
+  const { data: blueprints = [] } = useQuery({ ...blueprintsQuery, enabled });
+  const { data: providers = [] } = useQuery({ ...providersQuery, enabled });
   const groups = [
     { key: "blueprint" as const, title: "Blueprint", values: blueprints.map((one) => one.name) },
     { key: "provider" as const, title: "Provider", values: providers.map((one) => one.name) },

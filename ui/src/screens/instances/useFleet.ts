@@ -4,6 +4,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo } from "react";
 
 import { type InstanceList, instancesList } from "@/api/client";
+import { rowsShown, useLater } from "@/lib/later";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
 import { keys, useInterval } from "@/live/queries";
 import { takeRecords, useLink } from "@/live/store";
@@ -81,7 +82,8 @@ export function useFleet(filter: InstanceFilter): Fleet {
   const urgent = useQuery({
     queryKey: [...keys.urgent, filter],
     queryFn: () => readUrgent(filter, table),
-    enabled: ready && filter.statuses.length === 0 && !filter.needsYou,
+    // Where one page holds the whole list they are in it.
+    enabled: ready && pages.hasNextPage && filter.statuses.length === 0 && !filter.needsYou,
     refetchInterval: every,
   });
   const counts = useQuery({
@@ -90,12 +92,16 @@ export function useFleet(filter: InstanceFilter): Fleet {
       const { data } = await instancesList({ query: { ...queryOf(filter), page_size: 1 } });
       return takePage(data).counts;
     },
+    enabled: useLater(),
     refetchInterval: every,
   });
   const { fetchNextPage, hasNextPage, isFetchingNextPage, refetch } = pages;
   const loadMore = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [fetchNextPage, hasNextPage, isFetchingNextPage]);
+  useEffect(() => {
+    if (pages.data !== undefined) rowsShown();
+  }, [pages.data]);
   const known = counts.data ?? pages.data?.pages[0]?.counts;
   useSweep(pages.data !== undefined && !hasNextPage && pages.data.pages.length <= MOST_REREAD, pages.dataUpdatedAt);
   return useMemo(
