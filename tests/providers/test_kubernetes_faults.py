@@ -53,7 +53,7 @@ def test_a_create_killed_between_any_two_objects_leaves_one_set_after_the_next(y
             target=create_and_die, args=(yard.cluster.kubeconfig, yard.prefix, work, guard)
         )
         process.start()
-        process.join(60)
+        process.join(120)
         assert process.exitcode in {-signal.SIGKILL, 0}
     assert yard.another().create(work, RecordingCall()).confirmed
     assert kinds(yard, work) == ONE_OF_EACH
@@ -95,7 +95,7 @@ def test_throttling_and_outages_are_told_apart_and_a_hang_is_cut(yard: Yard, tmp
         proxy.hang(times=-1)
         started = time.monotonic()
         assert provider.observe(work).seen is Seen.NO_EVIDENCE
-        assert time.monotonic() - started < 8 * busy()
+        assert time.monotonic() - started < 10 * busy()
         proxy.clear()
         proxy.close_connections(times=-1)
         assert provider.observe(work).seen is Seen.NO_EVIDENCE
@@ -202,8 +202,8 @@ def test_an_orphan_is_removed_by_its_name_with_what_was_left_of_it(yard: Yard) -
     place = yard.place(left)
     gone: Any = {"propagationPolicy": "Orphan"}
     yard.cluster.apps.delete_namespaced_deployment(place.name, place.namespace, body=gone)
-    eventually(lambda: yard.provider.observe(left).seen is Seen.CRASHED)
-    assert "its Deployment is gone" in (yard.provider.observe(left).detail or "")
+    eventually(lambda: "its Deployment is gone" in (yard.provider.observe(left).detail or ""))
+    assert yard.provider.observe(left).seen is Seen.CRASHED
     states = {item.provider_id: (item.state, item.owned) for item in yard.provider.inventory()}
     assert states == {yard.place(whole).provider_id: ("Running", True), place.provider_id: ("Leftover", True)}
     for item in yard.provider.inventory():
@@ -231,6 +231,7 @@ def test_pods_alone_are_an_orphan_and_go_by_its_name(yard: Yard) -> None:
     assert yard.names(work) == []
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_api_server_restarts_while_a_create_waits(yard: Yard, cluster: Cluster) -> None:
     """The waiting create sees the outage as its error; the next attempt adopts and the watch goes on."""
     work = container_work(resources=Resources(8, 64, 1))
@@ -239,7 +240,7 @@ def test_the_api_server_restarts_while_a_create_waits(yard: Yard, cluster: Clust
     call = RecordingCall()
     try:
         with hints.of(yard.place(work)) as ticket:
-            assert ticket.wait(call, 5.0)  # the first list
+            assert ticket.wait(call, 60.0)  # the first list
             cluster.plane.kill("kube-apiserver")
             assert yard.provider.observe(work).seen is Seen.NO_EVIDENCE
             with pytest.raises(ProviderError) as caught:
@@ -247,16 +248,26 @@ def test_the_api_server_restarts_while_a_create_waits(yard: Yard, cluster: Clust
             assert caught.value.kind is ProviderErrorKind.TRANSIENT
             cluster.plane.run("kube-apiserver")
             cluster.plane.await_api()
-            eventually(lambda: yard.provider.create(work, RecordingCall()).provider_state == "Pending", 30)
+            eventually(lambda: state_after_create(yard, work) == "Pending")
             while ticket.wait(call, 1.0):
                 pass
             with cluster.node("afterwards", "16"):
-                assert ticket.wait(call, 15.0), "the watch did not go on"
-                eventually(lambda: yard.provider.observe(work).seen is Seen.UP, 15)
+                assert ticket.wait(call, 60.0), "the watch did not go on"
+                eventually(lambda: yard.provider.observe(work).seen is Seen.UP)
                 yard.provider.delete(work, RecordingCall())
     finally:
         hints.close()
     assert hints.watches() == 0
+
+
+def state_after_create(yard: Yard, work: Work) -> str | None:
+    """None where a server that has only just begun refuses for a moment."""
+    try:
+        return yard.provider.create(work, RecordingCall()).provider_state
+    except ProviderError as error:
+        if not error.retryable:
+            raise
+        return None
 
 
 def test_a_watch_begins_anew_when_its_version_is_too_old(yard: Yard, tmp_path: Path) -> None:
@@ -265,8 +276,10 @@ def test_a_watch_begins_anew_when_its_version_is_too_old(yard: Yard, tmp_path: P
         provider = yard.another(yard.cluster.proxied(proxy.url, tmp_path))
         stale = proxy.refuse(200, gone, path="watch=true", times=2)
         refused = proxy.refuse(410, {"code": 410, "message": "too old"}, path="watch=true", times=2)
-        assert provider.create(container_work(), RecordingCall()).confirmed
-        eventually(lambda: proxy.applied(stale) == 2 and proxy.applied(refused) == 2)
+        first = container_work()
+        with provider._hints.of(yard.place(first)):  # it watches as long as anybody waits
+            assert provider.create(first, RecordingCall()).confirmed
+            eventually(lambda: proxy.applied(stale) == 2 and proxy.applied(refused) == 2)
         again = container_work()
         assert provider.create(again, RecordingCall()).confirmed
 
@@ -280,10 +293,10 @@ def test_one_watch_serves_all_who_wait_and_ends_with_them(yard: Yard) -> None:
     hints = yard.provider._hints
     assert hints.watches() <= 2
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     assert all(yard.provider.observe(work).seen is Seen.UP for work in works)
     assert hints.watches() == 0
-    eventually(lambda: not [one for one in threading.enumerate() if yard.prefix in one.name], 3)
+    eventually(lambda: not [one for one in threading.enumerate() if yard.prefix in one.name])
 
 
 def test_a_refused_secret_never_shows_its_values(yard: Yard) -> None:

@@ -25,6 +25,9 @@ def prepare(cluster: Cluster, yard: Yard, project: str = "default") -> None:
     text = (RULES / "project.yaml").read_text().replace("berth-default", f"{yard.prefix}-{project}")
     for document in documents + list(yaml.safe_load_all(text)):
         apply(cluster, document)
+    # The API server acts upon rules a moment after it has taken them.
+    eventually(lambda: allowed(cluster, f"{yard.prefix}-{project}", "apps", "deployments", "create"))
+    eventually(lambda: allowed(cluster, "", "", "namespaces", "get"))
 
 
 def apply(cluster: Cluster, document: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from domain.work import ContainerRecipe, HealthCheck, Resources, Secrets, Work
 from providers.kubernetes.connection import connect
 from providers.kubernetes.naming import INSTANCE, Place
 from providers.kubernetes.options import Options
-from providers.kubernetes.provider import KubernetesProvider
+from providers.kubernetes.provider import _SETTLE_SECONDS, _STUCK_SECONDS, KubernetesProvider
 from scripts.controlplane.build import ControlPlaneError, etcd_program, obtain
 from scripts.controlplane.cluster import ControlPlane
 from scripts.controlplane.credentials import kubeconfig
@@ -96,7 +96,7 @@ class Cluster:
 
     def add_node(self, name: str, cpu: str, memory: str = "8Gi") -> None:
         add_node(self.api, name, cpu, memory)
-        eventually(lambda: self._node_is_ready(name), 15)
+        eventually(lambda: self._node_is_ready(name))
 
     def kubeconfig_for(self, account: str, namespace: str, folder: Path) -> str:
         """A kubeconfig of a service account."""
@@ -196,7 +196,7 @@ class Cluster:
         return states.get("Ready") == "True" and not node.spec.taints
 
 
-def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until it holds."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -251,10 +251,20 @@ class Yard:
 
 
 @pytest.fixture
-def yard(cluster: Cluster) -> Iterator[Yard]:
+def yard(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    """Its verbs wait for what they asked for as long as a slow machine needs; see `brief`."""
+    for name in ("_SETTLE_SECONDS", "_STUCK_SECONDS"):
+        monkeypatch.setattr(f"providers.kubernetes.provider.{name}", 60.0)
     prefix = f"t{an_id('x')[2:12]}"
     made = Yard(cluster, prefix, open_provider(cluster.kubeconfig, prefix))
     try:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def brief(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what is not to come about: the verbs wait no longer than they really do."""
+    monkeypatch.setattr("providers.kubernetes.provider._SETTLE_SECONDS", _SETTLE_SECONDS)
+    monkeypatch.setattr("providers.kubernetes.provider._STUCK_SECONDS", _STUCK_SECONDS)
