@@ -2,7 +2,8 @@
 
 Each is one standalone Temporal activity on the provider's queue with a short deadline: no worker, no answer.
 Question and answer are sealed, for others can reach Temporal too.
-A queue that did not answer is not asked again for a moment, so that reads stay fast while a worker is away.
+A queue that did not answer is not asked again for a moment, so that reads stay fast while a worker is away. Who
+has more patience than whoever asked in vain is not refused for it: a slow worker is not an absent one.
 """
 
 from __future__ import annotations
@@ -55,6 +56,18 @@ class Place:
         return task_queue(self.provider, self.host_id)
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A queue did not answer within so many seconds; until then nobody waits there for as little."""
+
+    seconds: float
+    until: float
+
+    def holds(self, patience: float) -> bool:
+        """Whether a question with so much patience would be in vain."""
+        return patience <= self.seconds and time.monotonic() < self.until
+
+
 @dataclass
 class Asks:
     """Built once. Its methods belong to the event loop; `from_thread` is for routes that run in a thread."""
@@ -62,7 +75,7 @@ class Asks:
     client: Client
     vault: Vault
     loop: asyncio.AbstractEventLoop
-    _quiet_until: dict[str, float] = field(default_factory=dict)
+    _silences: dict[str, Silence] = field(default_factory=dict)
     _looks: dict[str, tuple[float, Answer | None]] = field(default_factory=dict)
 
     async def look(self, instance_id: str, place: Place) -> Answer | None:
@@ -111,7 +124,8 @@ class Asks:
 
     async def _ask(self, activity: str, given: Answer, place: Place, seconds: float) -> Answer:
         silent = f"The worker of {place.host_id or place.provider} does not answer; is it running?"
-        if time.monotonic() < self._quiet_until.get(place.queue, 0):
+        known = self._silences.get(place.queue)
+        if known is not None and known.holds(seconds):
             raise Unavailable(silent)
         limit = timedelta(seconds=seconds)
         try:
@@ -130,12 +144,13 @@ class Asks:
         except ActivityFailureError as error:
             if isinstance(error.cause, ApplicationError):
                 raise _refused(error.cause, silent) from None
-            self._quiet_until[place.queue] = time.monotonic() + _QUIET_SECONDS
+            self._silences[place.queue] = Silence(seconds, time.monotonic() + _QUIET_SECONDS)
             raise Unavailable(silent) from None
         except (RPCError, RuntimeError, TimeoutError) as error:
             log.info("temporal does not answer", kind=type(error).__name__)
-            self._quiet_until[place.queue] = time.monotonic() + _QUIET_SECONDS
+            self._silences[place.queue] = Silence(seconds, time.monotonic() + _QUIET_SECONDS)
             raise Unavailable("Temporal does not answer now.") from None
+        self._silences.pop(place.queue, None)
         return self.vault.unseal(activity, sealed, ANSWER_SECONDS)
 
 

@@ -31,7 +31,7 @@ def entries(api: Api, **wanted: str) -> list[dict[str, Any]]:
 
 def soon(api: Api, **wanted: str) -> dict[str, Any]:
     """The newest entry; those of refusals are written a moment after the answer."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not (found := entries(api, **wanted)):
         assert time.monotonic() < deadline, wanted
         time.sleep(0.05)

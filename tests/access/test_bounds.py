@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -50,14 +51,18 @@ def test_a_rate_is_shared_by_all_processes_and_told_in_the_headers(pair: tuple[A
     with ExitStack() as stack:
         clients = [stack.enter_context(bearing(api, token)) for api in pair]
         first = clients[0].get("/api/v1/me")
+        begun = time.monotonic()
         answers = [clients[n % 2].get("/api/v1/me") for n in range(30)]
+        grown = int((time.monotonic() - begun) * 20 / 60)
+        while answers[-1].status_code == 200:
+            answers.append(clients[0].get("/api/v1/me"))
 
     assert first.headers["RateLimit-Policy"] == '"read";q=20;w=60'
     assert first.headers["RateLimit"].startswith('"read";r=19;t=')
     allowed = [answer for answer in answers if answer.status_code == 200]
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(allowed) + len(refused) == 30
-    assert 18 <= len(allowed) + 1 <= 24  # what grew meanwhile comes on top
+    assert len(allowed) + len(refused) == len(answers)
+    assert 18 <= len([answer for answer in answers[:30] if answer.status_code == 200]) + 1 <= 24 + grown
     form = limited(refused[-1], 429, "rate-limited")
     assert form["limit"] == {"name": "rate_reads", "allowed": 20, "used": 20, "asked": 1}
     assert 1 <= int(refused[-1].headers["Retry-After"]) <= 4
@@ -91,9 +96,11 @@ def test_the_same_action_on_the_same_thing_is_limited_by_itself_and_deletes_neve
 
 def test_who_guesses_tokens_is_slowed_down(pair: tuple[Api, Api]) -> None:
     with bearing(pair[1], "berth_guess") as stranger:
+        begun = time.monotonic()
         answers = [stranger.get("/api/v1/me").status_code for _ in range(30)]
-    assert answers.count(401) in range(14, 18)
-    assert answers[-1] == 429
+        grown = int((time.monotonic() - begun) * 15 / 60)
+    assert 14 <= answers.count(401) <= 17 + grown
+    assert set(answers) == {401, 429}
     assert pair[1].ask("GET", "/me").status_code == 200  # who has a token is not in this crowd
 
 

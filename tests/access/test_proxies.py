@@ -32,7 +32,7 @@ def told(api: Api, token: str, **headers: str) -> str:
     with bearing(api, token, **headers) as nobody:
         answer = nobody.get("/api/v1/instances")
     assert answer.status_code == 401
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (found := soon(api, actor="nobody"))["trace_id"] != answer.headers["X-Request-ID"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -67,7 +67,7 @@ def test_behind_a_named_proxy_each_address_has_its_own_rate(behind: Api) -> None
     with bearing(behind, "berth_x") as nobody:
         loud = [nobody.get("/api/v1/me", headers={"X-Forwarded-For": "203.0.113.50"}) for _ in range(10)]
         other = nobody.get("/api/v1/me", headers={"X-Forwarded-For": "203.0.113.51"})
-    assert loud[-1].status_code == 429
+    assert {answer.status_code for answer in loud} == {401, 429}
     assert other.status_code == 401
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +34,11 @@ def few(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServe
         yield running
 
 
+def grown(begun: float) -> int:
+    """What of the strangers' rate, so many a minute, has grown again since."""
+    return int((time.monotonic() - begun) * FEW / 60)
+
+
 def entries(api: Api, **columns: Any) -> int:
     with api.database.read() as session:
         query = select(func.count()).select_from(AuditEntry).filter_by(actor="nobody", **columns)
@@ -41,12 +47,12 @@ def entries(api: Api, **columns: Any) -> int:
 
 def opened(api: Api, **headers: str) -> Connection:
     url = api.url.replace("http", "ws", 1) + "/ws"
-    return connect(url, additional_headers=headers, open_timeout=10, proxy=None)
+    return connect(url, additional_headers=headers, open_timeout=60, proxy=None)
 
 
 def shown(socket: Connection, ticket: str) -> Any:
     socket.send(json.dumps({"type": "subscribe", "ticket": ticket}))
-    return json.loads(socket.recv(10))
+    return json.loads(socket.recv(60))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +69,7 @@ def test_a_flood_of_refusals_does_not_fill_the_trail_and_keeps_nobody_out(
     few: Api, flood: tuple[str, str, dict[str, str]]
 ) -> None:
     method, path, headers = flood
+    begun = time.monotonic()
     with bearing(few, None) as client:
         for _ in range(5 * FEW):
             assert client.request(method, path, headers=headers).status_code in {403, 405, 431}
@@ -70,7 +77,7 @@ def test_a_flood_of_refusals_does_not_fill_the_trail_and_keeps_nobody_out(
     with bearing(few, None) as client:
         assert client.post("/api/v1/login-codes:exchange", json={"code": code}).status_code == 200
     wait_for(lambda: entries(few) >= FEW, 10, "the first refusals are not in the trail")
-    assert FEW <= entries(few) <= FEW + 3  # a little grows again meanwhile
+    assert FEW <= entries(few) <= FEW + 3 + grown(begun)
 
 
 def test_frames_of_another_site_are_refused_and_cost_no_strangers_rate(few: Api) -> None:
@@ -91,13 +98,13 @@ def test_who_comes_with_good_tickets_is_no_stranger(few: Api) -> None:
 
 
 def test_who_guesses_tokens_or_tickets_at_the_sockets_door_is_slowed_down_and_in_the_trail(few: Api) -> None:
-    statuses = []
+    statuses, begun = [], time.monotonic()
     for _ in range(2 * FEW):
         with pytest.raises(InvalidStatus) as refused:
             opened(few, Authorization="Bearer berth_wrong")
         statuses.append(refused.value.response.status_code)
     assert statuses[0] == 401
-    assert statuses[-1] == 429
+    assert statuses.count(429) >= FEW - 1 - grown(begun)
     wait_for(lambda: entries(few, status=401) > 0, 10, "a refused socket is not in the trail")
 
 
@@ -105,7 +112,7 @@ def test_a_ticket_that_opens_nothing_is_in_the_trail(few: Api) -> None:
     with opened(few) as socket:
         assert shown(socket, "x" * 22)["type"] == "error"
         with pytest.raises(ConnectionClosed):
-            socket.recv(10)
+            socket.recv(60)
     wait_for(lambda: entries(few, action="sockets_open") == 1, 10, "the refusal is not in the trail")
 
 

@@ -47,19 +47,19 @@ def pair(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServ
 
 def opened(api: Api, token: str) -> Connection:
     url = api.url.replace("http://", "ws://") + "/ws"
-    return connect(url, additional_headers={"Authorization": f"Bearer {token}"}, open_timeout=10, proxy=None)
+    return connect(url, additional_headers={"Authorization": f"Bearer {token}"}, open_timeout=60, proxy=None)
 
 
 def greeting(socket: Connection) -> str:
-    return str(json.loads(socket.recv(10))["type"])
+    return str(json.loads(socket.recv(60))["type"])
 
 
 def refusal(api: Api, token: str) -> tuple[str, int]:
     """What a socket too many is told, and the code that ends it."""
     with opened(api, token) as socket:
-        told = json.loads(socket.recv(10))
+        told = json.loads(socket.recv(60))
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(10)
+            socket.recv(60)
     assert closed.value.rcvd is not None
     return told["detail"], closed.value.rcvd.code
 

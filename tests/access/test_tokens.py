@@ -147,7 +147,7 @@ def _last_used(api: Api, token_id: str) -> Any:
 
 
 def _until(look: Any) -> Any:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (found := look()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -180,7 +180,7 @@ def test_nobody_makes_a_token_stronger_than_an_administrator_says(api: Api) -> N
 def socket_to(api: Api, token: str | None = None, **options: Any) -> Connection:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = api.url.replace("http://", "ws://") + "/ws"
-    return connect(url, additional_headers=headers, open_timeout=10, proxy=None, **options)
+    return connect(url, additional_headers=headers, open_timeout=60, proxy=None, **options)
 
 
 def ticket(api: Api) -> str:
@@ -191,7 +191,7 @@ def ticket(api: Api) -> str:
 
 def subscribe(socket: Connection, shown: str) -> Any:
     socket.send(json.dumps({"type": "subscribe", "ticket": shown}))
-    return json.loads(socket.recv(10))
+    return json.loads(socket.recv(60))
 
 
 def test_a_ticket_opens_one_socket_once(api: Api) -> None:
@@ -201,7 +201,7 @@ def test_a_ticket_opens_one_socket_once(api: Api) -> None:
     with socket_to(api) as socket:
         assert subscribe(socket, shown)["type"] == "error"
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(10)
+            socket.recv(60)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
 
@@ -212,7 +212,7 @@ def test_a_ticket_that_is_none_opens_no_socket(api: Api, kind: str) -> None:
     with socket_to(api) as socket:
         assert subscribe(socket, shown)["type"] == "error"
         with pytest.raises(ConnectionClosed):
-            socket.recv(10)
+            socket.recv(60)
 
 
 def _bad_ticket(api: Api, kind: str) -> str:
@@ -247,13 +247,13 @@ def test_a_socket_ends_with_the_token_that_opened_it(api: Api, how: str) -> None
     if how == "expired":
         _change_token(api, made["id"], 1.5)
     with socket_to(api, made["token"]) as socket:
-        assert json.loads(socket.recv(10))["type"] == "hello"
+        assert json.loads(socket.recv(60))["type"] == "hello"
         if how == "revoked":
             assert api.ask("DELETE", f"/tokens/{made['id']}").status_code == 204
         if how == "revoked elsewhere":
             _change_token(api, made["id"], -1)
         with pytest.raises(ConnectionClosed) as closed:
-            _drain(socket, LOOK_SECONDS + 8)
+            _drain(socket, LOOK_SECONDS + 60)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
 

@@ -25,13 +25,13 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 @contextmanager
 def socket(api: Api, headers: dict[str, str] | None = BEARER, path: str = "/ws") -> Iterator[ClientConnection]:
     url = api.url.replace("http://", "ws://") + path
-    opened = connect(url, additional_headers=headers, open_timeout=5, compression=None)
+    opened = connect(url, additional_headers=headers, open_timeout=60, compression=None)
     with opened:
         yield opened
 
 
 def frame(opened: ClientConnection) -> Any:
-    return json.loads(opened.recv(timeout=10))
+    return json.loads(opened.recv(timeout=60))
 
 
 def events_on(opened: ClientConnection, count: int) -> list[Any]:
@@ -119,7 +119,7 @@ def test_a_ticket_opens_one_socket_and_only_one(api: Api) -> None:
         subscribe(opened, ticket=ticket)
         assert frame(opened)["type"] == "error"
         with pytest.raises(ConnectionClosed) as closed:
-            opened.recv(timeout=5)
+            opened.recv(timeout=60)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
 
@@ -139,7 +139,7 @@ def test_a_message_that_is_not_agreed_is_told_so_and_closes(api: Api, message: s
         opened.send(message)
         assert frame(opened)["type"] == "error"
         with pytest.raises(ConnectionClosed) as closed:
-            opened.recv(timeout=5)
+            opened.recv(timeout=60)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
 

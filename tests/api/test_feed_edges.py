@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from services.views.usual import UsualTimes
 from tests.support.access import in_role
 from tests.support.api import TOKEN, Api, running_api
 from tests.support.events import emit_observed
-from tests.support.patience import busy
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -89,12 +88,12 @@ def test_without_records_a_stream_is_refused_soon_and_not_kept_waiting(
     nowhere = f"postgresql://berth@/berth?host={tmp_path}"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with running_api(tmp_path / "data", nowhere) as api:
-        answer = httpx2.get(f"{api.url}/api/v1/events/stream", headers=headers, timeout=20, trust_env=False)
+        answer = httpx2.get(f"{api.url}/api/v1/events/stream", headers=headers, timeout=60, trust_env=False)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         with connect(f"{api.url.replace('http', 'ws', 1)}/ws", additional_headers=headers, proxy=None) as socket:
-            assert json.loads(socket.recv(20))["type"] == "error"
+            assert json.loads(socket.recv(60))["type"] == "error"
             with pytest.raises(ConnectionClosed) as closed:
-                socket.recv(20)
+                socket.recv(60)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1013
 
@@ -116,7 +115,7 @@ def test_a_reader_that_waits_is_not_woken_by_what_it_did_not_ask_for(api: Api) -
     form = api.get(f"/events?after={after}&wait=30&instance_id=ins_mine")
     writer.join()
     assert [event["version"] for event in form["items"]] == [7]
-    assert time.monotonic() - begun < 10 * busy()
+    assert time.monotonic() - begun < 25, "nobody was woken"
 
 
 def test_a_feed_whose_connections_are_all_cut_goes_on_without_a_gap(
@@ -129,7 +128,7 @@ def test_a_feed_whose_connections_are_all_cut_goes_on_without_a_gap(
     with running_api(tmp_path, postgres_server.new_database()) as api:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         with connect(f"{api.url.replace('http', 'ws', 1)}/ws", additional_headers=headers, proxy=None) as socket:
-            assert json.loads(socket.recv(10))["type"] == "hello"
+            assert json.loads(socket.recv(60))["type"] == "hello"
             seen: list[int] = []
             for version in range(1, 7):
                 with api.database.begin() as tx:
@@ -137,7 +136,7 @@ def test_a_feed_whose_connections_are_all_cut_goes_on_without_a_gap(
                         tx.session.execute(text(cut))
                     emit_observed(tx, "ins_cut", version, {})
             while len(seen) < 6:
-                form = json.loads(socket.recv(20))
+                form = json.loads(socket.recv(60))
                 assert form.get("type") != "snapshot_required"
                 seen += [form["version"]] if "time" in form else []
     assert seen == list(range(1, 7))
@@ -146,10 +145,13 @@ def test_a_feed_whose_connections_are_all_cut_goes_on_without_a_gap(
 def test_a_client_that_says_much_is_heard_at_a_pace(api: Api) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with connect(f"{api.url.replace('http', 'ws', 1)}/ws", additional_headers=headers, proxy=None) as socket:
-        begun = heard = time.monotonic()
-        for _ in range(30):
+        assert json.loads(socket.recv(60))["type"] == "hello"
+        begun = time.monotonic()
+        for _ in range(29):
             socket.send(json.dumps({"type": "subscribe"}))
-        with suppress(TimeoutError):
-            while json.loads(socket.recv(2))["type"] == "hello":
-                heard = time.monotonic()
+        # Several may be answered at once; the last one, answered in another way, is heard last.
+        socket.send(json.dumps({"type": "subscribe", "after": "bm9uc2Vuc2U"}))
+        while json.loads(socket.recv(60))["type"] == "hello":
+            pass
+        heard = time.monotonic()
     assert heard - begun > 0.8

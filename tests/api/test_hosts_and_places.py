@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def test_on_a_silent_host_only_what_takes_away_is_enabled(api: Api) -> None:
 
 
 def test_a_host_that_was_seen_just_now_takes_work_and_a_lost_one_may_be_forgotten(api: Api) -> None:
-    assert offered(api, held_by(api, 20))["restart"]["enabled"]
+    assert offered(api, held_by(api, 0))["restart"]["enabled"]
     lost = held_by(api, 301)
     assert offered(api, lost)["forget"]["enabled"]
     assert not offered(api, lost)["restart"]["enabled"]
@@ -54,7 +55,7 @@ def test_a_create_finds_no_host_where_all_are_silent(api: Api) -> None:
         add_host(tx, name="sleepy", providers=["docker"], last_seen_at=ago(40))
     body = {"name": api.name(), "blueprint": "web", "provider": "docker"}
     form = is_problem(api.ask("POST", "/instances", body), 409, "host-unavailable")
-    assert "sleepy was seen last, 40 s ago" in form["detail"]
+    assert re.search(r"sleepy was seen last, \d+ s ago", form["detail"])
 
 
 def a_place(api: Api, provider: str, **columns: Any) -> None:

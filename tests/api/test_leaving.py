@@ -39,7 +39,7 @@ def errors(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) 
 
 def opened(api: Api, *, path: str = "/ws", known: bool = True) -> ClientConnection:
     url = api.url.replace("http://", "ws://") + path
-    return connect(url, additional_headers=BEARER if known else None, open_timeout=5, compression=None)
+    return connect(url, additional_headers=BEARER if known else None, open_timeout=60, compression=None)
 
 
 def cut(connection: ClientConnection) -> None:
@@ -117,7 +117,7 @@ def test_whoever_asks_and_leaves_is_no_error(api: Api, errors: Callable[[], str]
     place = urlsplit(api.url)
     headers = f"Host: {place.netloc}\r\nAuthorization: Bearer {TOKEN}\r\n"
     for abrupt in (True, False) * 5:
-        with closing(socket.create_connection((place.hostname or "", place.port or 0), timeout=5)) as line:
+        with closing(socket.create_connection((place.hostname or "", place.port or 0), timeout=60)) as line:
             line.sendall(asked.format(headers=headers, operation=operation).encode())
             time.sleep(wait)
             if abrupt:

@@ -18,7 +18,7 @@ from tests.api.test_feed import BEARER, frame, socket, subscribe
 from tests.support.api import Api
 
 pytestmark = pytest.mark.servers
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 def records_on(opened: Any) -> Iterator[dict[str, Any]]:

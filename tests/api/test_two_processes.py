@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from db.session import Database, open_database
 from tests.support.api import NOWHERE, TOKEN
 from tests.support.events import emit_observed
+from tests.support.ports import free_ports
 from tests.support.postgres import PostgresServer
 from tests.support.workers import wait_for
 
@@ -34,9 +34,7 @@ class Process:
     """`python -m api` on a port of its own."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "api"],
@@ -66,14 +64,14 @@ class Process:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = httpx2.request(
-            method, f"{self.url}/api/v1{path}", json=body, headers=BEARER, timeout=20, trust_env=False
+            method, f"{self.url}/api/v1{path}", json=body, headers=BEARER, timeout=60, trust_env=False
         )
         assert answer.status_code < 300, answer.text
         return answer.json()
 
     def end(self) -> None:
         self.popen.kill()
-        self.popen.wait(10)
+        self.popen.wait(60)
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ def pair(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[tuple[Proc
 @contextmanager
 def following(process: Process, after: str | None) -> Iterator[ClientConnection]:
     where = f"{process.url.replace('http', 'ws', 1)}/ws" + (f"?after={after}" if after else "")
-    opened = connect(where, additional_headers=BEARER, open_timeout=10, compression=None)
+    opened = connect(where, additional_headers=BEARER, open_timeout=60, compression=None)
     with opened:
         yield opened
 
@@ -110,7 +108,7 @@ def events(opened: ClientConnection, count: int) -> list[Any]:
 def read_into(found: list[Any], opened: ClientConnection, count: int = 1_000_000) -> None:
     """Events until there are `count`, or until the line is cut."""
     while len(found) < count:
-        form = json.loads(opened.recv(timeout=10))
+        form = json.loads(opened.recv(timeout=60))
         if "time" in form:
             found.append(form)
 
@@ -124,7 +122,7 @@ def emit(database: Database, versions: range) -> None:
 def test_what_one_process_accepts_the_other_tells_and_reads(pair: tuple[Process, Process, Database]) -> None:
     one, two, _ = pair
     with following(two, None) as opened:
-        json.loads(opened.recv(timeout=10))
+        json.loads(opened.recv(timeout=60))
         made = one.ask("POST", "/instances", {"name": "shared", "blueprint": "web", "provider": "simulated"})
         assert events(opened, 1)[0]["instance_id"] == made["instance"]["id"]
     assert two.ask("GET", "/instances/shared")["version"] == made["instance"]["version"]
@@ -139,7 +137,7 @@ def test_a_client_goes_on_at_the_other_process_when_its_own_is_killed(
 ) -> None:
     one, two, database = pair
     with following(one, None) as opened:
-        json.loads(opened.recv(timeout=10))
+        json.loads(opened.recv(timeout=60))
         emit(database, range(1, 11))
         seen = events(opened, 6)
         one.popen.send_signal(signal.SIGKILL)

@@ -175,7 +175,7 @@ def worker_hangs(s: Standing) -> Iterator[dict[str, Broken]]:
 @contextmanager
 def records_away(s: Standing) -> Iterator[Broken]:
     name = s.database_url.partition("?")[0].rpartition("/")[2] or "berth"
-    beside = psycopg2.connect(s.database_url.replace(f"/{name}?", "/postgres?"), connect_timeout=5)
+    beside = psycopg2.connect(s.database_url.replace(f"/{name}?", "/postgres?"), connect_timeout=30)
     beside.autocommit = True
     with beside.cursor() as cursor:
         cursor.execute(f"alter database {name} with allow_connections false")

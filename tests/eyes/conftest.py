@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from tests.eyes.breaking import SETTINGS
 from tests.eyes.page import preamble
 from tests.eyes.standing import Standing
 from tests.support.api import Api, running_api
+from tests.support.ports import free_ports
 from tests.support.whole import MakeWhole, Whole, make_whole
 from tests.support.workers import wait_for
 
@@ -45,7 +45,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     env |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **SETTINGS}
     with (data_dir.parent / "up.log").open("wb") as log:
         up = subprocess.Popen(
-            [berth, "up", "--data-dir", str(data_dir), "--port", str(_free_port()), "--json"],
+            [berth, "up", "--data-dir", str(data_dir), "--port", str(free_ports(1)[0]), "--json"],
             env=env,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -66,12 +66,6 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
             timeout=120,
             capture_output=True,
         )
-        up.wait(60)
+        up.wait(120)
         assert up.stdout is not None
         up.stdout.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -51,7 +51,7 @@ class Shell:
             assert stream is not None
             stream.close()
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def _until_ended(self, command: str, deadline: float) -> str:
         assert self._process.stdout is not None

@@ -81,7 +81,7 @@ class Standing:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {(self.data_dir / 'token').read_text().strip()}"}
         answer = httpx2.request(
-            method, f"{self.url}/api/v1{path}", json=body, headers=headers, trust_env=False, timeout=40
+            method, f"{self.url}/api/v1{path}", json=body, headers=headers, trust_env=False, timeout=60
         )
         assert answer.status_code < 300, answer.text
         return answer.json()
@@ -95,7 +95,7 @@ class Standing:
 
     def sql(self, statement: str) -> int:
         """How many rows it touched."""
-        connection = psycopg2.connect(self.database_url, connect_timeout=5)
+        connection = psycopg2.connect(self.database_url, connect_timeout=30)
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(statement)
@@ -123,7 +123,8 @@ class Standing:
         return names
 
     def ended(self, operation: str, wanted: str) -> None:
-        told = self.ask("GET", f"/operations/{operation}?wait=30")
+        wait_for(lambda: self.ask("GET", f"/operations/{operation}?wait=10")["done"], 60, "it does not end")
+        told = self.ask("GET", f"/operations/{operation}")
         assert told["status"] == wanted, told
 
     def acted(self, names: dict[str, str], action: str, wanted: str | None = None) -> dict[str, str]:

@@ -42,7 +42,7 @@ def test_a_collector_gets_names_and_ids_and_no_word_of_an_error(tmp_path: Path, 
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)
         database.engine.dispose()
     ((path, body),) = got
     assert path == "/v1/traces"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -25,6 +24,7 @@ from services.acceptance import new_id
 from services.ledger import fold
 from tests.eyes.alerting import RULES, program, quickened, rules
 from tests.support.api import TOKEN, Api, add_host, running_api
+from tests.support.ports import free_ports
 from tests.support.postgres import PostgresServer
 from tests.support.workers import wait_for
 
@@ -39,7 +39,7 @@ class Prometheus:
     url: str
 
     def firing(self) -> set[str]:
-        answer = httpx2.get(f"{self.url}/api/v1/alerts", trust_env=False, timeout=5).json()
+        answer = httpx2.get(f"{self.url}/api/v1/alerts", trust_env=False, timeout=60).json()
         return {a["labels"]["alertname"] for a in answer["data"]["alerts"] if a["state"] == "firing"}
 
     def wait(self, *alerts: str) -> None:
@@ -67,9 +67,7 @@ def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
     pace = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config = {"global": pace, "rule_files": ["rules.yml"], "scrape_configs": [scrape]}
     (folder / "prometheus.yml").write_text(json.dumps(config))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     words = [f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -81,7 +79,7 @@ def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
         yield made
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _ready(url: str) -> bool:
@@ -127,7 +125,7 @@ def going_on(act: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        thread.join(20)
+        thread.join(60)
 
 
 def in_trouble(api: Api) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from system.masking import MASK, masked
 from tests.support.api import TOKEN
+from tests.support.ports import free_ports
 from tests.support.whole import MakeWhole, Whole
 from tests.support.workers import wait_for
 
@@ -53,7 +53,7 @@ def test_no_form_of_the_log_lets_a_secret_through(form: str) -> None:
         env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=True,
     ).stderr
     assert "s3cr3t" not in said.lower(), said
@@ -82,9 +82,7 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
 def logged(make_whole: MakeWhole, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, str, Path]]:
     """A Berth whose API is a process of its own, with what it logs."""
     whole = make_whole()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     path = tmp_path_factory.mktemp("log") / "api.log"
     with path.open("wb") as sink:
         process = subprocess.Popen(
@@ -100,7 +98,7 @@ def logged(make_whole: MakeWhole, tmp_path_factory: pytest.TempPathFactory) -> I
         yield whole, url, path
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _lives(url: str) -> bool:
@@ -126,7 +124,11 @@ def test_one_id_leads_through_the_logs_of_every_process(logged: tuple[Whole, str
         "params": {"greeting": hidden, "simulate": {"create": {"fault": "invalid"}}},
     }
     answer = httpx2.post(
-        f"{url}/api/v1/instances", json=body, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+        f"{url}/api/v1/instances",
+        json=body,
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=60,
+        trust_env=False,
     )
     assert answer.status_code == 202, answer.text
     operation = answer.json()["operation"]["id"]

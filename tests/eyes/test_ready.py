@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +15,14 @@ from sqlalchemy import text
 
 from db.migrate import head
 from tests.support.api import Api
+from tests.support.ports import free_ports
 from tests.support.whole import MakeWhole, Whole
 from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
 _ROOT = Path(__file__).parents[2]
+_LONG_DRAIN = "import api.app; api.app._DRAIN_SECONDS = 3.0; from api.__main__ import main; main()"
+"""`python -m api` that stays red for so long that it can be seen whatever else goes on."""
 
 
 def checks(api: Api) -> dict[str, bool]:
@@ -58,28 +60,25 @@ def test_temporal_and_a_worker_that_are_missing_are_named(api: Api, make_whole: 
 
 def test_before_it_ends_it_says_that_it_is_not_ready(make_whole: MakeWhole) -> None:
     whole = make_whole()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     log = whole.spine.folder / "second-api.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "api"],
+            [sys.executable, "-c", _LONG_DRAIN],
             cwd=_ROOT,
             env=whole.spine.environment() | {"BERTH_API_PORT": str(port)},
             stderr=sink,
         )
     try:
-        # One connection for all: a new one a look would be slower than the moment in which it is red.
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as balancer:
-            wait_for(lambda: _status(balancer) == 200, 40, log.read_text)
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as balancer:
+            wait_for(lambda: _status(balancer) == 200, 60, log.read_text)
             os.kill(process.pid, signal.SIGTERM)
             seen = _until_it_listens_no_more(balancer)
         assert seen[-1] == 503, seen
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def _until_it_listens_no_more(balancer: httpx2.Client) -> list[int]:

@@ -56,4 +56,4 @@ def test_open_sockets_are_counted_and_no_longer_counted_when_they_have_gone(api:
         socket.recv(5)
         assert api.get("/admin/stats")["sockets"]["open"] == 1
         assert "websocket_connections_active 1.0" in api.client.get("/metrics").text
-    wait_for(lambda: api.get("/admin/stats")["sockets"]["open"] == 0, 5, "the socket is still counted")
+    wait_for(lambda: api.get("/admin/stats")["sockets"]["open"] == 0, 30, "the socket is still counted")

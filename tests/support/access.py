@@ -36,7 +36,7 @@ def new_token(api: Api, role: str, project: str = "default", seconds: int = 3600
 def bearing(api: Api, token: str | None, **headers: str) -> Iterator[httpx2.Client]:
     """A client that shows `token`."""
     shown = {"Authorization": f"Bearer {token}"} if token is not None else {}
-    with httpx2.Client(base_url=api.url, headers={**shown, **headers}, timeout=30, trust_env=False) as client:
+    with httpx2.Client(base_url=api.url, headers={**shown, **headers}, timeout=60, trust_env=False) as client:
         yield client
 
 
@@ -127,4 +127,4 @@ def running_issuer() -> Iterator[Issuer]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

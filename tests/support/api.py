@@ -238,7 +238,7 @@ def _asking(listening: socket.socket, settings: Settings, database: Database, ke
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     headers = {"Authorization": f"Bearer {(settings.data_dir / 'token').read_text().strip()}"}
     limits = httpx2.Limits(max_connections=200)
-    with httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False, limits=limits) as client:
+    with httpx2.Client(base_url=url, headers=headers, timeout=60, trust_env=False, limits=limits) as client:
         yield Api(url, database, Vault.open(keys), client)
 
 
@@ -261,4 +261,4 @@ def _served(settings: Settings, listening: socket.socket) -> Iterator[None]:
         yield
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
