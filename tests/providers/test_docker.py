@@ -14,7 +14,7 @@ import pytest
 from docker.models.networks import Network
 
 from domain.errors import ProviderError, ProviderErrorKind
-from domain.work import Resources, Secrets, Seen
+from domain.work import Resources, Secrets, Seen, Work
 from providers.base import PortBusy
 from tests.support.calls import RecordingCall
 from tests.support.docker_instances import Dock, a_command, a_web, wait_until, with_recipe
@@ -54,6 +54,7 @@ def test_a_second_create_adopts_the_container_and_does_not_restart_it(dock: Dock
 
 def test_a_stop_is_graceful_and_keeps_the_data(dock: Dock) -> None:
     work = dock.created(a_web(volumes=DATA))
+    wait_until(lambda: served(work.port))
     dock.execute(work, "sh", "-c", "echo kept > /data/file")
     outcome = dock.provider.stop(work, dock.call)
     assert (outcome.confirmed, outcome.provider_state, outcome.endpoint) == (True, "exited", None)
@@ -68,21 +69,23 @@ def test_a_container_that_ignores_its_signal_is_killed_after_its_time(dock: Dock
     work = dock.created(a_command("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"))
     started = time.monotonic()
     outcome = dock.provider.stop(work, dock.call)
-    assert 1 <= time.monotonic() - started < 5 * busy()
+    assert 1 <= time.monotonic() - started < 10 * busy()
     assert outcome.provider_state == "exited"
     assert dock.inspected(work)["State"]["ExitCode"] == 137
     assert "did not end within 1 s" in dock.call.messages[-1]
 
 
 def test_the_recipes_own_signal_stops_it(dock: Dock) -> None:
-    script = "trap 'exit 0' USR1; trap '' TERM; while :; do sleep 0.1; done"
-    work = dock.created(a_command("sh", "-c", script, stop_signal=signal.SIGUSR1, stop_seconds=5))
+    script = "trap 'exit 0' USR1; trap '' TERM; echo ready; while :; do sleep 0.1; done"
+    work = dock.created(a_command("sh", "-c", script, stop_signal=signal.SIGUSR1, stop_seconds=30))
+    wait_until(lambda: dock.provider.logs(work, 1) == ["ready"])
     dock.provider.stop(work, dock.call)
     assert dock.inspected(work)["State"]["ExitCode"] == 0
 
 
 def test_a_stop_of_a_paused_container_lets_it_end_cleanly(dock: Dock) -> None:
     work = dock.created()
+    wait_until(lambda: served(work.port))
     dock.container(work).pause()
     dock.provider.stop(work, dock.call)
     assert dock.inspected(work)["State"]["ExitCode"] == 0
@@ -139,9 +142,9 @@ def test_another_project_has_another_network(dock: Dock) -> None:
     assert attached == [{f"berth-{dock.server_id}-default"}, {f"berth-{dock.server_id}-other"}]
     host, port = dock.provider.inner_address(server)
     wait_until(lambda: served(server.port))
-    asked = ["timeout", "2", "wget", "-qO-", f"http://{host}:{port}/"]
-    assert dock.container(server).exec_run(asked)[0] == 0
-    assert dock.container(stranger).exec_run(asked)[0] != 0
+    asked = ["wget", "-qO-", f"http://{host}:{port}/"]
+    assert dock.container(server).exec_run(["timeout", "30", *asked])[0] == 0
+    assert dock.container(stranger).exec_run(["timeout", "2", *asked])[0] != 0
 
 
 def test_a_start_survives_the_loss_of_its_network(dock: Dock) -> None:
@@ -165,7 +168,8 @@ def test_logs_are_the_last_lines_of_both_streams(dock: Dock) -> None:
     assert dock.provider.logs(work, 0) == []
 
 
-def test_logs_are_bounded_however_much_is_written(dock: Dock) -> None:
+def test_logs_are_bounded_however_much_is_written(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.docker.logs._SECONDS", 60.0)
     script = "head -c 20000 /dev/zero | tr '\\0' x; echo; seq 1 40000 | sed 's/^/0123456789 /'; sleep 100"
     work = dock.created(a_command("sh", "-c", script))
     wait_until(lambda: dock.provider.logs(work, 1) == ["0123456789 40000"])
@@ -212,10 +216,22 @@ def test_a_port_of_another_container_is_busy_too(dock: Dock) -> None:
         dock.provider.create(dock.work(port=first.port), dock.call)
 
 
+class UntilItEnds(RecordingCall):
+    """The moment in which a container may end at once lasts until this one has."""
+
+    def __init__(self, dock: Dock, work: Work) -> None:
+        super().__init__()
+        self._dock, self._work = dock, work
+
+    def sleep(self, seconds: float) -> None:
+        wait_until(lambda: self._dock.container(self._work).status == "exited")
+
+
 def test_a_container_that_ends_at_once_fails_with_its_last_words_but_no_secret(dock: Dock) -> None:
     recipe = a_command("sh", "-c", "echo no good: $TOKEN; exit 3", secrets=Secrets(TOKEN="hunter2hunter2"))
+    work = dock.work(recipe)
     with pytest.raises(ProviderError) as failed:
-        dock.provider.create(dock.work(recipe), dock.call)
+        dock.provider.create(work, UntilItEnds(dock, work))
     assert failed.value.message == "shop ended at once: it ended with exit code 3; last output: no good: ***"
 
 
@@ -224,8 +240,9 @@ def test_what_a_container_printed_is_quoted_without_its_control_characters(dock:
         "sh", "-c", r"printf '\033]0;owned\007\033[31mred\033[0m \bhunter2\033[1mhunter2\r\n'; exit 3"
     )
     recipe = replace(recipe, secrets=Secrets(TOKEN="hunter2hunter2"))
+    work = dock.work(recipe)
     with pytest.raises(ProviderError) as failed:
-        dock.provider.create(dock.work(recipe), dock.call)
+        dock.provider.create(work, UntilItEnds(dock, work))
     assert failed.value.message.endswith("last output: red ***")
 
 
@@ -371,7 +388,7 @@ def test_a_cancelled_stop_ends_soon_and_can_be_repeated(dock: Dock) -> None:
     started = time.monotonic()
     with pytest.raises(Exception, match="cancelled"):
         dock.provider.stop(work, RecordingCall(cancel_after_seconds=0.3))
-    assert time.monotonic() - started < 3 * busy()
+    assert time.monotonic() - started < 10 * busy()
     assert dock.provider.observe(work).seen is Seen.UP
     dock.provider.delete(work, dock.call)
     assert dock.containers(work) == []

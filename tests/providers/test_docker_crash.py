@@ -47,7 +47,7 @@ def killed(dock: Dock, verb: str, work: Work, at: int) -> bool:
     _CONTEXT.set_forkserver_preload([__name__])
     process = _CONTEXT.Process(target=attempt, args=(dock.options, dock.server_id, verb, work, at))
     process.start()
-    process.join(60)
+    process.join(120)
     assert process.exitcode in {0, -signal.SIGKILL}
     return process.exitcode != 0
 

@@ -34,7 +34,7 @@ def a_postgres(major: int, *arguments: str) -> ContainerRecipe:
 def asked(work: Work, statement: str, password: str = PASSWORD) -> str | None:
     try:
         connection = psycopg2.connect(
-            host="127.0.0.1", port=work.port, user="berth", password=password, dbname="app", connect_timeout=3
+            host="127.0.0.1", port=work.port, user="berth", password=password, dbname="app", connect_timeout=20
         )
     except psycopg2.OperationalError as error:
         if "password authentication failed" in str(error):
@@ -52,7 +52,7 @@ def asked(work: Work, statement: str, password: str = PASSWORD) -> str | None:
 @pytest.mark.parametrize("major", [16, 18])
 def test_postgres_lives_through_stop_start_and_a_changed_setting(dock: Dock, major: int) -> None:
     work = dock.created(a_postgres(major, "-c", "max_connections=33"), resources=Resources(cpu=1, memory_mb=256))
-    assert wait_until(lambda: asked(work, "show max_connections"), 30) == "33"
+    assert wait_until(lambda: asked(work, "show max_connections"), 60) == "33"
     assert str(asked(work, "show server_version")).startswith(str(major))
     with pytest.raises(psycopg2.OperationalError):
         asked(work, "select 1", "wrong")
@@ -63,13 +63,13 @@ def test_postgres_lives_through_stop_start_and_a_changed_setting(dock: Dock, maj
     changed = with_recipe(work, arguments=("-c", "max_connections=44"))
     dock.provider.modify(changed, dock.call)
     dock.provider.start(changed, dock.call)
-    assert wait_until(lambda: asked(work, "show max_connections"), 30) == "44"
+    assert wait_until(lambda: asked(work, "show max_connections"), 60) == "44"
     assert asked(work, "select answer from kept") == "42"
 
 
 def test_odoo_is_healthy_while_its_database_lets_it_in(dock: Dock) -> None:
     database = dock.created(a_postgres(18))
-    assert wait_until(lambda: asked(database, "select 1"), 30)
+    assert wait_until(lambda: asked(database, "select 1"), 60)
     host, port = dock.provider.inner_address(database)
     recipe = ContainerRecipe(
         image="odoo:17.0",
@@ -85,7 +85,7 @@ def test_odoo_is_healthy_while_its_database_lets_it_in(dock: Dock) -> None:
         volumes={"data": PurePosixPath("/var/lib/odoo")},
     )
     odoo = dock.created(recipe, name="shop")
-    wait_until(lambda: fetched(odoo, "/web/health")[0])
+    wait_until(lambda: fetched(odoo, "/web/health")[0] == 200)
     assert fetched(odoo, "/web/health") == (200, '{"status":"pass"}\n')
     assert "Database app" in fetched(odoo, "/")[1]
     assert fetched(odoo, "/login", b"login=admin@shop.test&password=open+sesame") == (200, "welcome\n")
@@ -97,12 +97,12 @@ def test_odoo_is_healthy_while_its_database_lets_it_in(dock: Dock) -> None:
     wrong = replace(with_recipe(odoo, secrets=Secrets(PASSWORD="wrong", ADMIN_PASSWORD="x")), port=odoo.port)
     dock.provider.start(database, dock.call)
     dock.provider.restart(wrong, dock.call)
-    wait_until(lambda: "password authentication failed" in fetched(odoo, "/web/health")[1], 20)
+    wait_until(lambda: "password authentication failed" in fetched(odoo, "/web/health")[1])
 
 
 def fetched(work: Work, path: str, body: bytes | None = None) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{work.port}{path}", body, timeout=6) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{work.port}{path}", body, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -10,13 +10,21 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from domain.errors import ProviderError, ProviderErrorKind
-from domain.work import Resources, Seen
+from domain.work import Resources, Seen, Work
 from providers.docker.container import container_of
 from tests.support.docker import running_engine
 from tests.support.docker_instances import Dock, a_command, a_web, options_for, wait_until
 from tests.support.faulty_proxy import FaultyProxy
 
 pytestmark = [pytest.mark.processes, pytest.mark.docker]
+
+
+TOLD = "while [ ! -e /tmp/told ]; do sleep 0.05; done"
+"""A program goes on to what it is to do when it is told, and so not while it is being created."""
+
+
+def tell(dock: Dock, work: Work) -> None:
+    dock.execute(work, "touch", "/tmp/told")
 
 
 def test_what_runs_is_up_with_its_endpoint(dock: Dock) -> None:
@@ -50,7 +58,8 @@ def test_what_is_paused_is_transient(dock: Dock) -> None:
     ],
 )
 def test_an_exit_is_down_or_a_crash_by_its_code(dock: Dock, code: int, seen: Seen) -> None:
-    work = dock.created(a_command("sh", "-c", f"sleep 1; exit {code}"))
+    work = dock.created(a_command("sh", "-c", f"{TOLD}; exit {code}"))
+    tell(dock, work)
     found = wait_until(lambda: look if (look := dock.provider.observe(work)).seen is not Seen.UP else None)
     assert (found.seen, found.provider_state) == (seen, "exited")
     assert found.detail == f"it ended with exit code {code}"
@@ -65,9 +74,10 @@ def test_a_kill_from_outside_is_down_and_a_start_mends_it(dock: Dock) -> None:
 
 
 def test_a_death_for_want_of_memory_is_a_crash_that_says_so(dock: Dock) -> None:
-    hog = "sleep 1; x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo ${#x}"
+    hog = f"{TOLD}; x=$(head -c 100000000 /dev/zero | tr '\\0' x); echo ${{#x}}"
     work = dock.created(a_command("sh", "-c", hog), resources=Resources(memory_mb=32))
-    found = wait_until(lambda: look if (look := dock.provider.observe(work)).seen is not Seen.UP else None, 30)
+    tell(dock, work)
+    found = wait_until(lambda: look if (look := dock.provider.observe(work)).seen is not Seen.UP else None)
     assert found.seen is Seen.CRASHED
     assert "killed for want of memory" in str(found.detail)
 
@@ -133,7 +143,7 @@ def test_another_generation_is_foreign(dock: Dock) -> None:
 
 def test_a_daemon_that_hangs_is_no_evidence_and_no_verb_hangs_with_it(dock: Dock) -> None:
     work = dock.created()
-    dock.options = replace(dock.options, look_seconds=1, act_seconds=1)
+    patient, dock.options = dock.options, replace(dock.options, look_seconds=1, act_seconds=1)
     with dock.engine.hanging():
         found = dock.provider.observe(work)
         assert found.seen is Seen.NO_EVIDENCE
@@ -142,6 +152,7 @@ def test_a_daemon_that_hangs_is_no_evidence_and_no_verb_hangs_with_it(dock: Dock
             with pytest.raises(ProviderError) as away:
                 getattr(dock.provider, verb)(work, dock.call)
             assert away.value.kind is ProviderErrorKind.TRANSIENT
+    dock.options = patient
     assert dock.provider.observe(work).seen is Seen.UP
 
 
@@ -153,6 +164,7 @@ def test_a_daemon_that_hangs_in_the_middle_is_cut_at_the_time_out(dock: Dock, tm
         found = dock.provider.observe(work)
         assert (found.seen, "did not answer within 1 s" in str(found.detail)) == (Seen.NO_EVIDENCE, True)
         proxy.drop(rule)
+        dock.options = options_for(proxy.url)
         assert dock.provider.observe(work).seen is Seen.UP
 
 

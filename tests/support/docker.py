@@ -27,7 +27,7 @@ from tests.images.build import obtain
 from tests.support import docker_leftovers as leftovers
 from tests.support.postgres import orderly_end
 
-_START_SECONDS, _STOP_SECONDS = 30.0, 20.0
+_START_SECONDS, _STOP_SECONDS = 90.0, 60.0
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _PROGRAMS = ("dockerd", "containerd", "busybox", "ip")
 
@@ -58,7 +58,7 @@ class DockerEngine:
                 stderr=log,
                 start_new_session=True,
             )
-        self.client = docker.DockerClient(base_url=self.host, version="1.41", timeout=20)
+        self.client = docker.DockerClient(base_url=self.host, version="1.41", timeout=60)
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if self.daemon.poll() is not None or time.monotonic() > deadline:

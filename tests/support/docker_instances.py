@@ -102,7 +102,7 @@ class Dock:
         return output.decode().strip()
 
 
-def wait_until(done: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_until(done: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := done()):
         assert time.monotonic() < deadline, "it did not come about"
@@ -111,7 +111,8 @@ def wait_until(done: Callable[[], Any], seconds: float = 10.0) -> Any:
 
 
 def options_for(host: str) -> Options:
-    return read_options({"host": host})
+    """With patience: what a test does not make slow on purpose may take its time."""
+    return replace(read_options({"host": host}), look_seconds=20, act_seconds=60)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ PARENT = Path("/var/tmp")
 """Docker's storage wants a real file system, which /tmp is not everywhere."""
 _POOLS = range(129, 250)
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-_KILL_SECONDS = 5.0
+_KILL_SECONDS = 20.0
 
 
 def claim(folder: Path) -> int:
