@@ -98,17 +98,18 @@ class Running:
 class Backoff:
     """When a dead child may start again: at once the first time, then after growing pauses."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.deaths = 0
+        self._clock = clock
         self._not_before = 0.0
 
     def died(self, lived_seconds: float) -> None:
         self.deaths = 1 if lived_seconds > _STEADY_SECONDS else self.deaths + 1
         pause = 0.0 if self.deaths == 1 else min(0.5 * 2 ** (self.deaths - 2), _LONGEST_PAUSE)
-        self._not_before = time.monotonic() + pause
+        self._not_before = self._clock() + pause
 
     def is_due(self) -> bool:
-        return time.monotonic() >= self._not_before
+        return self._clock() >= self._not_before
 
 
 def bound_log(path: Path) -> None:

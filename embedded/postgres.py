@@ -24,7 +24,9 @@ from system import processes
 from system.processes import ProcessId
 
 _NAME = "berth"
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
+_CONNECT_SECONDS = 20
+_REMAINS_SECONDS = 30.0
 _READ_ACCESS_AGAIN = "select pg_reload_conf()"
 """A server that was found running was started with the files of another time."""
 # Statements are not logged: a failing one may carry a value that is nobody's business.
@@ -79,7 +81,7 @@ def server_id(url: str) -> str | None:
 
 def ask(url: str, query: str) -> str | None:
     """The first value of the first row."""
-    connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
+    connection = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=_CONNECT_SECONDS)
     try:
         cursor = connection.cursor()
         cursor.execute(query)
@@ -148,7 +150,8 @@ def _did_not_start(server: RecordsServer) -> RecordsError:
 
 def _ensure_application(server: RecordsServer) -> None:
     """The API's role. What it may do with the tables is for whoever makes them to say."""
-    with closing(psycopg2.connect(database_url(server.installation), connect_timeout=5)) as connection:
+    url = database_url(server.installation)
+    with closing(psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(MAKE)
@@ -158,12 +161,15 @@ def _ensure_application(server: RecordsServer) -> None:
 def _ensure_database(server: RecordsServer) -> None:
     url = database_url(server.installation)
     try:
-        psycopg2.connect(url, connect_timeout=5).close()
-    except psycopg2.OperationalError:
-        connection = psycopg2.connect(url.replace(f"/{_NAME}?", "/postgres?"), connect_timeout=5)
+        psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS).close()
+    except psycopg2.OperationalError:  # it is not there, or the server took too long to answer
+        connection = psycopg2.connect(url.replace(f"/{_NAME}?", "/postgres?"), connect_timeout=_CONNECT_SECONDS)
         try:
             connection.autocommit = True
-            connection.cursor().execute(f"CREATE DATABASE {_NAME}")
+            cursor = connection.cursor()
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_NAME,))
+            if cursor.fetchone() is None:
+                cursor.execute(f"CREATE DATABASE {_NAME}")
         finally:
             connection.close()
 
@@ -192,7 +198,7 @@ def _clear_remains(data: Path) -> None:
     A zombie postmaster and orphaned backends go by themselves in a second or two; PostgreSQL would refuse to
     start meanwhile. With a backend still at work the pid file stays: it is what protects the data.
     """
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + _REMAINS_SECONDS
     owner = data.stat().st_uid
     while _is_zombie(_recorded_pid(data)) or any(_works_in(data, facts.id) for facts in processes.every(owner)):
         if time.monotonic() > deadline:

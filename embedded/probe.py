@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_SECONDS = 2.0
+_SECONDS = 5.0
+"""A busy machine takes a while to answer; what is cut off is asked anew, and makes it busier."""
 
 
 def is_ready(url: str) -> bool:

@@ -59,7 +59,7 @@ def child(program: Path, installation: Installation, ports: TemporalPorts, names
 
 def answers(ports: TemporalPorts, namespace: str) -> bool:
     """Whether the frontend serves our namespace; asked over its HTTP door, which needs no gRPC here."""
-    connection = http.client.HTTPConnection(LOOPBACK, ports.http, timeout=1.0)
+    connection = http.client.HTTPConnection(LOOPBACK, ports.http, timeout=5.0)
     try:
         connection.request("GET", f"/api/v1/namespaces/{namespace}")
         return connection.getresponse().status == http.client.OK

@@ -30,17 +30,17 @@ class Up:
     data_dir: Path
     progress: Path
 
-    def event(self, seconds: float = 30.0) -> dict[str, Any]:
+    def event(self, seconds: float = 120.0) -> dict[str, Any]:
         """The next JSON line; fails the test when there is none."""
         assert self.process.stdout is not None
         if not select.select([self.process.stdout], [], [], seconds)[0]:
             pytest.fail(f"no event in {seconds} s: {self.progress.read_text()}")
         line = self.process.stdout.readline()
         if not line:
-            pytest.fail(f"ended with {self.process.wait(5)}: {self.progress.read_text()}")
+            pytest.fail(f"ended with {self.process.wait(60)}: {self.progress.read_text()}")
         return dict(json.loads(line))
 
-    def ended(self, seconds: float = 60.0) -> tuple[int, str]:
+    def ended(self, seconds: float = 120.0) -> tuple[int, str]:
         """Exit code and everything it said on stderr."""
         return self.process.wait(seconds), self.progress.read_text()
 
@@ -90,7 +90,7 @@ def _end(process: subprocess.Popen[str]) -> None:
             process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(5)
+            process.wait(60)
     assert process.stdout is not None
     process.stdout.close()
 
@@ -116,7 +116,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
         yield up, up.event()
 
 
-def wait_for(answered: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_for(answered: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not answered():
         if time.monotonic() > deadline:

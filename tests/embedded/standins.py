@@ -17,7 +17,7 @@ from embedded.serving import SOCKET_ENV
 
 def schema() -> None:
     """Proves that the database accepts us; keeps one row for the tests to find again."""
-    connection = psycopg2.connect(os.environ["DATABASE_URL"].replace("+psycopg2", ""), connect_timeout=5)
+    connection = psycopg2.connect(os.environ["DATABASE_URL"].replace("+psycopg2", ""), connect_timeout=30)
     connection.autocommit = True
     connection.cursor().execute("create table if not exists kept (start_number serial)")
     connection.cursor().execute("insert into kept default values")

@@ -54,7 +54,7 @@ def _say_nothing(text: str) -> None:
 def test_a_purge_is_refused_while_something_lives_elsewhere(start: Starter) -> None:
     up = start()
     up.event()
-    connection = psycopg2.connect(cluster.database_url(up.installation), connect_timeout=5)
+    connection = psycopg2.connect(cluster.database_url(up.installation), connect_timeout=30)
     connection.autocommit = True
     cursor = connection.cursor()
     cursor.execute("create table instances_runtime (name text, provider text)")
@@ -84,7 +84,7 @@ def test_down_stops_the_postgres_of_a_killed_supervisor(start: Starter) -> None:
     up = start()
     pids = up.event()["pids"]
     up.process.kill()
-    up.process.wait(5)
+    up.process.wait(60)
     assert lives.identify(pids["postgres"]) is not None
     down(up.installation, purge=False, say=_say_nothing)
     assert lives.identify(pids["postgres"]) is None

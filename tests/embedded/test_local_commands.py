@@ -24,7 +24,7 @@ def _berth(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -43,7 +43,7 @@ def test_env_makes_psql_and_temporal_work_and_names_the_running_berth(standing: 
         env={"PATH": "/usr/bin:/bin", "HOME": str(up.data_dir)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert shell.returncode == 0, shell.stderr
