@@ -29,7 +29,7 @@ def test_a_program_is_built_and_one_that_is_none_says_why(tmp_path: Path) -> Non
     program = tmp_path / "program"
     good = a_module(tmp_path / "good", 'println("built")')
     go_build.run(GO, Build(good, ("-o", str(program), "."), tmp_path / "log", "test"), print)
-    said = subprocess.run([program], capture_output=True, text=True, timeout=20, check=True)
+    said = subprocess.run([program], capture_output=True, text=True, timeout=60, check=True)
     assert said.stderr == "built\n"
     bad = a_module(tmp_path / "bad", "nonsense")
     with pytest.raises(BuildFailed, match="nonsense"):
@@ -55,10 +55,10 @@ def test_the_second_builder_waits_for_the_first_and_says_so(tmp_path: Path) -> N
     with go_build.one_at_a_time(tmp_path / "lock", said.append, "waiting"):
         other = threading.Thread(target=second)
         other.start()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not said:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         order.append("first")
-    other.join(5)
+    other.join(60)
     assert (said, order) == (["waiting"], ["first", "second"])

@@ -40,7 +40,7 @@ def test_another_user_can_run_it(tmp_path: Path, runner: OsUser, major: int, pro
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=True,
     )
     assert runtime.version in done.stdout

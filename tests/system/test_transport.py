@@ -123,7 +123,7 @@ async def describes(address: str, way: Transport) -> bool:
     client = await connect(address, "berth-0", lazy=True, tls=way.tls, api_key=way.api_key)
     try:
         request = DescribeNamespaceRequest(namespace="berth-0")
-        await client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=10))
+        await client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=30))
     except RuntimeError:  # the connection; the SDK raises nothing more exact
         return False
     return True
@@ -176,7 +176,7 @@ async def test_the_temporal_program_gets_through_it_with_what_berth_env_exports(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await asyncio.wait_for(asked.communicate(), 30)
+        said, _ = await asyncio.wait_for(asked.communicate(), 90)
         assert (asked.returncode, b"Total" in said) == (0, True), said.decode()
         assert bearer(API_KEY) in before.sent
     assert way_to_temporal(Settings()) == {}

@@ -38,7 +38,7 @@ def test_a_user_has_a_group_of_its_own_no_home_and_no_shell(name: str) -> None:
         env={},
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         check=True,
     )
     assert done.stdout.split() == [str(user.gid)]
@@ -55,7 +55,7 @@ def test_removing_twice_is_fine_and_takes_the_group_along(name: str) -> None:
     ensure_user(name)
     remove_user(name)
     remove_user(name)
-    done = subprocess.run(["/usr/bin/getent", "group", name], capture_output=True, timeout=10, check=False)
+    done = subprocess.run(["/usr/bin/getent", "group", name], capture_output=True, timeout=60, check=False)
     assert done.returncode == 2
 
 
