@@ -19,7 +19,7 @@ from tests.support.allocations import (
     operations_of,
     server,
 )
-from tests.support.spine import ME, Spine
+from tests.support.spine import ME, NEVER, Spine
 
 pytestmark = pytest.mark.servers
 
@@ -179,7 +179,7 @@ def allocated_server(spine: Spine, deployment_id: str) -> str | None:
 
 def test_a_cancel_while_the_server_is_made_keeps_it_and_says_so(spine: Spine) -> None:
     name = spine.new_name()
-    spine.fault("create", "slow", seconds=2, instance=f"{name}-db")
+    spine.fault("create", "unconfirmed", seconds=NEVER, instance=f"{name}-db")
     made = spine.create(name, database=DEDICATED)
     spine.wait_operation(made, lambda row: allocation(spine, made) is not None)
     spine.cancel(made.operation_id)
@@ -188,6 +188,9 @@ def test_a_cancel_while_the_server_is_made_keeps_it_and_says_so(spine: Spine) ->
     assert (row.status, row.error_code) == (Status.ERROR, "cancelled")
     assert f"Kept for a retry: database app on server {name}-db" in str(row.error_message)
     assert spine.calls(row.id).get("observe", 0) == 0
+    beside = server(spine, made).deployment_id
+    spine.wait_call(beside, "observe")
+    spine.settles(beside)
     spine.succeeded(spine.retry(cancelled.id))
     assert len(operations_of(spine, f"{name}-db")) == 1
 

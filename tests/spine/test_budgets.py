@@ -54,9 +54,9 @@ def ask(spine: Spine, kind: str) -> Accepted:
     "kind", ["create", "stop", "start", "restart", "modify", "suspend", "unsuspend", "delete"]
 )
 async def test_an_operation_on_one_instance_costs_exactly_this(spine: Spine, client: Client, kind: str) -> None:
-    """A loaded machine may add a heartbeat or a poll, so the cheapest of three counts."""
+    """A loaded machine may add a heartbeat or a poll, so the cheapest of some counts."""
     costs: list[tuple[int, int]] = []
-    while len(costs) < 3 and PINNED not in costs:
+    while len(costs) < 10 and PINNED not in costs:
         events, transitions, names = await cost(client, spine, ask(spine, kind))
         costs.append((events, transitions))
     assert min(costs) == PINNED <= ALLOWED

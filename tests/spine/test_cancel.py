@@ -12,7 +12,7 @@ from domain.specs import Accepted
 from providers.simulated_faults import FOR_EVER
 from services import withdrawals
 from services.acceptance import lock_deployment
-from tests.support.spine import ME, Spine
+from tests.support.spine import ME, NEVER, Spine
 from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for
 
@@ -168,11 +168,12 @@ def test_a_cancelled_roll_keeps_what_is_done_and_leaves_the_rest_alone(spine: Sp
 
 def test_a_delete_that_has_begun_cannot_be_taken_back(spine: Spine) -> None:
     made = spine.create_done()
-    spine.fault("delete", "slow", seconds=1.0, instance=spine.instance(made.deployment_id).id)
+    spine.fault("delete", "unconfirmed", seconds=NEVER, instance=spine.instance(made.deployment_id).id)
     asked = spine.delete(made.deployment_id)
-    spine.wait_call(made.deployment_id, "delete")
+    spine.wait_operation(asked, lambda row: "TERMINATE_ACCEPTED" in spine.event_types(row.id))
     with pytest.raises(OperationNotAllowed, match="cannot be taken back"):
         spine.cancel(asked.operation_id)
+    spine.settles(made.deployment_id)
     spine.succeeded(asked)
 
 
@@ -255,7 +256,7 @@ def test_what_a_cancelled_modify_may_have_changed_is_changed_back(make_spine: Ma
     spine = make_spine()
     spine.start_worker()
     made = spine.create_done(greeting="one")
-    spine.fault("modify", "error_after_success", times=5)
+    spine.fault("modify", "error_after_success", times=FOR_EVER)
     asked = spine.modify(made.deployment_id, greeting="two")
     spine.wait_call(made.deployment_id, "modify")
     spine.cancel(asked.operation_id)

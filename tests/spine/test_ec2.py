@@ -95,9 +95,10 @@ def test_a_delete_stays_deleting_while_ec2_fails_and_ends_on_its_word(berth: Spi
     assert berth.instance(made.deployment_id).status is Status.DELETING
     assert [one["state"] for one in ec2.instances()] == ["running"]
     ec2.configure(shutting_down=2.0)
-    ec2.proxy.drop(rule)
-    wait_for(lambda: ec2.instances()[0]["state"] == "shutting-down", LONG, "it was never accepted")
-    assert berth.instance(made.deployment_id).status is Status.DELETING
+    with ec2.still():
+        ec2.proxy.drop(rule)
+        wait_for(lambda: ec2.instances()[0]["state"] == "shutting-down", LONG, "it was never accepted")
+        assert berth.instance(made.deployment_id).status is Status.DELETING
     berth.succeeded(ended, LONG)
     assert [one["state"] for one in ec2.instances()] == ["terminated"]
 

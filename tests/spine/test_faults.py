@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import func, select
 
 from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.operations import ErrorOrigin, StepStatus
 from domain.specs import Accepted
 from providers.simulated_faults import FOR_EVER
-from tests.support.spine import Spine
+from tests.support.spine import NEVER, Spine
 
 pytestmark = pytest.mark.servers
 
@@ -98,27 +99,30 @@ def test_what_comes_late_after_its_time_out_is_not_made_after_the_clean_up(spine
 
 
 def test_an_unconfirmed_create_runs_only_once_the_provider_shows_it(spine: Spine) -> None:
-    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": 0.7}})
+    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": NEVER}})
     spine.wait_operation(made, lambda row: "LAUNCH_ACCEPTED" in spine.event_types(row.id))
     row = spine.instance(made.deployment_id)
     assert (row.status, row.provider_state) == (Status.CREATING, "creating")
+    (shown_at,) = spine.rows(select(func.clock_timestamp()))
+    spine.settles(made.deployment_id)
     spine.succeeded(made)
     (confirmed,) = [e for e in spine.events(made.operation_id) if e.event_type == "LAUNCH_CONFIRMED"]
     assert (confirmed.source, confirmed.confirmation_method) == ("backend", "provider_poll")
     row = spine.instance(made.deployment_id)
     assert (row.status, row.provider_state) == (Status.RUNNING, "running")
-    assert row.launch_duration_seconds is not None
-    assert row.launch_duration_seconds >= 0.7
+    assert row.launch_confirmed_at is not None
+    assert row.launch_confirmed_at > shown_at
     assert spine.calls(row.id)["create"] == 1
 
 
 def test_an_unconfirmed_delete_keeps_the_row_until_the_provider_shows_it_gone(spine: Spine) -> None:
     made = spine.create_done()
     row = spine.instance(made.deployment_id)
-    spine.fault("delete", "unconfirmed", seconds=0.7, instance=row.id)
+    spine.fault("delete", "unconfirmed", seconds=NEVER, instance=row.id)
     done = spine.delete(made.deployment_id)
     spine.wait_operation(done, lambda op: "TERMINATE_ACCEPTED" in spine.event_types(op.id))
     assert spine.instance(made.deployment_id).status is Status.DELETING
+    spine.settles(made.deployment_id)
     spine.succeeded(done)
     assert spine.instances(made.deployment_id) == []
 

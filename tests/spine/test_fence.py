@@ -146,7 +146,7 @@ def test_a_clean_up_that_races_with_the_settlement_sees_who_was_first(spine: Spi
                 spine.write, lambda other: begin_after(other, spine.vault, spine.server_id, owner, instance_id)
             )
             assert not wait([cleaning], timeout=0.3).done
-        assert cleaning.result(5).settled is True
+        assert cleaning.result(60).settled is True
 
 
 def test_success_is_not_recorded_for_what_was_not_confirmed(spine: Spine) -> None:

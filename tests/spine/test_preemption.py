@@ -90,5 +90,5 @@ def test_a_delete_after_a_failure_closes_the_listener(spine: Spine) -> None:
     made = spine.create(simulate={"create": {"fault": "invalid"}})
     failed = spine.failed(made)
     assert failed.parked_until is not None
-    spine.succeeded(spine.delete(made.deployment_id), seconds=5)
-    assert spine.operation(failed.id).parked_until is None
+    spine.succeeded(spine.delete(made.deployment_id))
+    spine.wait_operation(failed.id, lambda row: row.parked_until is None)

@@ -15,6 +15,7 @@ from db.session import CHANNEL_RECORDS
 from domain.operations import StepStatus
 from providers.simulated_faults import FOR_EVER
 from tests.support.spine import Spine
+from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
 
@@ -61,10 +62,15 @@ def test_the_begin_of_a_step_is_told_to_who_listens(spine: Spine) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"listen {CHANNEL_RECORDS}")
             made = spine.create_done()
-            connection.poll()
-            told = [note.payload for note in connection.notifies]
+            told: list[str] = []
+
+            def heard() -> bool:
+                connection.poll()
+                told.extend(note.payload for note in connection.notifies)
+                return made.operation_id in told
+
+            wait_for(heard, 20, lambda: f"{made.operation_id} is not in {told}")
     except psycopg2.Error as error:
         pytest.fail(f"not listening: {error}")
     finally:
         connection.close()
-    assert made.operation_id in told

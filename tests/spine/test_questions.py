@@ -20,7 +20,7 @@ QUEUE = task_queue("simulated", None)
 
 
 async def ask(client: Client, activity: str, given: Any) -> str:
-    limit = timedelta(seconds=10)
+    limit = timedelta(seconds=60)
     answer: str = await client.execute_activity(
         activity,
         given,

@@ -38,7 +38,19 @@ class Stubborn(SimulatedProvider):
         call.guard()
         call.progress(f"still there: {provider_id}")
         while True:
-            call.sleep(0.02)
+            call.sleep(0.5)
+
+
+class Slept:
+    """A clock that only sleeping moves: how long the rest takes here decides nothing."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds + 0.01
 
 
 def finished(spine: Spine) -> Work:
@@ -53,9 +65,7 @@ def finished(spine: Spine) -> Work:
 
 
 def test_what_does_not_end_holds_up_nobody(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orphans, "_SLICE", 0.2)
-    monkeypatch.setattr(orphans, "_LONGER", 0.3)
-    monkeypatch.setattr(orphans, "SECONDS", 20.0)
+    monkeypatch.setattr(orphans, "time", Slept())
     stuck, goes = [f"sim-{finished(spine).instance_id}" for _ in range(2)], f"sim-{finished(spine).instance_id}"
     provider = Stubborn(spine.folder / "simulated.db", spine.server_id, verify=spine._verify)
     provider.never = frozenset(stuck)

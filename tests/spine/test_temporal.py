@@ -11,7 +11,7 @@ from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted
 from providers.simulated_faults import FOR_EVER
-from tests.support.spine import Spine
+from tests.support.spine import NEVER, Spine
 from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
@@ -51,7 +51,7 @@ def begun(spine: Spine, accepted: Accepted, verb: str, times: int = 1) -> Operat
 def test_a_terminated_create_becomes_error_and_a_retry_finishes_it_with_one_object(
     spine: Spine, fault: str
 ) -> None:
-    made = spine.create(simulate={"create": {"fault": fault, "seconds": 3}})
+    made = spine.create(simulate={"create": {"fault": fault, "seconds": NEVER}})
     terminate(spine, begun(spine, made, "create"))
     failed = spine.failed(made, seconds=30)
     assert failed.error is not None
@@ -60,7 +60,9 @@ def test_a_terminated_create_becomes_error_and_a_retry_finishes_it_with_one_obje
     row = spine.instance(made.deployment_id)
     assert (row.status, row.error_code) == (Status.ERROR, "run-lost")
     assert len(spine.inventory(made.deployment_id)) <= 1
-    spine.succeeded(spine.retry(failed.id))
+    again = spine.retry(failed.id)
+    spine.settles(made.deployment_id)
+    spine.succeeded(again)
     assert len(spine.inventory(made.deployment_id)) == 1
 
 
@@ -147,7 +149,7 @@ def test_a_workflow_that_nobody_accepted_ends_before_it_touches_anything(spine: 
 
 
 def test_a_second_run_of_an_operation_in_flight_is_turned_away(spine: Spine) -> None:
-    made = spine.create(simulate={"create": {"fault": "slow", "seconds": 1.5}})
+    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": NEVER}})
     begun(spine, made, "create")
     given = json.dumps({"operation_id": made.operation_id, "kind": "create"})
     words = ["--type", "CreateWorkflow", "--task-queue", "berth", "--workflow-id", "a-copy"]
@@ -157,6 +159,8 @@ def test_a_second_run_of_an_operation_in_flight_is_turned_away(spine: Spine) -> 
         lambda: json.loads(workflow(spine, "list", "--query", query, "-o", "json")) != [], 10, "it did not end"
     )
     assert spine.operation(made.operation_id).status is OperationStatus.RUNNING
+    spine.wait_operation(made, lambda row: "LAUNCH_ACCEPTED" in spine.event_types(row.id))
+    spine.settles(made.deployment_id)
     spine.succeeded(made)
     assert spine.calls(spine.instance(made.deployment_id).id)["create"] == 1
 

@@ -16,13 +16,13 @@ def test_a_time_out_says_what_was_seen_last(spine: Spine) -> None:
             "create": {"fault": "unconfirmed", "seconds": 60},
             "observe": {"fault": "throttled", "times": -1},
         },
-        timeouts={"launch_seconds": 3},
+        timeouts={"launch_seconds": 5},
     )
     spine.wait_operation(made, lambda row: "simulated: throttled" in messages(spine, row.id))
     failed = spine.failed(made)
     assert failed.error is not None
     name = spine.instance(made.deployment_id).name
-    assert failed.error["message"] == f"{name} was not running within 3 s: simulated: throttled"
+    assert failed.error["message"] == f"{name} was not running within 5 s: simulated: throttled"
     assert (failed.error["code"], failed.error["retryable"]) == ("timed-out", True)
 
 
@@ -44,7 +44,7 @@ def messages(spine: Spine, operation_id: str) -> list[str | None]:
 
 
 def test_what_fails_until_its_time_is_over_ends_with_the_last_failure(spine: Spine) -> None:
-    made = spine.create(simulate={"create": {"fault": "error", "times": -1}}, timeouts={"launch_seconds": 3})
+    made = spine.create(simulate={"create": {"fault": "error", "times": -1}}, timeouts={"launch_seconds": 5})
     failed = spine.failed(made)
     name = spine.instance(made.deployment_id).name
     assert failed.error is not None
