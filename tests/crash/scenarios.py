@@ -13,7 +13,8 @@ from domain.lifecycle import Operation, Status
 from domain.specs import Accepted
 from tests.support.allocations import DEDICATED, allocation, operations_of, server
 from tests.support.holds import holds, suspended, unsuspended
-from tests.support.spine import Spine
+from tests.support.spine import NEVER, Spine
+from tests.support.workers import wait_for
 
 Scenario = Callable[[Spine], Iterator[None]]
 SECONDS = 60.0
@@ -125,11 +126,13 @@ def aborted(spine: Spine) -> Iterator[None]:
 
 def confirmed_by_signal(spine: Spine) -> Iterator[None]:
     yield
-    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": 5.0}})
+    made = spine.create(simulate={"create": {"fault": "unconfirmed", "seconds": NEVER}})
     spine.wait_operation(made, lambda row: "LAUNCH_ACCEPTED" in spine.event_types(row.id), SECONDS)
     row = spine.instance(made.deployment_id)
     claim = {"operation_id": made.operation_id, "instance_id": row.id, "kind": "launched", "generation": 1}
     signal(spine, made, "confirm", claim)
+    wait_for((spine.folder / "fault.fired").exists, SECONDS, "the signal was not heard")
+    spine.settles(made.deployment_id)
     spine.succeeded(made, SECONDS)
 
 

@@ -140,7 +140,7 @@ def serves_alone(whole: Whole, row: Instance) -> None:
     found = [m for m in all_signed(whole.server_id) if m.identity is not None and m.identity.instance_id == row.id]
     assert len({m.facts.id.pid for m in main_processes(found, found[0].identity)}) == 1  # type: ignore[arg-type]
     revealed = whole.ask("POST", f"/instances/{row.id}/secrets:reveal", {})
-    connection = psycopg2.connect(revealed["connection_uri"], connect_timeout=5)
+    connection = psycopg2.connect(revealed["connection_uri"], connect_timeout=30)
     connection.close()
 
 

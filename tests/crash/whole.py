@@ -27,6 +27,7 @@ from providers.simulated import SimulatedProvider
 from services.hosts import server_id
 from settings import psycopg2_url
 from tests.support.looking import Looking
+from tests.support.patience import busy
 from tests.support.workers import WorkerProcess, wait_for
 
 PARTS = ("worker", "api", "temporal", "postgres")
@@ -47,7 +48,7 @@ class Whole(Looking):
 
     def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> dict[str, Any]:
         """One request, sent again with the same key while the API or what it needs is away."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _PATIENCE * busy()
         while True:
             status, content = self._try(method, path, body, key)
             if status < 400 and status:
@@ -72,7 +73,7 @@ class Whole(Looking):
 
     def patiently(self, look: Callable[[Session], Any]) -> Any:
         """A look at the records, repeated while PostgreSQL is away."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _PATIENCE * busy()
         while True:
             try:
                 with Session(self.database.engine, expire_on_commit=False) as session:
