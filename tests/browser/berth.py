@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,8 +74,15 @@ class Berth:
     def fault(self, name: str, verb: str, fault: str, **more: Any) -> None:
         """Make the simulated provider misbehave for one instance from now on."""
         body = {"instance": name, "verb": verb, "fault": fault, **more}
-        answer = self.http.put("/providers/simulated/faults", json=body)
-        assert answer.status_code == 200, answer.text
+        answers: list[httpx2.Response] = []
+
+        def taken() -> bool:
+            """Where a worker was killed, those that ask it are refused for a moment."""
+            answers.append(self.http.put("/providers/simulated/faults", json=body))
+            return answers[-1].status_code != 503
+
+        wait_for(taken, 30, lambda: answers[-1].text)
+        assert answers[-1].status_code == 200, answers[-1].text
 
     def billing_says(self, kind: str, instance_id: str) -> None:
         """A signed delivery from the billing system."""
@@ -108,11 +113,25 @@ class Berth:
 
         wait_for(gone, _PATIENCE, lambda: f"{name} is still there: {self.get(f'/instances/{name}')}")
 
+    @property
+    def worker(self) -> int:
+        """The pid of the worker that runs now."""
+        running = json.loads((self.up.data_dir / "up.json").read_text())
+        return int(running["pids"]["worker"])
+
     def kill_worker(self) -> None:
         """SIGKILL; the supervisor starts another one."""
-        command = [sys.executable, "-m", "cli", "status", "--data-dir", str(self.up.data_dir), "--json"]
-        shown = subprocess.run(command, capture_output=True, check=True, timeout=30)
-        os.kill(json.loads(shown.stdout)["pids"]["worker"], signal.SIGKILL)
+        os.kill(self.worker, signal.SIGKILL)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """The worker holds its breath: what is asked meanwhile begins when the block ends."""
+        worker = self.worker
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(worker, signal.SIGCONT)
 
     def errors_logged(self, about: str = "") -> list[str]:
         """What API and worker have logged as an error until now. `about`: leave out what is said of other

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.berth import Berth
 from tests.browser.sight import Sight
+from tests.support.workers import wait_for
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ class Person:
     def sees_row(self, name: str, status: str, seconds: float = 60) -> None:
         badge = self.row(name).locator("[data-status]")
         expect(badge).to_have_attribute("data-status", status, timeout=seconds * 1000)
+
+    def has_seen(self, name: str, *last: str) -> None:
+        """These statuses last, though that may be over: a line that tells an end goes by itself."""
+
+        def seen() -> list[str]:
+            return self.sight.statuses(name)
+
+        wait_for(lambda: seen()[-len(last) :] == list(last), 60, lambda: f"not {last}, but {seen()}")
 
     def type_to_end(self, name: str) -> None:
         """Confirm what cannot be undone."""

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.person import Person
+from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -45,15 +46,18 @@ def test_an_action_that_the_server_could_not_take_is_asked_again_under_one_key(a
     ana.berth.create("keel")
     ana.open("keel")
     keys: list[str] = []
+    third: list[Route] = []
 
     def twice_away(route: Route) -> None:
         keys.append(route.request.headers["idempotency-key"])
-        answer(ana, route, 500, "Berth made a mistake") if len(keys) < 3 else route.continue_()
+        answer(ana, route, 500, "Berth made a mistake") if len(keys) < 3 else third.append(route)
 
     ana.page.route("**/actions", twice_away)
     ana.press("Stop")
 
     expect(ana.page.get_by_text("No answer yet")).to_be_visible()
+    wait_for(lambda: bool(third), 60, "it is not asked a third time", lambda: ana.page.wait_for_timeout(50))
+    third[0].continue_()
     ana.sees_status("stopped")
     assert len(keys) == 3
     assert len(set(keys)) == 1
@@ -75,7 +79,7 @@ def test_an_action_that_the_server_never_takes_is_taken_back(ana: Person) -> Non
 
 def test_an_open_question_says_when_somebody_was_faster(ana: Person) -> None:
     ana.berth.create("cleat")
-    ana.berth.fault("cleat", "stop", "slow", seconds=4)
+    ana.berth.fault("cleat", "stop", "hang", seconds=600)
     ana.open("cleat")
     ana.press("Suspend")
     dialog = ana.page.get_by_role("dialog")
@@ -86,7 +90,8 @@ def test_an_open_question_says_when_somebody_was_faster(ana: Person) -> None:
 
     expect(send).to_be_disabled()
     expect(dialog.get_by_role("status")).to_contain_text("is in progress")
-    ana.berth.wait_status("cleat", "stopped")
+    ana.berth.act("cleat", "cancel", wait=None)
+    ana.berth.wait_status("cleat", "running")
     expect(send).to_be_enabled()
 
 

@@ -30,4 +30,4 @@ def test_two_clicks_lead_from_a_failed_create_to_its_failing_activity_and_one_le
     # Temporal renders what a run says of itself in a frame of its own.
     said = temporal.locator("iframe[src*='in%20Berth']").content_frame
     back = said.get_by_role("link", name="create reef in Berth")
-    expect(back).to_have_attribute("href", f"{ana.berth.url}/ui/operations/{operation}", timeout=30_000)
+    expect(back).to_have_attribute("href", f"{ana.berth.url}/ui/operations/{operation}")
