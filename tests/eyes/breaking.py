@@ -222,9 +222,9 @@ def feed_lag(s: Standing) -> Iterator[Broken]:
 def provider_outage(s: Standing) -> Iterator[Broken]:
     """A worker of its own leads to a Docker daemon that does not answer."""
     agent = s.agent()
-    wait_for(lambda: AGENT in json.dumps(s.ask("GET", "/providers")), 60, agent.log.read_text)
-    time.sleep(6)
-    yield Broken({}, (rf'available{{agent="{AGENT}",provider="docker"}} 0', "docker.sock"))
+    away = f'available{{agent="{AGENT}",provider="docker"}} 0'
+    wait_for(lambda: away in s.shell.run("metric berth_provider_available").said, 60, agent.log.read_text)
+    yield Broken({}, (away, "docker.sock"))
     agent.kill()  # from here on its host falls silent
 
 
