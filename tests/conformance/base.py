@@ -113,10 +113,12 @@ class Harness(ABC):
     other_server_id: str = OTHER_SERVER
     """Another Berth at the same place. Its signatures verify with the same key: the server id alone differs."""
     marks: ClassVar[Sequence[pytest.MarkDecorator]]
-    settle_seconds: ClassVar[float] = 5.0
+    settle_seconds: ClassVar[float] = 60.0
     """An unconfirmed outcome must show within this."""
     cut_seconds: ClassVar[float] = 10.0
-    """A verb whose calls get no answer must end within this (let `opener` set short time-outs)."""
+    """A verb whose calls get no answer must end within this (let `opener` set short time-outs inside `hang`)."""
+    rings_to_begin: ClassVar[int] = 1
+    """How often a watch rings for everything until it hears of every change."""
     usual_retries: ClassVar[int] = 0
     """How many retryable errors a verb may meet where nobody asked for one."""
     preload: ClassVar[Sequence[str]] = ()

@@ -20,7 +20,7 @@ from tests.conformance.harnesses import HARNESSES
 from tests.support.calls import RecordingCall
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_LONGEST = 60.0
+_LONGEST = 120.0
 
 
 def prepare(names: Iterable[str]) -> None:

@@ -73,12 +73,17 @@ class Lantern(BlueprintBase):
             secrets=Secrets(PASSWORD=work.secrets["password"]),
             port=WEB_PORT,
             volumes={"data": PurePosixPath("/data")},
-            stop_seconds=3.0,
+            stop_seconds=15.0,  # nobody is to be killed because the machine stood still
         )
 
 
-def open_docker(host: str, server_id: str) -> Provider:
-    options = replace(read_options({"host": host}), look_seconds=2, act_seconds=4)
+_SECONDS, _CUT_SECONDS = (20, 60), (2, 4)
+"""Time-outs of looks and changes: as a rule, and where they are to be met."""
+
+
+def open_docker(host: str, seconds: tuple[int, int], server_id: str) -> Provider:
+    look, act = seconds
+    options = replace(read_options({"host": host}), look_seconds=look, act_seconds=act)
     return DockerProvider(options, server_id=server_id, verify=verify)
 
 
@@ -92,9 +97,10 @@ class DockerHarness(Harness):
         self._engine = engine
         self._client = engine.client
         self._proxy = proxy
+        self._seconds = _SECONDS
 
     def opener(self, server_id: str) -> Callable[[], Provider]:
-        return partial(open_docker, self._proxy.url, server_id)
+        return partial(open_docker, self._proxy.url, self._seconds, server_id)
 
     def work(self, **changes: Any) -> Work:
         given = {
@@ -162,13 +168,12 @@ class DockerHarness(Harness):
 
         def asked() -> str | None:
             try:
-                said = self._client.containers.run(
-                    WEB, ["timeout", "2", "wget", "-qO-", f"http://{host}:{port}/id"], network=network, remove=True
-                )
+                said = self._client.containers.run(WEB, asking, network=network, remove=True)
             except ContainerError:
                 return None
             return str(said.decode())
 
+        asking = ["timeout", "20", "wget", "-qO-", f"http://{host}:{port}/id"]
         (network,) = [str(network.name) for network in self._networks(work)]
         return bool(wait_until(asked) == work.instance_id)
 
@@ -215,9 +220,11 @@ class DockerHarness(Harness):
     @contextmanager
     def hang(self, verb: Verb, work: Work) -> Iterator[None]:
         method = "GET" if verb in {"observe", "inventory"} else _CHANGES
+        self._seconds = _CUT_SECONDS
         with self._rule(self._proxy.hang(method=method, times=-1)) as rule:
             yield
             assert self._proxy.applied(rule) >= 1
+        self._seconds = _SECONDS
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:

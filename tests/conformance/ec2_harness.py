@@ -41,17 +41,18 @@ _REFUSALS = {
     ProviderErrorKind.AUTH: (403, "UnauthorizedOperation"),
 }
 _LONG = 4.0
+_ADVANCE = 0.5
+_CALL_SECONDS, _CUT_CALL_SECONDS = "10", "3"
 
 
-def open_harnessed(endpoint: str, server_id: str) -> Provider:
+def open_harnessed(endpoint: str, call_seconds: str, server_id: str) -> Provider:
     os.environ.update(ACCESS)  # also in the processes that are killed
-    return open_ec2(endpoint, server_id, call_seconds="3", consistency_seconds="0.6")
+    return open_ec2(endpoint, server_id, call_seconds=call_seconds, consistency_seconds="0.6")
 
 
 class Ec2Harness(Harness):
     name = "ec2"
     marks = (pytest.mark.servers, pytest.mark.ec2)
-    settle_seconds = 15.0
     cut_seconds = 15.0
     preload = ("tests.conformance.ec2_harness", "providers.ec2.provider")
     twins_are_settled = True
@@ -64,9 +65,10 @@ class Ec2Harness(Harness):
         self._servers = servers
         self._proxy = servers.proxy
         self._client = boto3.client("ec2", region_name=REGION, endpoint_url=servers.endpoint)
+        self._call_seconds = _CALL_SECONDS
 
     def opener(self, server_id: str) -> Callable[[], Provider]:
-        return partial(open_harnessed, self._servers.endpoint, server_id)
+        return partial(open_harnessed, self._servers.endpoint, self._call_seconds, server_id)
 
     def work(self, **changes: Any) -> Work:
         return a_machine(**{"secrets": Secrets(password=CANARY), "params": {"password": CANARY}, **changes})
@@ -141,8 +143,10 @@ class Ec2Harness(Harness):
     def hang(self, verb: Verb, work: Work) -> Iterator[None]:
         """A cancel may come before the first of them: nobody asserts that it was met."""
         body = "Action=Describe" if verb in {"observe", "inventory"} else _CHANGES
+        self._call_seconds = _CUT_CALL_SECONDS
         with self._rule(self._proxy.hang(body=body, times=-1)):
             yield
+        self._call_seconds = _CALL_SECONDS
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
@@ -156,16 +160,20 @@ class Ec2Harness(Harness):
         self._wait(lambda: self._state(machine) == "stopped")
 
     def stop_slowly(self, work: Work) -> None:
+        """As the others, it goes on with the pauses of whoever waits for it, and not before."""
         self._servers.configure(stopping=_LONG)
+        self._servers.hold()
         self._client.stop_instances(InstanceIds=list(self.objects(work)))
 
     def start_slowly(self, work: Work) -> None:
         self.stop_it(work)
         self._servers.configure(pending=_LONG)
+        self._servers.hold()
         self._client.start_instances(InstanceIds=list(self.objects(work)))
 
     def end_slowly(self, work: Work) -> None:
         self._servers.configure(shutting_down=_LONG)
+        self._servers.hold()
         self._client.terminate_instances(InstanceIds=list(self.objects(work)))
 
     def _launch(self, tags: dict[str, str]) -> None:
@@ -202,6 +210,7 @@ class Ec2Harness(Harness):
 
     def pause(self) -> None:
         """A look is a question to three servers; the machine has other things to do as well."""
+        self._servers.advance(_ADVANCE)
         time.sleep(0.2)
 
     unlisted: ClassVar[Mapping[str, str]] = {

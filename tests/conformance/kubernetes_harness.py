@@ -65,7 +65,7 @@ class KubernetesHarness(Harness):
     name = "kubernetes"
     marks = (pytest.mark.servers, pytest.mark.kubernetes)
     preload = ("tests.conformance.kubernetes_harness",)
-    settle_seconds = 30.0
+    rings_to_begin = 3  # the watch itself, its deployments and its pods
     lacks: ClassVar[Mapping[Can, str]] = {
         Can.REFUSE_NO_CAPACITY: "a pod without room is accepted and waits for a node",
     }
@@ -149,7 +149,7 @@ class KubernetesHarness(Harness):
         self._cluster.apps.delete_namespaced_deployment(
             _name(work), self._namespace(work), propagation_policy="Foreground"
         )
-        eventually(lambda: not self.remains(work), 30)
+        eventually(lambda: not self.remains(work))
 
     def plant(self, work: Work, kind: Foreign) -> None:
         identity = work.identity

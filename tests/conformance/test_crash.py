@@ -118,6 +118,6 @@ def test_creates_side_by_side_make_one_object(harness: Harness) -> None:
     for one in attempts:
         one.start()
     for one in attempts:
-        one.join(30)
+        one.join(120)
     assert unexpected == []
     finished(scene, "create")
