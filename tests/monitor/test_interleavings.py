@@ -132,8 +132,8 @@ def test_a_look_that_meets_an_uncommitted_restart_waits_for_it_and_writes_nothin
             act(tx, ME, Operation.RESTART, bench.deployment_id, None)
             tx.session.flush()
             writing = beside.submit(gaze.note)
-            wait_for(lambda: blocked(spine), 10, "the look did not wait")
-        writing.result(10)
+            wait_for(lambda: blocked(spine), 30, "the look did not wait")
+        writing.result(60)
     assert gaze.written is not None
     assert not gaze.written.stood
     (row,) = spine.rows(select(Instance).where(Instance.id == bench.id))

@@ -115,8 +115,7 @@ def test_most_of_a_listing_gone_at_once_is_an_outage_and_no_status_follows(spine
     by_hand(spine, away, "elsewhere", *ids[:3])
     wait_for(lambda: "lacks 3 of 4" in (observer(spine).trouble or ""), 20, "no outage was seen")
     for one in made:
-        row = spine.instance(one.deployment_id)
-        assert (row.status, row.health) == (Status.RUNNING, Health.UNKNOWN)
+        becomes(spine, one.deployment_id, status=Status.RUNNING, health=Health.UNKNOWN)
     by_hand(spine, away, spine.server_id, *ids[:3])
     wait_for(lambda: observer(spine).trouble is None, 20, "the outage did not end")
     for one in made:
