@@ -25,6 +25,8 @@ from tests.support.patience import busy
 
 pytestmark = pytest.mark.processes
 POSTGRES = PostgresBlueprint()
+PATIENCE = 30.0
+"""For an answer that is to come."""
 both_versions = pytest.mark.parametrize("version", [16, 18])
 
 
@@ -32,7 +34,7 @@ both_versions = pytest.mark.parametrize("version", [16, 18])
 def connected(work: Work, user: str = "app", database: str = "app") -> Iterator[Any]:
     password = work.secrets["password" if user == "app" else "admin_password"]
     connection = psycopg2.connect(
-        host="127.0.0.1", port=work.port, user=user, password=password, dbname=database, connect_timeout=5
+        host="127.0.0.1", port=work.port, user=user, password=password, dbname=database, connect_timeout=30
     )
     connection.autocommit = True
     try:
@@ -103,7 +105,7 @@ def test_the_predicted_cost_and_the_defaults_are_those_of_the_server(workshop: W
 
 
 def until(condition: Any) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -145,7 +147,7 @@ def test_nobody_enters_without_the_password(workshop: Workshop, version: int) ->
     )
     wrong = replace(work, secrets=Secrets(password="wrong", admin_password="wrong"))
     with pytest.raises(ProviderError, match="password authentication failed") as refused:
-        POSTGRES.probe(wrong, 2.0)
+        POSTGRES.probe(wrong, PATIENCE)
     assert refused.value.kind is ProviderErrorKind.AUTH
     assert "wrong" not in refused.value.message
 
@@ -155,9 +157,9 @@ def test_a_password_that_was_changed_behind_our_back_is_set_right(workshop: Work
     with connected(work) as cursor:
         cursor.execute("alter role app password 'other'")
     with pytest.raises(ProviderError):
-        POSTGRES.probe(work, 2.0)
+        POSTGRES.probe(work, PATIENCE)
     POSTGRES.prepare(work, RecordingCall())
-    POSTGRES.probe(work, 2.0)
+    POSTGRES.probe(work, PATIENCE)
 
 
 def test_preparing_side_by_side_and_again_is_the_same_as_once(workshop: Workshop) -> None:
@@ -179,20 +181,22 @@ def test_preparing_side_by_side_and_again_is_the_same_as_once(workshop: Workshop
     for one in attempts:
         one.start()
     for one in attempts:
-        one.join(30)
+        one.join(60)
     assert failures == []
-    POSTGRES.probe(work, 2.0)
+    POSTGRES.probe(work, PATIENCE)
 
 
 def test_a_server_whose_slots_are_all_taken_does_serve(workshop: Workshop) -> None:
     work = running(workshop, max_connections=10)
+    others = "select count(*) from pg_stat_activity where usename = 'app'"
+    until(lambda: value(work, others, user="berth_admin", database="postgres") == 0)  # probes, on their way out
     held = []
     try:
         for _ in range(7):
-            held.append(psycopg2.connect(POSTGRES.connection_uri(work), connect_timeout=5))
+            held.append(psycopg2.connect(POSTGRES.connection_uri(work), connect_timeout=30))
         with pytest.raises(psycopg2.OperationalError):
-            psycopg2.connect(POSTGRES.connection_uri(work), connect_timeout=5)
-        POSTGRES.probe(work, 2.0)
+            psycopg2.connect(POSTGRES.connection_uri(work), connect_timeout=30)
+        POSTGRES.probe(work, PATIENCE)
     finally:
         for connection in held:
             connection.close()
@@ -205,7 +209,7 @@ def test_a_paused_server_is_not_waited_for_longer_than_allowed(workshop: Worksho
     started = time.monotonic()
     with pytest.raises(ProviderError, match="does not answer in time") as refused:
         POSTGRES.probe(work, 0.5)
-    assert time.monotonic() - started < 2 * busy()
+    assert time.monotonic() - started < 5 * busy()
     assert refused.value.kind is ProviderErrorKind.NOT_READY
 
 
@@ -234,7 +238,7 @@ def test_open_sessions_do_not_hold_up_a_stop(workshop: Workshop) -> None:
         cursor.execute("begin; create table t ()")
         started = time.monotonic()
         workshop.provider.stop(work, RecordingCall())
-        assert time.monotonic() - started < 3 * busy()
+        assert time.monotonic() - started < 10 * busy(), "half of the time after which it is aborted"
 
 
 def test_settings_at_their_bounds_start(workshop: Workshop) -> None:
@@ -282,7 +286,7 @@ def test_the_password_is_in_no_file_argument_environment_or_log(workshop: Worksh
 
 
 def test_a_life_is_quick(workshop: Workshop) -> None:
-    """Generous bounds, for a busy machine: a quiet one takes 0.6 s, 0.05 s and 0.06 s."""
+    """Generous bounds: a quiet machine takes 0.6 s, 0.05 s and 0.06 s."""
     running(workshop)  # copies the programs
     work, call = workshop.work("postgres"), RecordingCall()
     started = time.monotonic()
@@ -294,6 +298,6 @@ def test_a_life_is_quick(workshop: Workshop) -> None:
     workshop.provider.start(work, call)
     workshop.ready(work)
     ended = time.monotonic()
-    assert created - started < 6
-    assert stopped - created < 2
-    assert ended - stopped < 2
+    assert created - started < 6 * busy()
+    assert stopped - created < 4 * busy()
+    assert ended - stopped < 4 * busy()
