@@ -19,7 +19,7 @@ SECONDS = 120
 
 @pytest.fixture(scope="module")
 def whole(docker_engine: DockerEngine, make_whole: MakeWhole) -> Iterator[Whole]:
-    first = 27_000 + os.getpid() % 200 * 20
+    first = 31_000 + (os.getpid() + 1) % 80 * 20  # between those of other tests and those of the kernel
     made = make_whole(
         BERTH_DOCKER_HOST=docker_engine.host, BERTH_PORT_FIRST=str(first), BERTH_PORT_LAST=str(first + 19)
     )
@@ -31,7 +31,7 @@ def whole(docker_engine: DockerEngine, make_whole: MakeWhole) -> Iterator[Whole]
 def logs_in(instance: Any) -> bool:
     """Whether Odoo's login to its database works now: its health page says so."""
     place = urlsplit(instance["endpoint"])
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
     try:
         connection.request("GET", "/web/health")
         return connection.getresponse().status == 200

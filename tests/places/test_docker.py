@@ -22,7 +22,7 @@ PASSWORD = "c4nary-Admin-Passw0rd-7"
 
 @pytest.fixture(scope="module")
 def whole(docker_engine: DockerEngine, make_whole: MakeWhole) -> Iterator[Whole]:
-    first = 31_000 + os.getpid() % 200 * 20
+    first = 31_000 + os.getpid() % 80 * 20  # below those that the kernel gives to connections
     made = make_whole(
         BERTH_DOCKER_HOST=docker_engine.host, BERTH_PORT_FIRST=str(first), BERTH_PORT_LAST=str(first + 19)
     )
@@ -39,7 +39,7 @@ def containers(engine: DockerEngine, instance: Any) -> list[Any]:
 
 def page(url: str, path: str) -> tuple[int, str]:
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -54,7 +54,7 @@ def test_a_postgres_container_lives_keeps_its_rows_and_goes_with_its_volume(
     whole.done(whole.create(name="books", blueprint="postgres", provider="docker", resources={"memory_mb": 256}))
     instance = whole.instance("books")
     uri = whole.api.ask("POST", "/instances/books/secrets:reveal").json()["connection_uri"]
-    with psycopg2.connect(uri, connect_timeout=5) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(uri, connect_timeout=30) as connection, connection.cursor() as cursor:
         cursor.execute("create table t as select generate_series(1, 1000) n")
     connection.close()
     whole.act("books", "stop")
@@ -62,7 +62,7 @@ def test_a_postgres_container_lives_keeps_its_rows_and_goes_with_its_volume(
     whole.act("books", "start")
     whole.act("books", "restart")
     whole.modify("books", {"resources": {"memory_mb": 384, "cpu": 0.5}, "params": {"max_connections": 50}})
-    with psycopg2.connect(uri, connect_timeout=5) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(uri, connect_timeout=30) as connection, connection.cursor() as cursor:
         cursor.execute("select count(*) from t")
         assert cursor.fetchone() == (1000,)
         cursor.execute("show max_connections")
@@ -84,7 +84,7 @@ def test_a_worker_killed_between_the_creation_and_its_record_leaves_one_containe
         made = whole.create(name=f"killed-{number}", blueprint="postgres", provider="docker")
         wait_for(
             lambda made=made: bool(containers(docker_engine, made["instance"])),  # type: ignore[misc]
-            30,
+            60,
             "no container appeared",
         )
         whole.spine.workers[-1].kill()
@@ -172,7 +172,7 @@ def test_an_engine_that_is_away_is_said_and_waited_for(whole: Whole, docker_engi
         assert "Docker daemon" in tries()[0]["error"]
     finally:
         docker_engine.start()
-    whole.done(accepted)
+    whole.done(accepted, seconds=120)
     assert whole.instance("patient")["status"] == "running"
     whole.delete("patient")
 
@@ -182,7 +182,7 @@ def test_a_container_that_was_removed_by_hand_comes_back_with_its_rows(
 ) -> None:
     whole.done(whole.create(name="lost", blueprint="postgres", provider="docker"))
     uri = whole.api.ask("POST", "/instances/lost/secrets:reveal").json()["connection_uri"]
-    with psycopg2.connect(uri, connect_timeout=5) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(uri, connect_timeout=30) as connection, connection.cursor() as cursor:
         cursor.execute("create table t as select 42 as answer")
     connection.close()
     for action in ("restart", "start"):
@@ -190,7 +190,7 @@ def test_a_container_that_was_removed_by_hand_comes_back_with_its_rows(
         if action == "start":
             assert whole.act("lost", "stop", "failed")["error"]["code"] == "not-found"
         whole.act("lost", action)
-        with psycopg2.connect(uri, connect_timeout=5) as connection, connection.cursor() as cursor:
+        with psycopg2.connect(uri, connect_timeout=30) as connection, connection.cursor() as cursor:
             cursor.execute("select answer from t")
             assert cursor.fetchone() == (42,)
         connection.close()
