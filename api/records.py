@@ -21,6 +21,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.hosts_watch import HostsWatch
 from db.queries import instances, operations
 from db.queries.events import EventFilter
 from db.session import Database
@@ -38,12 +39,12 @@ _TRY_AGAIN_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Shown:
-    """The latest form of one record, as JSON. `operation_id`: None for an instance."""
+    """The latest form of one record, as JSON. `operation_id`: None for an instance. `project`: None for a host."""
 
     serial: int
     kind: str
-    project: str
-    deployment_id: str
+    project: str | None
+    deployment_id: str | None
     operation_id: str | None
     instance_ids: frozenset[str]
     text: str
@@ -55,7 +56,7 @@ class Shown:
 
     def fits(self, wanted: EventFilter) -> bool:
         return (
-            self.project == wanted.project
+            self.project in {None, wanted.project}
             and wanted.deployment_id in {None, self.deployment_id}
             and wanted.operation_id in {None, self.operation_id}
             and (wanted.instance_id is None or wanted.instance_id in self.instance_ids)
@@ -74,18 +75,22 @@ class Records:
         self._all_open = False
         self._listeners: set[asyncio.Event] = set()
         self._work = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.serial = 0
 
     def start(self) -> None:
         """Begin to follow."""
-        self._task = asyncio.create_task(self._follow(), name="records")
+        hosts = HostsWatch(self._database, self._host_turned)
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="records"),
+            asyncio.create_task(hosts.follow(), name="hosts"),
+        ]
 
     async def close(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @contextmanager
     def listen(self, news: asyncio.Event) -> Iterator[None]:
@@ -140,6 +145,11 @@ class Records:
                 log.error("records cannot be told", kind=type(error).__name__, records=len(ids))
                 continue
             self._remember(read)
+
+    def _host_turned(self, form: JsonObject) -> None:
+        """Nobody's in particular: its instances are of many projects; who shows some reads them again."""
+        text = _json({"type": "host", "host": form})
+        self._remember([(form["id"], Shown(0, "host", None, None, None, frozenset(), text))])
 
     def _remember(self, read: Sequence[tuple[str, Shown]]) -> None:
         for key, shown in read:

@@ -37,6 +37,7 @@ SERVER_SENT: tuple[type[BaseModel], ...] = (
     Event,
     frames.OperationRecord,
     frames.InstanceRecord,
+    frames.HostRecord,
     frames.SnapshotRequired,
 )
 CLOSE_CODES = {

@@ -82,8 +82,23 @@ class InstanceRecord(Form):
     instance: Instance
 
 
+class HostStanding(Form):
+    """How a host stands. `silent`: not heard of for 30 s, asked for nothing new; `lost`: for 5 min, or removed."""
+
+    id: str
+    silent: bool
+    lost: bool
+
+
+class HostRecord(Form):
+    """A host fell silent, was lost, or came back: read its instances again, their allowed actions have turned."""
+
+    type: Literal["host"]
+    host: HostStanding
+
+
 class Records(Form):
     """What shows something new, for who asked for `records`: the latest state of each, not every state."""
 
     type: Literal["records"]
-    items: list[OperationRecord | InstanceRecord]
+    items: list[OperationRecord | InstanceRecord | HostRecord]

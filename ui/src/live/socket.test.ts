@@ -48,7 +48,7 @@ describe("the socket", () => {
     socket.onmessage?.({ data: JSON.stringify({ type: "events", items: [event] }) });
     socket.close(1001);
     await line;
-    expect(heard).toEqual([{ kind: "heartbeat", cursor: "c0" }, { kind: "records", instances: [], operations: [] }, { kind: "event", cursor: "c1", event }]);
+    expect(heard).toEqual([{ kind: "heartbeat", cursor: "c0" }, { kind: "records", instances: [], operations: [], hosts: [] }, { kind: "event", cursor: "c1", event }]);
   });
   it("fails when it closes before a word, and for good when it is not allowed", async () => {
     const first = await dial();
@@ -70,8 +70,8 @@ describe("a frame", () => {
     expect(incomingOfFrame(JSON.stringify({ type: "events", items: [event, event] }))).toHaveLength(2);
     expect(incomingOfFrame(JSON.stringify({ type: "snapshot_required", cursor: "c9" }))).toEqual([{ kind: "snapshot_required", cursor: "c9" }]);
     expect(incomingOfFrame(JSON.stringify({ type: "heartbeat", cursor: "c9" }))).toEqual([{ kind: "heartbeat", cursor: "c9" }]);
-    expect(incomingOfFrame(JSON.stringify({ type: "records", items: [{ type: "instance", instance: { id: "ins_1" } }, { type: "operation", operation: { id: "op_1" } }] }))).toEqual([
-      { kind: "records", instances: [{ id: "ins_1" }], operations: [{ id: "op_1" }] },
+    expect(incomingOfFrame(JSON.stringify({ type: "records", items: [{ type: "instance", instance: { id: "ins_1" } }, { type: "operation", operation: { id: "op_1" } }, { type: "host", host: { id: "host_1", silent: true } }] }))).toEqual([
+      { kind: "records", instances: [{ id: "ins_1" }], operations: [{ id: "op_1" }], hosts: [{ id: "host_1", silent: true }] },
     ]);
     expect(incomingOfFrame("{")).toEqual([{ kind: "heartbeat" }]);
   });

@@ -5,7 +5,7 @@
 
 import type { Event, Instance, OperationForm } from "@/api/client";
 
-import { type Incoming, type Wire, WireError } from "./transport";
+import { type HostStanding, type Incoming, type Wire, WireError } from "./transport";
 
 const OPEN_WITHIN_MS = 8_000;
 const FORBIDDEN = 4403;
@@ -37,7 +37,7 @@ function eventOf(item: unknown): Incoming[] {
 /** Each item says what it is, and holds it under that name. */
 function recordsOf(items: readonly unknown[]): Incoming {
   const under = <Form>(name: string): Form[] => items.flatMap((item) => (typeof item === "object" && item !== null && name in item ? [(item as Record<string, Form>)[name] as Form] : []));
-  return { kind: "records", instances: under<Instance>("instance"), operations: under<OperationForm>("operation") };
+  return { kind: "records", instances: under<Instance>("instance"), operations: under<OperationForm>("operation"), hosts: under<HostStanding>("host") };
 }
 
 interface Means {
@@ -95,7 +95,7 @@ function converse(socket: WebSocket, subscribe: object, onIncoming: (incoming: I
       // The greeting has a cursor; what has none comes before it and says why there will be no greeting.
       if (!heard && !said.some((incoming) => incoming.cursor !== undefined)) return;
       // From now on what changes is shown on this line.
-      if (!heard) said.push({ kind: "records", instances: [], operations: [] });
+      if (!heard) said.push({ kind: "records", instances: [], operations: [], hosts: [] });
       heard = true;
       clearTimeout(late);
       if (!signal.aborted) for (const incoming of said) onIncoming(incoming);

@@ -14,12 +14,14 @@ import { catchUp, readSoon } from "./rereads";
 import { SocketWire } from "./socket";
 import { SseWire } from "./sse";
 import { distrust, held, operations, startEmpty, takeEvents, takeOperations, takeRecords, useLink } from "./store";
-import type { Incoming } from "./transport";
+import type { HostStanding, Incoming } from "./transport";
 
 const GATHER_MS = 40;
 /** Where the server shows what changed it does so within this time; what is left then is read. */
 const SHOWN_WITHIN_MS = 600;
 const MOST_READS_AT_ONCE = 6;
+/** What all pages read again at once is spread. */
+const SPREAD_MS = 1_000;
 /** What came while the page was hidden is still on its way for so long. */
 const ON_ITS_WAY_MS = 700;
 
@@ -48,6 +50,7 @@ function onLink(link: Link, resumed: boolean): void {
 function onIncoming(incoming: Incoming): void {
   if (incoming.kind === "snapshot_required") void startOver();
   if (incoming.kind === "records") takeShown(incoming.instances, incoming.operations);
+  if (incoming.kind === "records" && incoming.hosts.length > 0) setTimeout(readHeldBy, Math.random() * SPREAD_MS, incoming.hosts);
   if (incoming.kind !== "event") return;
   arrived.push(incoming.event);
   // The first of a burst is shown at once, what follows within a frame or two comes together.
@@ -61,6 +64,17 @@ function takeShown(instances: readonly Instance[], shownNow: readonly OperationF
   for (const record of instances) wanted.delete(record.id);
   takeRecords(instances);
   takeOperations(shownNow);
+}
+
+/** No record tells that what may be asked of these has turned: those that are seen are read again. */
+function readHeldBy(hosts: readonly HostStanding[]): void {
+  const turned = new Set<string | null>(hosts.map((host) => host.id));
+  const theirs = [...held.entries()].filter(([, row]) => turned.has(row.record.host_id));
+  for (const [id, row] of theirs) {
+    if (held.isWatched(id)) wanted.add(id);
+    else held.set(id, { ...row, behind: true });
+  }
+  readWanted();
 }
 
 let shown = 0;
