@@ -43,7 +43,7 @@ export function Shortcuts() {
 function useKeys(): void {
   const [, navigate] = useLocation();
   useEffect(() => {
-    let wentAt = 0;
+    let wentAt = -Infinity;
     const onKey = (event: KeyboardEvent): void => {
       const ui = useUi.getState();
       if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
@@ -54,10 +54,10 @@ function useKeys(): void {
       const plain = !event.metaKey && !event.ctrlKey && !event.altKey;
       if (!plain || !ui.letters || isTyping(event.target) || ui.palette || ui.help || ui.creating || event.defaultPrevented) return;
       if (document.querySelector("[role=dialog],[role=alertdialog],[role=menu]")) return;
-      if (Date.now() - wentAt < CHORD_MS && PLACES[event.key]) {
+      if (event.timeStamp - wentAt < CHORD_MS && PLACES[event.key]) {
         navigate(PLACES[event.key] as string);
-        wentAt = 0;
-      } else if (event.key === "g") wentAt = Date.now();
+        wentAt = -Infinity;
+      } else if (event.key === "g") wentAt = event.timeStamp;
       else if (event.key === "?") ui.openHelp();
       else if (event.key === "c") ui.openCreate();
       else if (event.key === "/") {
