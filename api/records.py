@@ -168,7 +168,12 @@ class Records:
             rows = operations.by_ids(session, {key for key in ids if key.startswith("op_")})
             if all_open:
                 rows |= operations.unfinished(session, MOST_AT_ONCE)
-            return [*self._instances(session, ids, now), *self._operations(session, list(rows.values()), now)]
+            # Whose operation has ended may be asked for other things, and no event of its own says so.
+            freed = {key for row in rows.values() if row.status.done for key in row.instance_ids}
+            return [
+                *self._instances(session, freed.union(ids), now),
+                *self._operations(session, list(rows.values()), now),
+            ]
 
     def _operations(self, session: Session, rows: Sequence[Row[Any]], now: datetime) -> list[tuple[str, Shown]]:
         forms = self._forms.operations.many(session, rows, now)

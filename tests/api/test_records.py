@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import insert, update
 
 from api.schemas import Instance, OperationForm
+from db.models import Instance as InstanceRow
 from db.models import OperationStep
 from db.session import CHANNEL_RECORDS
+from domain.lifecycle import Status
 from domain.operations import StepStatus
 from tests.api.test_feed import BEARER, frame, socket, subscribe
 from tests.support.api import Api
@@ -83,6 +85,21 @@ def test_who_comes_is_told_what_is_under_way_and_then_every_change_of_an_instanc
     shown = api.get(f"/instances/{instance_id}")
     same = set(shown) - {"provider_state", "provider_state_at"}
     assert {key: told[key] for key in same} == {key: shown[key] for key in same}
+
+
+def test_the_end_of_an_operation_is_told_of_its_instances_too(api: Api) -> None:
+    """What they may be asked for turns with it, and the event of the end names no instance."""
+    operation_id, instance_id = with_step(api)
+    with api.database.begin() as tx:
+        tx.run(update(InstanceRow).where(InstanceRow.id == instance_id).values(status=Status.RUNNING))
+    with socket(api) as opened:
+        subscribe(opened, records=True)
+        assert any(item.get("operation", {}).get("id") == operation_id for item in records_on(opened))
+        api.end(operation_id)
+        say(api, operation_id, "over")  # wakes the readers, as the event of an end does
+        told = next(i["instance"] for i in records_on(opened) if i.get("instance", {}).get("id") == instance_id)
+    assert told["current_operation"] is None
+    assert {one["action"] for one in told["allowed_actions"] if one["enabled"]} >= {"stop", "delete"}
 
 
 def test_who_did_not_ask_is_not_told(api: Api) -> None:

@@ -13,6 +13,15 @@ from tests.browser.berth import Berth
 from tests.browser.person import Person
 
 Step = Callable[[Page], object]
+_OVERLAYS = "[role=dialog], [role=alertdialog], [role=menu]"
+_FADED_IN = """async () => {
+  const ends = (one) => one.effect.getComputedTiming().endTime !== Infinity;
+  const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await frame();
+  await Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished));
+  await frame();
+}"""
+"""Menus and dialogs come in with a short fade, and a colour half-way has no contrast."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,9 @@ class Screen:
         expect(content.locator("[aria-busy=true]")).to_have_count(0)
         if self.then is not None:
             self.then(person.page)
-        # Menus and dialogs come in with a short fade.
-        person.page.wait_for_timeout(250)
+        if self.overlay:
+            expect(person.page.locator(_OVERLAYS).first).to_be_visible()
+        person.page.evaluate(_FADED_IN)
 
     def primary(self, page: Page) -> Locator | None:
         if self.main is None:

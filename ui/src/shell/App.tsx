@@ -53,11 +53,16 @@ export function App() {
   );
 }
 
+/** So long the page has been of use before it fetches what may be wanted next. */
+const NEXT_AFTER_MS = 2_000;
+
 function Screens() {
   const [location] = useLocation();
   const later = useLater();
   useEffect(() => {
-    if (later) fetchNext();
+    if (!later) return undefined;
+    const waiting = setTimeout(fetchNext, NEXT_AFTER_MS);
+    return () => clearTimeout(waiting);
   }, [later]);
   return (
     <main id="main" tabIndex={-1}>
