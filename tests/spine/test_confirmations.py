@@ -16,6 +16,7 @@ from domain.specs import Accepted, Caller
 from services.confirmations import record_confirmation
 from tests.support.postgres import PostgresServer
 from tests.support.spine import NEVER, Spine
+from tests.support.spines import making_spines
 from tests.support.temporal import TemporalServer
 
 pytestmark = pytest.mark.servers
@@ -27,14 +28,10 @@ def seldom_looking(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
 ) -> Iterator[Spine]:
     """A Berth whose polls look once, and then only when they are told to: their next turn is far away."""
-    folder = tmp_path_factory.mktemp("seldom")
-    made = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
-    made.settings["BERTH_SIMULATED_POLL_SECONDS"] = "280"
-    try:
+    with making_spines(tmp_path_factory, postgres_server, temporal_server) as make:
+        made = make(BERTH_SIMULATED_POLL_SECONDS="280")
         made.start_worker()
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

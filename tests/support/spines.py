@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -13,23 +14,29 @@ from tests.support.temporal import TemporalServer, make_server
 MakeSpine = Callable[..., Spine]
 
 
+@contextmanager
+def making_spines(
+    folders: pytest.TempPathFactory, postgres: PostgresServer, temporal: TemporalServer
+) -> Iterator[MakeSpine]:
+    """Makes Berths with the settings that it is given, and closes them in the end; none has a worker yet."""
+    with ExitStack() as made:
+
+        def make(**settings: str) -> Spine:
+            new = Spine(folders.mktemp("spine"), postgres.new_database(), temporal, temporal.new_namespace())
+            made.callback(new.close)
+            new.settings |= settings
+            return new
+
+        yield make
+
+
 @pytest.fixture
 def make_spine(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
 ) -> Iterator[MakeSpine]:
     """Make a Berth of one's own, with these settings; no worker runs until `start_worker`."""
-    made: list[Spine] = []
-
-    def make(**settings: str) -> Spine:
-        folder = tmp_path_factory.mktemp("spine")
-        new = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
-        new.settings |= settings
-        made.append(new)
-        return new
-
-    yield make
-    for spine in made:
-        spine.close()
+    with making_spines(tmp_path_factory, postgres_server, temporal_server) as make:
+        yield make
 
 
 @pytest.fixture
@@ -46,7 +53,5 @@ def fragile(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, own_temporal: TemporalServer
 ) -> Iterator[Spine]:
     """A Berth on that server."""
-    folder = tmp_path_factory.mktemp("spine")
-    made = Spine(folder, postgres_server.new_database(), own_temporal, own_temporal.new_namespace())
-    yield made
-    made.close()
+    with making_spines(tmp_path_factory, postgres_server, own_temporal) as make:
+        yield make()
