@@ -13,6 +13,7 @@ from api import asks
 from tests.support.api import Api, running_api
 from tests.support.postgres import PostgresServer
 from tests.support.spine import Spine
+from tests.support.spines import working_spine
 from tests.support.temporal import TemporalServer
 from tests.support.workers import wait_for
 
@@ -23,13 +24,8 @@ pytestmark = pytest.mark.servers
 def spine(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
 ) -> Iterator[Spine]:
-    folder = tmp_path_factory.mktemp("whole")
-    made = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
-    try:
-        made.start_worker()
+    with working_spine(tmp_path_factory, postgres_server, temporal_server) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")

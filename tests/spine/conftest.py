@@ -10,7 +10,7 @@ from temporalio.client import Client
 from tests.support.postgres import PostgresServer
 from tests.support.process_spine import process_spine
 from tests.support.spine import Spine
-from tests.support.spines import fragile, make_spine, making_spines, own_temporal
+from tests.support.spines import fragile, make_spine, own_temporal, working_spine
 from tests.support.temporal import TemporalServer
 from workflows.connection import connect
 
@@ -21,9 +21,7 @@ __all__ = ["fragile", "make_spine", "own_temporal", "process_spine"]
 def shared(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
 ) -> Iterator[Spine]:
-    with making_spines(tmp_path_factory, postgres_server, temporal_server) as make:
-        made = make()
-        made.start_worker()
+    with working_spine(tmp_path_factory, postgres_server, temporal_server) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ from domain.specs import Accepted, Caller
 from services.confirmations import record_confirmation
 from tests.support.postgres import PostgresServer
 from tests.support.spine import NEVER, Spine
-from tests.support.spines import making_spines
+from tests.support.spines import working_spine
 from tests.support.temporal import TemporalServer
 
 pytestmark = pytest.mark.servers
@@ -28,9 +28,8 @@ def seldom_looking(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
 ) -> Iterator[Spine]:
     """A Berth whose polls look once, and then only when they are told to: their next turn is far away."""
-    with making_spines(tmp_path_factory, postgres_server, temporal_server) as make:
-        made = make(BERTH_SIMULATED_POLL_SECONDS="280")
-        made.start_worker()
+    seldom = {"BERTH_SIMULATED_POLL_SECONDS": "280"}
+    with working_spine(tmp_path_factory, postgres_server, temporal_server, **seldom) as made:
         yield made
 
 

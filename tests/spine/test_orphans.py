@@ -27,6 +27,7 @@ from tests.support.instances import end_all, free_port
 from tests.support.postgres import PostgresServer
 from tests.support.process_spine import ProcessSpine
 from tests.support.spine import Spine
+from tests.support.spines import working_spine
 from tests.support.temporal import TemporalServer
 from tests.support.works import a_work, an_id, verify
 
@@ -44,13 +45,8 @@ def served(spine: Spine) -> Iterator[Api]:
 def spine(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
 ) -> Iterator[Spine]:
-    folder = tmp_path_factory.mktemp("orphans")
-    made = Spine(folder, postgres_server.new_database(), temporal_server, temporal_server.new_namespace())
-    try:
-        made.start_worker()
+    with working_spine(tmp_path_factory, postgres_server, temporal_server) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")

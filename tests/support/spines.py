@@ -30,6 +30,17 @@ def making_spines(
         yield make
 
 
+@contextmanager
+def working_spine(
+    folders: pytest.TempPathFactory, postgres: PostgresServer, temporal: TemporalServer, **settings: str
+) -> Iterator[Spine]:
+    """One of them, with its first worker."""
+    with making_spines(folders, postgres, temporal) as make:
+        made = make(**settings)
+        made.start_worker()
+        yield made
+
+
 @pytest.fixture
 def make_spine(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, temporal_server: TemporalServer
