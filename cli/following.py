@@ -147,6 +147,7 @@ def failure_card(session: Session, operation: Record, name: str) -> list[str]:
         ("kept", "; ".join(map(str, error.get("kept") or ()))),
         ("cleaned up", "; ".join(map(str, error.get("cleaned") or ()))),
         ("help", _help(session, error.get("help"))),
+        ("trace", operation.get("trace_id")),
         ("next", " | ".join(_after_failure(session, operation, name))),
     ]
     colour = session.screen.error_colour

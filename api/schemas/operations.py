@@ -103,6 +103,7 @@ class OperationForm(BriefOperation):
     attempt: int
     retry_of: str | None
     pre_empted_by: str | None
+    forced: bool
     parked_until: datetime | None
     reason: str | None
     source: str
@@ -111,6 +112,7 @@ class OperationForm(BriefOperation):
     workflow_id: str
     run_id: str | None
     temporal_url: str | None
+    trace_id: str | None
     finished_at: datetime | None
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import names
+from cli import names, text
 from cli.calls import at
 from cli.errors import ApiProblem, ExitCode
 from cli.following import finish
@@ -77,7 +77,18 @@ def delete(
         consequence = f"This deletes all {members} members of {name} with their data and secrets, for good."
     session.screen.confirm_by_name(name, consequence, yes)
     answer = session.client.delete(at(kind, name), {"force": "true" if force else None})
+    if force:
+        _say_unforced(session, answer.body.get("operation") or {})
     return finish(session, answer, name)
+
+
+def _say_unforced(session: Session, operation: dict[str, Any]) -> None:
+    """Force is for what is stuck; elsewhere it is an ordinary delete, and who asked should know."""
+    if operation.get("forced") or operation.get("done"):
+        return
+    stuck = text.moment(operation.get("stuck_at"))
+    when = f" --force counts from {stuck:%H:%M:%S} UTC, if it has not ended by then." if stuck else ""
+    session.screen.note(f"Nothing here is stuck, so this is an ordinary delete.{when}")
 
 
 def _what_goes(session: Session, name: str) -> tuple[str, int]:

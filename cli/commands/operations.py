@@ -78,8 +78,9 @@ def get_operation(session: Session, operation_id: Annotated[str, typer.Argument(
 
 def _description(session: Session, operation: dict[str, Any]) -> list[str]:
     keys = ("id", "kind", "status", "phase", "deployment_id", "actor", "source", "reason", "retry_of")
-    tail = ("created_at", "started_at", "finished_at", "parked_until", "workflow_id", "run_id", "temporal_url")
-    lines = text.fields([(k, operation.get(k)) for k in (*keys, *tail)], session.screen.colour)
+    times = ("created_at", "started_at", "finished_at", "parked_until")
+    traces = ("workflow_id", "run_id", "trace_id", "temporal_url")
+    lines = text.fields([(k, operation.get(k)) for k in (*keys, *times, *traces)], session.screen.colour)
     rows = []
     for step in operation.get("steps") or ():
         attempts = step.get("attempts") or ()

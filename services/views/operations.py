@@ -14,6 +14,7 @@ from db.queries import operations as queries
 from domain.operations import OperationStatus, StepStatus
 from services.views.common import JsonObject, TemporalLinks, error_form, iso
 from services.views.usual import Usual, UsualTimes
+from system.tracing import ids_in
 
 _PAST = frozenset({StepStatus.DONE, StepStatus.SKIPPED, StepStatus.FAILED})
 
@@ -73,6 +74,7 @@ class OperationForms:
             "attempt": row.attempt,
             "retry_of": row.retry_of,
             "pre_empted_by": row.pre_empted_by,
+            "forced": row.forced,
             "parked_until": iso(row.parked_until),
             "reason": row.reason,
             "source": row.source,
@@ -81,6 +83,7 @@ class OperationForms:
             "workflow_id": row.workflow_id,
             "run_id": row.run_id,
             "temporal_url": self.links.run(row.workflow_id, row.run_id) if row.run_id else None,
+            "trace_id": ids_in(row.traceparent)[0],
             "finished_at": iso(row.finished_at),
         }
 

@@ -65,6 +65,7 @@ def test_a_failed_create_says_why_and_is_retried_from_its_page(ana: Person) -> N
     for heading in ("Kept for the retry", "Cleaned up", "What helps"):
         expect(fault.get_by_role("heading", name=heading)).to_be_visible()
 
+    expect(fault.get_by_text("Trace")).to_be_visible()
     retry = fault.get_by_role("button", name=re.compile("^Retry"))
     with ana.held("**/actions"):
         retry.click()

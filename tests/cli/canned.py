@@ -166,6 +166,7 @@ def accepted(op: dict[str, Any], inst: dict[str, Any] | None = None) -> Reply:
 
 FAILED = operation(
     "failed",
+    trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
     error={
         "code": "no-capacity",
         "message": "no host has room",

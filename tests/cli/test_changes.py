@@ -108,6 +108,13 @@ def test_delete_with_yes_ends_when_the_instance_is_gone(canned: CannedBerth, ber
     assert canned.requests("DELETE")[0].query == "force=true"
 
 
+def test_a_delete_by_force_says_where_nothing_is_stuck(canned: CannedBerth, berth: Run) -> None:
+    calm = operation(kind="delete", forced=False, stuck_at="2026-01-01T00:15:07Z")
+    canned.on("DELETE", "/instances/demo", accepted(calm), accepted({**calm, "forced": True}))
+    assert "--force counts from 00:15:07 UTC" in berth("delete", "demo", "--yes", "--force").err
+    assert "--force" not in berth("delete", "demo", "--yes", "--force").err
+
+
 def test_delete_of_a_deployment_of_several_deletes_it_whole(canned: CannedBerth, berth: Run) -> None:
     members = [instance(), instance("demo-2", id="ins_02")]
     canned.on("GET", "/deployments/demo", Reply(200, deployment(instances=members)))

@@ -105,6 +105,7 @@ def test_a_failed_operation_exits_1_with_the_whole_story(canned: CannedBerth, be
         "database app",
         "the container",
         "Add a host.",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
         "berth retry demo",
     ):
         assert words in ran.err

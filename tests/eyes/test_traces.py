@@ -70,6 +70,7 @@ def test_a_trace_that_the_caller_began_is_joined_and_its_id_is_returned(whole: W
     operation = answer.json()["operation"]["id"]
     whole.done(operation)
     assert trace_of(whole, operation, "simulated create")["trace_id"] == mine
+    assert whole.api.get(f"/operations/{operation}")["trace_id"] == mine
 
 
 def test_a_failed_call_is_marked_with_its_kind_and_nothing_that_anybody_said(whole: Whole) -> None:

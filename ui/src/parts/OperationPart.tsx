@@ -25,6 +25,7 @@ export function OperationPart({ operation }: { operation: OperationForm }) {
         <h2 id={id}>
           {label}
           {operation.retry_of && <span className="muted font-normal"> again</span>}
+          {operation.forced && <span className="muted font-normal"> by force</span>}
         </h2>
         <span className="muted">
           by {operation.actor} at <Clock time={operation.created_at} /> UTC, <code title={operation.id}>{operation.id.slice(0, 13)}…</code>
@@ -43,6 +44,17 @@ export function TemporalLink({ url, text = "Workflow in Temporal" }: { url: stri
     <span className="actions">
       <Out href={url}>{text}</Out>
       <CopyButton text={url} label="Copy the link to Temporal" />
+    </span>
+  );
+}
+
+/** What the logs of every process have of it. */
+export function TraceId({ of }: { of: OperationForm | undefined }) {
+  if (!of?.trace_id) return null;
+  return (
+    <span className="trace">
+      Trace <code title={of.trace_id}>{of.trace_id.slice(0, 8)}…</code>
+      <CopyButton text={of.trace_id} label="Copy the trace id" />
     </span>
   );
 }

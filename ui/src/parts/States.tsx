@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useState } from "react";
 
 import { tell } from "@/api/problems";
 import { clock } from "@/lib/time";
+import type { NextPage } from "@/live/pages";
 
 import { Button } from "./Button";
 import { Icon } from "./Icon";
@@ -82,6 +83,18 @@ export function Bones({ rows = 8, cols = "3rem 10.4rem minmax(0, 1fr) 9.6rem 9.4
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** The way to the rows that are not shown yet. */
+export function More({ next, children }: { next: NextPage | null; children: string }) {
+  if (next === null) return null;
+  return (
+    <div className="foot">
+      <Button busy={next.busy} onClick={next.load}>
+        {children}
+      </Button>
+    </div>
   );
 }
 

@@ -1,6 +1,5 @@
 /** Who did what, and who tried: for administrators. The filters live in the address. */
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Link, useSearchParams } from "wouter";
 
@@ -12,11 +11,11 @@ import { lack, useMe } from "@/lib/me";
 import { words } from "@/lib/look";
 import { textOf } from "@/lib/schema";
 import { day } from "@/lib/time";
+import { usePages } from "@/live/pages";
 import { keys } from "@/live/queries";
-import { Button } from "@/parts/Button";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
 import { Icon } from "@/parts/Icon";
-import { Bones, Empty, Failed } from "@/parts/States";
+import { Bones, Empty, Failed, More } from "@/parts/States";
 import { Clock } from "@/parts/Time";
 
 const SPANS: [hours: number, text: string][] = [
@@ -37,11 +36,9 @@ export default function AuditScreen() {
     const said = Object.entries({ actor: all.actor, action: all.action, outcome: all.outcome, hours: all.hours === 24 ? "" : String(all.hours) });
     setParams(Object.fromEntries(said.filter(([, value]) => value !== "")), { replace: true });
   };
-  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch, dataUpdatedAt } = useInfiniteQuery({
-    queryKey: [...keys.audit, filter],
-    queryFn: async ({ pageParam }) => (await auditList({ query: queryOf(filter, pageParam) })).data,
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_page_token ?? null,
+  const { rows, none, loading, error, readAt, next, retry } = usePages({
+    key: [...keys.audit, filter],
+    read: (asked) => auditList({ query: { ...queryOf(filter), ...asked } }),
     placeholderData: (before) => before,
     enabled: refused === null,
     retry: (count, failure) => !(failure instanceof Refusal) && count < 2,
@@ -49,7 +46,6 @@ export default function AuditScreen() {
   useEffect(() => {
     document.title = "Audit · Berth";
   }, []);
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <>
       <div className="head">
@@ -85,29 +81,23 @@ export default function AuditScreen() {
           <p className="muted">{refused}.</p>
         </Empty>
       )}
-      {error && !isAbsent(error) && <Failed what="The audit trail could not be read" error={error} asOf={dataUpdatedAt || null} onRetry={() => void refetch()} />}
-      {isPending && !error && refused === null && <Bones label="Loading the audit trail" cols="1rem 9rem 9rem 14rem 1fr" />}
-      {((data && rows.length === 0) || (error && isAbsent(error))) && (
+      {error && !isAbsent(error) && <Failed what="The audit trail could not be read" error={error} asOf={readAt} onRetry={retry} />}
+      {loading && refused === null && <Bones label="Loading the audit trail" cols="1rem 9rem 9rem 14rem 1fr" />}
+      {(none || (error && isAbsent(error))) && (
         <Empty title="Nothing was written down here">
           <p className="muted">Every change, every refusal and every look at a secret is written down with who asked.</p>
         </Empty>
       )}
       {rows.length > 0 && <DataTable label="Audit trail, the latest first" rows={rows} columns={COLUMNS} keyOf={(row) => String(row.id)} stale={Boolean(error)} />}
-      {hasNextPage && (
-        <div className="foot">
-          <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            Earlier
-          </Button>
-        </div>
-      )}
+      <More next={next}>Earlier</More>
     </>
   );
 }
 
-function queryOf(filter: { actor: string; action: string; outcome: string; hours: number }, page: string | null): Record<string, string | number> {
+function queryOf(filter: { actor: string; action: string; outcome: string; hours: number }): Record<string, string> {
   const since = filter.hours === 0 ? "" : new Date(Math.floor(serverNow() / 60_000) * 60_000 - filter.hours * 3_600_000).toISOString();
-  const said = Object.entries({ actor: filter.actor, action: filter.action, outcome: filter.outcome, since, page_token: page ?? "" });
-  return { page_size: 100, ...Object.fromEntries(said.filter(([, value]) => value !== "")) };
+  const said = Object.entries({ actor: filter.actor, action: filter.action, outcome: filter.outcome, since });
+  return Object.fromEntries(said.filter(([, value]) => value !== ""));
 }
 
 function Search({ label, value, onChange, first = false }: { label: string; value: string; onChange: (value: string) => void; first?: boolean }) {

@@ -1,6 +1,5 @@
 /** What the billing system told us, what became of it, and the way to hear it again. */
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 
@@ -12,49 +11,38 @@ import { lack, useMe } from "@/lib/me";
 import { words } from "@/lib/look";
 import { absolute } from "@/lib/time";
 import { say } from "@/lib/toasts";
+import { sizeOf, usePages } from "@/live/pages";
 import { keys, queryClient, useInterval } from "@/live/queries";
 import { Button } from "@/parts/Button";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
 import { Icon } from "@/parts/Icon";
-import { Bones, Empty, Failed } from "@/parts/States";
+import { Bones, Empty, Failed, More } from "@/parts/States";
 import { Ago } from "@/parts/Time";
 
 export default function BillingScreen() {
   const every = useInterval(15_000);
-  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch, dataUpdatedAt } = useInfiniteQuery({
-    queryKey: keys.deliveries,
-    queryFn: async ({ pageParam }) => (await webhooksList({ query: { page_size: 100, ...(pageParam === null ? {} : { page_token: pageParam }) } })).data,
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_page_token ?? null,
-    refetchInterval: every,
-  });
+  const pages = usePages({ key: keys.deliveries, read: (query) => webhooksList({ query }), refetchInterval: every });
+  const { rows, none, loading, error } = pages;
   useEffect(() => {
     document.title = "Billing · Berth";
   }, []);
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <>
       <div className="head">
         <h1>
-          Billing<span className="n">{rows.length > 0 && `${rows.length}${hasNextPage ? "+" : ""}`}</span>
+          Billing<span className="n">{sizeOf(pages)}</span>
         </h1>
         <span className="muted">deliveries from the billing system, the latest first</span>
       </div>
-      {error && !isAbsent(error) && <Failed what="The deliveries could not be read" error={error} asOf={dataUpdatedAt || null} onRetry={() => void refetch()} />}
-      {isPending && !error && <Bones label="Loading deliveries" cols="1rem 12rem 12rem 9rem 1fr" />}
-      {((data && rows.length === 0) || (error && isAbsent(error))) && (
+      {error && !isAbsent(error) && <Failed what="The deliveries could not be read" error={error} asOf={pages.readAt} onRetry={pages.retry} />}
+      {loading && <Bones label="Loading deliveries" cols="1rem 12rem 12rem 9rem 1fr" />}
+      {(none || (error && isAbsent(error))) && (
         <Empty title="Nothing was delivered yet">
           <p className="muted">Signed deliveries to /api/v1/webhooks/billing appear here with what became of them: applied, superseded by a later one, ignored, or refused.</p>
         </Empty>
       )}
       {rows.length > 0 && <DataTable label="Billing deliveries, the latest first" rows={rows} columns={COLUMNS} keyOf={(row) => row.id} stale={Boolean(error)} />}
-      {hasNextPage && (
-        <div className="foot">
-          <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            Earlier deliveries
-          </Button>
-        </div>
-      )}
+      <More next={pages.next}>Earlier deliveries</More>
     </>
   );
 }

@@ -1,16 +1,16 @@
 /** Everything that should exist, each with the worst status of its members. */
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Link } from "wouter";
 
 import { type DeploymentForm, deploymentsList } from "@/api/client";
 import { useUi } from "@/lib/ui";
 import { useLifecycle } from "@/lib/lifecycle";
+import { sizeOf, usePages } from "@/live/pages";
 import { keys, useInterval } from "@/live/queries";
 import { Button, LinkButton } from "@/parts/Button";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
-import { Bones, Command, Empty, Failed } from "@/parts/States";
+import { Bones, Command, Empty, Failed, More } from "@/parts/States";
 import { Badge } from "@/parts/Status";
 import { Ago } from "@/parts/Time";
 
@@ -35,31 +35,25 @@ function DeploymentStatus({ deployment }: { deployment: DeploymentForm }) {
 export default function DeploymentsScreen() {
   const openCreate = useUi((ui) => ui.openCreate);
   const every = useInterval();
-  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch, dataUpdatedAt } = useInfiniteQuery({
-    queryKey: keys.deployments,
-    queryFn: async ({ pageParam }) => (await deploymentsList({ query: { page_size: 100, ...(pageParam === null ? {} : { page_token: pageParam }) } })).data,
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_page_token ?? null,
-    refetchInterval: every,
-  });
+  const pages = usePages({ key: keys.deployments, read: (query) => deploymentsList({ query }), refetchInterval: every });
+  const { rows, none, loading, error } = pages;
   useEffect(() => {
     document.title = "Deployments · Berth";
   }, []);
-  const rows = data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <>
       <div className="head">
         <h1>
-          Deployments<span className="n">{rows.length > 0 && `${rows.length}${hasNextPage ? "+" : ""}`}</span>
+          Deployments<span className="n">{sizeOf(pages)}</span>
         </h1>
         <span className="grow" />
         <Button kind="primary" icon="plus" onClick={openCreate}>
           Create
         </Button>
       </div>
-      {error && <Failed what="The deployments could not be read" error={error} asOf={dataUpdatedAt || null} onRetry={() => void refetch()} />}
-      {isPending && !error && <Bones label="Loading deployments" cols="1rem 14rem 11rem 8rem 1fr" />}
-      {data && rows.length === 0 && (
+      {error && <Failed what="The deployments could not be read" error={error} asOf={pages.readAt} onRetry={pages.retry} />}
+      {loading && <Bones label="Loading deployments" cols="1rem 14rem 11rem 8rem 1fr" />}
+      {none && (
         <Empty title="No deployments yet">
           <p className="muted">A deployment is the named specification; its members are instances.</p>
           <Button kind="primary" onClick={openCreate}>
@@ -69,13 +63,7 @@ export default function DeploymentsScreen() {
         </Empty>
       )}
       {rows.length > 0 && <DataTable label="Deployments" rows={rows} columns={COLUMNS} keyOf={(one) => one.id} stale={Boolean(error)} />}
-      {hasNextPage && (
-        <div className="foot">
-          <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            More deployments
-          </Button>
-        </div>
-      )}
+      <More next={pages.next}>More deployments</More>
     </>
   );
 }

@@ -1,16 +1,16 @@
 /** Finished lives: what ran, for how long, why it ended and on whose word. */
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Link, useSearchParams } from "wouter";
 
 import { type Run, runsList } from "@/api/client";
 import { absolute, day } from "@/lib/time";
+import { sizeOf, usePages } from "@/live/pages";
 import { keys } from "@/live/queries";
 import { Button } from "@/parts/Button";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
 import { Icon } from "@/parts/Icon";
-import { Bones, Empty, Failed } from "@/parts/States";
+import { Bones, Empty, Failed, More } from "@/parts/States";
 import { Ago, Seconds } from "@/parts/Time";
 
 const COLUMNS: TableColumn<Run>[] = [
@@ -40,22 +40,20 @@ function Took({ of }: { of: number | null | undefined }) {
 export default function HistoryScreen() {
   const [params, setParams] = useSearchParams();
   const q = params.get("q") ?? "";
-  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch, dataUpdatedAt } = useInfiniteQuery({
-    queryKey: [...keys.runs, q],
-    queryFn: async ({ pageParam }) => (await runsList({ query: { page_size: 100, ...(q ? { q } : {}), ...(pageParam === null ? {} : { page_token: pageParam }) } })).data,
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_page_token ?? null,
+  const pages = usePages({
+    key: [...keys.runs, q],
+    read: (asked) => runsList({ query: { ...asked, ...(q ? { q } : {}) } }),
     placeholderData: (before) => before,
   });
   useEffect(() => {
     document.title = "History · Berth";
   }, []);
-  const runs = data?.pages.flatMap((page) => page.items) ?? [];
+  const { rows: runs, none, loading, error } = pages;
   return (
     <>
       <div className="head">
         <h1>
-          History<span className="n">{runs.length > 0 && `${runs.length}${hasNextPage ? "+" : ""}`}</span>
+          History<span className="n">{sizeOf(pages)}</span>
         </h1>
         <label className="field">
           <Icon name="search" />
@@ -64,22 +62,16 @@ export default function HistoryScreen() {
           <kbd>/</kbd>
         </label>
       </div>
-      {error && <Failed what="History could not be read" error={error} asOf={dataUpdatedAt || null} onRetry={() => void refetch()} />}
-      {isPending && !error && <Bones label="Loading history" cols="1rem 12rem 8rem 9rem 8rem 1fr" />}
-      {data && runs.length === 0 && (
+      {error && <Failed what="History could not be read" error={error} asOf={pages.readAt} onRetry={pages.retry} />}
+      {loading && <Bones label="Loading history" cols="1rem 12rem 8rem 9rem 8rem 1fr" />}
+      {none && (
         <Empty title={q ? `No finished life is named like ${q}` : "Nothing has ended yet"}>
           <p className="muted">{q ? "Living instances are on their own page." : "When an instance is terminated, its life stays here: how long it ran, why it ended, and who confirmed it."}</p>
           {q && <Button onClick={() => setParams({})}>Clear search</Button>}
         </Empty>
       )}
       {runs.length > 0 && <DataTable label="Finished lives, the latest end first" rows={runs} columns={COLUMNS} keyOf={(run) => run.run_id} stale={Boolean(error)} />}
-      {hasNextPage && (
-        <div className="foot">
-          <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            Earlier lives
-          </Button>
-        </div>
-      )}
+      <More next={pages.next}>Earlier lives</More>
     </>
   );
 }

@@ -1,25 +1,21 @@
 /** The instance's history: the latest on the overview, all of it on its own tab. */
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 
 import { type Instance, instancesHistory } from "@/api/client";
+import { usePages } from "@/live/pages";
 import { keys } from "@/live/queries";
-import { Button } from "@/parts/Button";
 import { EventList } from "@/parts/EventList";
-import { Bones, Failed } from "@/parts/States";
+import { Bones, Failed, More } from "@/parts/States";
 
 const BRIEF = 6;
 
 export function EventsPart({ instance, whole = false }: { instance: Instance; whole?: boolean }) {
-  const { data, error, isPending, hasNextPage, fetchNextPage, isFetchingNextPage, refetch } = useInfiniteQuery({
-    queryKey: [...keys.history(instance.id), whole],
-    queryFn: async ({ pageParam }) =>
-      (await instancesHistory({ path: { key: instance.id }, query: { page_size: whole ? 100 : BRIEF, ...(pageParam === null ? {} : { page_token: pageParam }) } })).data,
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_page_token ?? null,
+  const { rows: events, loading, error, next, retry } = usePages({
+    key: [...keys.history(instance.id), whole],
+    read: (query) => instancesHistory({ path: { key: instance.id }, query }),
+    size: whole ? 100 : BRIEF,
   });
-  const events = data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <section className="part" aria-labelledby="events">
       <header>
@@ -31,14 +27,10 @@ export function EventsPart({ instance, whole = false }: { instance: Instance; wh
           </span>
         )}
       </header>
-      {error && <Failed what="The events could not be read" error={error} onRetry={() => void refetch()} />}
-      {isPending && <Bones label="Loading events" rows={3} cols="4.6rem 5.5rem 1fr" />}
+      {error && <Failed what="The events could not be read" error={error} onRetry={retry} />}
+      {loading && <Bones label="Loading events" rows={3} cols="4.6rem 5.5rem 1fr" />}
       <EventList events={whole ? events : events.slice(0, BRIEF)} />
-      {whole && hasNextPage && (
-        <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-          Earlier events
-        </Button>
-      )}
+      {whole && <More next={next}>Earlier events</More>}
     </section>
   );
 }

@@ -12,7 +12,7 @@ import { readOperation } from "@/live/queries";
 import { type Choice, useChoices, useDoing } from "@/parts/Actions";
 import { Button, Out } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
-import { useOperationLabel } from "@/parts/OperationPart";
+import { TraceId, useOperationLabel } from "@/parts/OperationPart";
 import { CopyButton } from "@/parts/States";
 import { Figures, Seconds } from "@/parts/Time";
 
@@ -152,7 +152,7 @@ function Footer({ instance, operation }: { instance: Instance; operation: Operat
             Workflow listens <Figures of={age(listens)} /> more, {choice.label} works later too.{" "}
           </>
         )}
-        {failing && <Out href={failing}>Failing activity in Temporal</Out>}
+        <TraceId of={operation} /> {failing && <Out href={failing}>Failing activity in Temporal</Out>}
       </p>
     </footer>
   );
@@ -190,6 +190,7 @@ function report(instance: Instance, operation: OperationForm | undefined): strin
       for (const attempt of step.attempts) lines.push(`           ${attempt.started_at} to ${attempt.ended_at ?? "now"}${attempt.error ? `: ${attempt.error}` : ""}`);
     }
     lines.push(`kept: ${operation.error?.kept.join("; ") || "nothing"}`, `cleaned up: ${operation.error?.cleaned.join("; ") || "nothing"}`);
+    if (operation.trace_id) lines.push(`trace ${operation.trace_id}`);
     if (operation.temporal_url) lines.push(operation.temporal_url);
   }
   return lines.join("\n");

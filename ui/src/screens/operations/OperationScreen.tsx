@@ -9,7 +9,7 @@ import { useNow } from "@/lib/clock";
 import { keys, readOperation, useInterval, useStepInterval } from "@/live/queries";
 import { useOperation } from "@/live/store";
 import { Button, LinkButton, Out } from "@/parts/Button";
-import { OperationPart, useOperationLabel } from "@/parts/OperationPart";
+import { OperationPart, TraceId, useOperationLabel } from "@/parts/OperationPart";
 import { OperationStatusMark } from "@/parts/OperationStatus";
 import { Bones, Empty, Failed } from "@/parts/States";
 import { Refusal } from "@/api/problems";
@@ -94,7 +94,7 @@ function Page({ operation }: { operation: OperationForm }) {
         <div className="banner" data-hue="red" role="note">
           <span>
             <b>{operation.error.message && sentence(operation.error.message)}</b> {operation.error.help.text}{" "}
-            {operation.error.temporal_url && <Out href={operation.error.temporal_url}>Failing activity in Temporal</Out>}
+            <TraceId of={operation} /> {operation.error.temporal_url && <Out href={operation.error.temporal_url}>Failing activity in Temporal</Out>}
           </span>
         </div>
       )}

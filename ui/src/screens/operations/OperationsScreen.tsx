@@ -1,12 +1,13 @@
 /** Everything under way and everything that waits for a person, the stuck first, each with its way out in place. */
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { useSearchParams } from "wouter";
 
 import { type OperationForm, operationsList } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { isFailure, OVER_RESULTS } from "@/lib/look";
+import { usePages } from "@/live/pages";
 import { keys, moreUnderWay, openOperationsQuery, useInterval } from "@/live/queries";
 import { takeOperations, useLatest } from "@/live/store";
 import { Button } from "@/parts/Button";
@@ -22,21 +23,20 @@ const FINISHED = 50;
 function useOperations() {
   const open = useQuery(openOperationsQuery);
   const every = useInterval();
-  const recent = useInfiniteQuery({
-    queryKey: [...keys.operations, "finished"],
-    queryFn: async ({ pageParam }) => {
-      const { data } = await operationsList({ query: { status: [...OVER_RESULTS], page_size: FINISHED, ...(pageParam === null ? {} : { page_token: pageParam }) } });
+  const recent = usePages({
+    key: [...keys.operations, "finished"],
+    read: async (asked) => {
+      const { data } = await operationsList({ query: { ...asked, status: [...OVER_RESULTS] } });
       takeOperations(data.items);
-      return data;
+      return { data };
     },
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_page_token ?? null,
+    size: FINISHED,
     refetchInterval: every,
   });
   const listed = useMemo(() => {
-    const all = [...(open.data?.items ?? []), ...(recent.data?.pages.flatMap((page) => page.items) ?? [])];
+    const all = [...(open.data?.items ?? []), ...recent.rows];
     return [...new Map(all.map((one) => [one.id, one])).values()];
-  }, [open.data, recent.data]);
+  }, [open.data, recent.rows]);
   const items = useLatest(listed);
   return { items, open, recent };
 }
@@ -57,6 +57,10 @@ export default function OperationsScreen() {
   const sizes = countBy(items, now);
   const shown = items.filter((one) => wanted(one, filter, now));
   const error = open.error ?? recent.error;
+  const retry = (): void => {
+    void open.refetch();
+    recent.retry();
+  };
   const hidden = moreUnderWay(open.data);
   const parked = items.filter((one) => groupOf(one, now) === "parked");
   return (
@@ -83,21 +87,21 @@ export default function OperationsScreen() {
         <Chip on={filter.group === "failed"} onClick={() => change({ group: "failed" })} text="Failed lately" count={items.filter((one) => isFailure(one.status)).length} hue="red" icon={<Icon name="x" />} />
         <span className="end">times in UTC</span>
       </div>
-      {error !== null && <Failed what="The operations could not be read" error={error} asOf={open.dataUpdatedAt || null} onRetry={() => void open.refetch()} />}
-      {open.isPending || recent.isPending ? (
-        error === null && <Bones label="Loading operations" cols="3rem 13.5rem 1fr 11rem 9rem" />
-      ) : shown.length === 0 ? (
-        <Nothing any={items.length > 0} onClear={() => change({ q: "", group: "open" })} />
-      ) : (
+      {error !== null && <Failed what="The operations could not be read" error={error} asOf={open.dataUpdatedAt || null} onRetry={retry} />}
+      {shown.length > 0 ? (
         <Table operations={shown} now={now} picked={picked} onPick={setPicked} />
+      ) : open.isPending || recent.readAt === null ? (
+        error === null && <Bones label="Loading operations" cols="3rem 13.5rem 1fr 11rem 9rem" />
+      ) : (
+        <Nothing any={items.length > 0} onClear={() => change({ q: "", group: "open" })} />
       )}
       <p className="foot">
         <span>
-          {sizes.finished} finished shown, {recent.hasNextPage ? "the latest" : "all that are kept"}
+          {sizes.finished} finished shown, {recent.next ? "the latest" : "all that are kept"}
           {hidden > 0 && `, and ${hidden} more under way that are not`}
         </span>
-        {recent.hasNextPage && (
-          <Button size="sm" busy={recent.isFetchingNextPage} onClick={() => void recent.fetchNextPage()}>
+        {recent.next && (
+          <Button size="sm" busy={recent.next.busy} onClick={recent.next.load}>
             Earlier operations
           </Button>
         )}

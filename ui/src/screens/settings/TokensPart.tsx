@@ -1,6 +1,5 @@
 /** Tokens of programs: each is shown once, when it is made, and can be taken back at any time. */
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { type Token, tokensList, tokensRevoke } from "@/api/client";
@@ -10,10 +9,11 @@ import { announce } from "@/lib/announce";
 import { serverNow } from "@/lib/clock";
 import { absolute } from "@/lib/time";
 import { say } from "@/lib/toasts";
+import { usePages } from "@/live/pages";
 import { keys, queryClient } from "@/live/queries";
 import { Button } from "@/parts/Button";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
-import { Bones, Failed } from "@/parts/States";
+import { Bones, Failed, More } from "@/parts/States";
 import { Ago } from "@/parts/Time";
 
 import { CreateToken } from "./CreateToken";
@@ -25,14 +25,7 @@ interface TokensPartProps {
 }
 
 export function TokensPart({ refused, projects }: TokensPartProps) {
-  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = useInfiniteQuery({
-    queryKey: keys.tokens,
-    queryFn: async ({ pageParam }) => (await tokensList({ query: { page_size: 100, ...(pageParam === null ? {} : { page_token: pageParam }) } })).data,
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next_page_token ?? null,
-    enabled: refused === null,
-  });
-  const tokens = data?.pages.flatMap((page) => page.items) ?? [];
+  const { rows: tokens, none, loading, error, next, retry } = usePages({ key: keys.tokens, read: (query) => tokensList({ query }), enabled: refused === null });
   const [making, setMaking] = useState(false);
   if (error && isAbsent(error)) return null;
   return (
@@ -47,21 +40,15 @@ export function TokensPart({ refused, projects }: TokensPartProps) {
         </span>
       </header>
       {refused !== null && <p className="muted">{refused}.</p>}
-      {error && <Failed what="The tokens could not be read" error={error} onRetry={() => void refetch()} />}
-      {isPending && refused === null && !error && <Bones label="Loading tokens" rows={2} cols="10rem 8rem 1fr" />}
-      {data && tokens.length === 0 && <p className="muted">No program has a token yet.</p>}
+      {error && <Failed what="The tokens could not be read" error={error} onRetry={retry} />}
+      {loading && refused === null && <Bones label="Loading tokens" rows={2} cols="10rem 8rem 1fr" />}
+      {none && <p className="muted">No program has a token yet.</p>}
       {tokens.length > 0 && (
         <div className="bleed">
           <DataTable label="Tokens" rows={tokens} columns={COLUMNS} keyOf={(token) => token.id} />
         </div>
       )}
-      {hasNextPage && (
-        <div className="foot">
-          <Button busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            Earlier tokens
-          </Button>
-        </div>
-      )}
+      <More next={next}>Earlier tokens</More>
       {making && <CreateToken projects={projects} onClose={() => setMaking(false)} />}
     </section>
   );
