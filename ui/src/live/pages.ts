@@ -17,7 +17,7 @@ interface Page<Row> {
 
 type Options<Row> = UseInfiniteQueryOptions<Page<Row>, Error, InfiniteData<Page<Row>, Token>, readonly unknown[], Token>;
 
-interface Source<Row> extends Pick<Options<Row>, "enabled" | "placeholderData" | "refetchInterval" | "retry"> {
+interface Source<Row> extends Pick<Options<Row>, "enabled" | "placeholderData" | "refetchInterval"> {
   key: readonly unknown[];
   /** One page as the server sends it; `asked` goes into the question. */
   read: (asked: Asked) => Promise<{ data: Page<Row> }>;

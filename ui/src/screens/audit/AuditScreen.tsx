@@ -4,7 +4,6 @@ import { useEffect } from "react";
 import { Link, useSearchParams } from "wouter";
 
 import { type AuditEntry, auditList, type Outcome } from "@/api/client";
-import { Refusal } from "@/api/problems";
 import { isAbsent } from "@/api/trust";
 import { serverNow } from "@/lib/clock";
 import { lack, useMe } from "@/lib/me";
@@ -41,7 +40,6 @@ export default function AuditScreen() {
     read: (asked) => auditList({ query: { ...queryOf(filter), ...asked } }),
     placeholderData: (before) => before,
     enabled: refused === null,
-    retry: (count, failure) => !(failure instanceof Refusal) && count < 2,
   });
   useEffect(() => {
     document.title = "Audit · Berth";
