@@ -6,8 +6,9 @@ that was killed. Everything it writes lies in its folder.
 
 from __future__ import annotations
 
+import itertools
 import os
-import socket
+import random
 import ssl
 import time
 import urllib.error
@@ -18,10 +19,13 @@ from pathlib import Path
 import yaml
 
 from embedded.children import Child, Running, last_lines
+from embedded.ports import is_free
 from scripts.controlplane.build import SOURCES, ControlPlaneError, etcd_program
 from scripts.controlplane.credentials import Credentials, make_credentials
 
 _READY_SECONDS = 60.0
+_PORTS = range(15_000, 19_000)
+"""None that the kernel gives to outgoing connections: a part that was killed finds its port again."""
 _STAGES = ("node.yaml", "pod.yaml", "logs.yaml")
 _ENVIRONMENT = {"GOMAXPROCS": "2", "KUBE_FEATURE_WatchListClient": "false"}
 _ORDER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
@@ -215,11 +219,9 @@ class ControlPlane:
 
 
 def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Ports that nobody uses now, all different."""
+    tried = random.sample(_PORTS, len(_PORTS))
+    found = list(itertools.islice(filter(is_free, tried), count))
+    if len(found) < count:
+        raise ControlPlaneError(f"no {count} ports are free from {_PORTS.start} to {_PORTS.stop - 1}")
+    return found

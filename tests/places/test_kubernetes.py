@@ -38,7 +38,7 @@ def ask(name: str, **more: Any) -> dict[str, Any]:
         "params": {"admin_email": "admin@example.com", "admin_password": CANARY},
         "resources": {"cpu": 8, "memory_mb": 512, "disk_gb": 1},
         "database": {"mode": "dedicated"},
-        "timeouts": {"launch_seconds": 20},
+        "timeouts": {"launch_seconds": 40},
         **more,
     }
 
