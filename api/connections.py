@@ -16,7 +16,7 @@ import structlog
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.seats import Seats
 from db.session import Database
@@ -26,6 +26,8 @@ from services import tokens
 
 log = structlog.get_logger("api")
 LOOK_SECONDS = 2.0
+SEND_SECONDS = 10.0
+"""A client that takes nothing for so long is dropped; it comes back to where it was."""
 Answer = TypeVar("Answer")
 Part = TypeVar("Part")
 
@@ -35,15 +37,22 @@ class CredentialEnded(Exception):
 
 
 class SeatedResponse(StreamingResponse):
-    """Holds its seat until it has ended, however it ends."""
+    """Holds its seat until it has ended, however it ends; a client that takes nothing ends it."""
 
     def __init__(self, seat: AbstractContextManager[None], parts: AsyncIterator[str], media_type: str) -> None:
         super().__init__(parts, media_type=media_type)
         self._seat = seat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_soon(message: Message) -> None:
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(message)
+
         with self._seat:
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send_soon)
+            except TimeoutError:
+                log.info("a stream ends: its client takes nothing")
 
 
 class Connections:

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from starlette.websockets import WebSocket
 
+from api.connections import SEND_SECONDS
 from api.entries import Entry, frames_of
 from api.feed import Feed, Place
 from api.filters import LONGEST_CURSOR
@@ -28,8 +29,6 @@ from services.bodies import Body
 
 HEARTBEAT_SECONDS = 15.0
 FIRST_MESSAGE_SECONDS = 5.0
-SEND_SECONDS = 10.0
-"""A client that takes nothing for so long is dropped; it comes back to where it was."""
 LONGEST_MESSAGE = 4096
 _PACE_SECONDS, _AT_ONCE = 0.05, 10
 """Each message is a question to the records: so many may come together, then one in so long is heard."""

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from api import schemas
 from api.access import needs, require
 from api.answers import made
-from api.connections import CredentialEnded, SeatedResponse
+from api.connections import SEND_SECONDS, CredentialEnded, SeatedResponse
 from api.dependencies import CallerDep, PartsDep
 from api.entries import Entry
 from api.feed import Feed, Place
@@ -29,7 +29,6 @@ from api.records import Shown
 from api.sockets import (
     FIRST_MESSAGE_SECONDS,
     FORBIDDEN,
-    SEND_SECONDS,
     SLOW,
     UNAUTHORIZED,
     BadMessageError,

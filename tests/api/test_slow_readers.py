@@ -7,15 +7,19 @@ import json
 import os
 import socket as sockets
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import api.sockets
+from api import connections
+from api.routes import stream
 from tests.api.test_feed import events_on, frame, socket, subscribe
-from tests.support.api import TOKEN, Api
+from tests.support.api import TOKEN, Api, running_api
 from tests.support.events import emit_observed
 from tests.support.patience import busy
+from tests.support.postgres import PostgresServer
 from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
@@ -30,25 +34,22 @@ def emit_heavy(api: Api, count: int) -> None:
             emit_observed(tx, "ins_heavy", version, {"weight": _WEIGHT})
 
 
-def deaf_reader(api: Api) -> sockets.socket:
-    """A socket with a small buffer that has shaken hands and never reads."""
+def deaf_reader(api: Api, path: str, *headers: str) -> sockets.socket:
+    """A line with a small buffer whose client has asked and never reads."""
     host, _, port = api.url.removeprefix("http://").partition(":")
     opened = sockets.socket()
     opened.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     opened.settimeout(60)
     opened.connect((host, int(port)))
-    key = base64.b64encode(os.urandom(16)).decode()
-    lines = [
-        "GET /ws HTTP/1.1",
-        f"Host: {host}:{port}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {key}",
-        "Sec-WebSocket-Version: 13",
-        f"Authorization: Bearer {TOKEN}",
-    ]
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", f"Authorization: Bearer {TOKEN}", *headers]
     opened.sendall("\r\n".join([*lines, "", ""]).encode())
     return opened
+
+
+def deaf_socket(api: Api) -> sockets.socket:
+    key = base64.b64encode(os.urandom(16)).decode()
+    handshake = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    return deaf_reader(api, "/ws", *handshake, f"Sec-WebSocket-Key: {key}")
 
 
 def last_frame(opened: sockets.socket) -> tuple[int, bytes]:
@@ -79,7 +80,7 @@ def test_a_reader_that_takes_nothing_is_closed_with_1013_and_the_others_are_not_
 
     monkeypatch.setattr(api_sockets().Session, "run", noted)
     monkeypatch.setattr(api_sockets(), "SEND_SECONDS", 3.0)
-    with deaf_reader(api) as deaf, socket(api) as quick:
+    with deaf_socket(api) as deaf, socket(api) as quick:
         frame(quick)
         subscribe(quick, batch=True)
         emit_heavy(api, EVENTS)
@@ -91,6 +92,24 @@ def test_a_reader_that_takes_nothing_is_closed_with_1013_and_the_others_are_not_
         opcode, payload = last_frame(deaf)
     assert opcode == 8
     assert int.from_bytes(payload[:2], "big") == 1013
+
+
+def test_a_reader_of_server_sent_events_that_takes_nothing_gives_its_seat_back(
+    tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, url = "/api/v1/events/stream", postgres_server.new_database()
+    monkeypatch.setattr(connections, "SEND_SECONDS", 3.0)
+    monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 1.0)
+    with running_api(tmp_path, url, limit_sockets=1) as api, deaf_reader(api, path) as deaf:
+        assert deaf.recv(12) == b"HTTP/1.1 200"
+        assert not is_admitted(api)
+        emit_heavy(api, EVENTS)
+        wait_for(lambda: is_admitted(api), 60, "it keeps its seat")
+
+
+def is_admitted(api: Api) -> bool:
+    with api.client.stream("GET", "/api/v1/events/stream") as answer:
+        return answer.status_code == 200
 
 
 def api_sockets() -> Any:
