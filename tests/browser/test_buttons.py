@@ -135,7 +135,7 @@ def test_the_table_has_no_status_without_a_way_to_it(berth: Berth) -> None:
 
 
 def test_a_finished_life_has_no_buttons_but_its_history(ana: Person) -> None:
-    ana.sight.allow("404.*sunk", "sunk.*404")
+    ana.sight.allow("404.*/instances/sunk")
     ana.berth.create("sunk")
     ana.berth.delete("sunk")
     ana.go("/instances/sunk")
