@@ -2,8 +2,9 @@
 
 Each is one standalone Temporal activity on the provider's queue with a short deadline: no worker, no answer.
 Question and answer are sealed, for others can reach Temporal too.
-A queue that did not answer is not asked again for a moment, so that reads stay fast while a worker is away. Who
-has more patience than whoever asked in vain is not refused for it: a slow worker is not an absent one.
+A queue from which nobody took a question is not asked again for a moment, so that reads stay fast while a
+worker is away. Who has more patience than whoever asked in vain is not refused for it: a slow worker is not an
+absent one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 import structlog
 from temporalio.client import ActivityFailureError, Client
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, TimeoutType
+from temporalio.exceptions import TimeoutError as ActivityTimeoutError
 from temporalio.service import RPCError
 from ulid import ULID
 
@@ -33,6 +35,8 @@ LOOK_SECONDS = 2.0
 ASK_SECONDS = 10.0
 SWEEP_SECONDS = 55.0
 ANSWER_SECONDS = 60
+_TO_TELL = timedelta(seconds=0.5)
+"""Later than the end of waiting for a worker, so that the two are told apart."""
 _QUIET_SECONDS = 5.0
 _KEPT_SECONDS = 1.0
 _MOST_LOOKS = 1_000
@@ -58,10 +62,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Silence:
-    """A queue did not answer within so many seconds; until then nobody waits there for as little."""
+    """A queue did not answer within so many seconds; for a moment nobody waits there for as little."""
 
     seconds: float
-    until: float
+    until: float = field(default_factory=lambda: time.monotonic() + _QUIET_SECONDS)
 
     def holds(self, patience: float) -> bool:
         """Whether a question with so much patience would be in vain."""
@@ -129,29 +133,35 @@ class Asks:
             raise Unavailable(silent)
         limit = timedelta(seconds=seconds)
         try:
-            async with asyncio.timeout(seconds + 1):
+            async with asyncio.timeout(seconds + 1.5):
                 sealed = await self.client.execute_activity(
                     activity,
                     self.vault.seal(activity, given),
                     id=f"ask-{str(ULID()).lower()}",
                     task_queue=place.queue,
                     result_type=str,
-                    schedule_to_close_timeout=limit,
+                    schedule_to_start_timeout=limit,
                     start_to_close_timeout=limit,
+                    schedule_to_close_timeout=limit + _TO_TELL,
                     retry_policy=RetryPolicy(maximum_attempts=1),
                     rpc_timeout=limit,
                 )
         except ActivityFailureError as error:
             if isinstance(error.cause, ApplicationError):
                 raise _refused(error.cause, silent) from None
-            self._silences[place.queue] = Silence(seconds, time.monotonic() + _QUIET_SECONDS)
+            self._silences[place.queue] = Silence(seconds if _untaken(error) else min(seconds, LOOK_SECONDS))
             raise Unavailable(silent) from None
         except (RPCError, RuntimeError, TimeoutError) as error:
             log.info("temporal does not answer", kind=type(error).__name__)
-            self._silences[place.queue] = Silence(seconds, time.monotonic() + _QUIET_SECONDS)
+            self._silences[place.queue] = Silence(seconds)
             raise Unavailable("Temporal does not answer now.") from None
         self._silences.pop(place.queue, None)
         return self.vault.unseal(activity, sealed, ANSWER_SECONDS)
+
+
+def _untaken(error: ActivityFailureError) -> bool:
+    """Whether no worker took the question. One that took it may have died of something else, and be back."""
+    return isinstance(error.cause, ActivityTimeoutError) and error.cause.type is TimeoutType.SCHEDULE_TO_START
 
 
 def _refused(failure: ApplicationError, silent: str) -> Refused:

@@ -54,6 +54,7 @@ def signed_in(browser: Browser, berth: Berth, **options: Any) -> Iterator[Person
         person = Person(page, berth, Sight(page))
         person.sign_in()
         yield person
+        page.unroute_all(behavior="ignoreErrors")  # what a test stands in the way of may be on its way now
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def test_a_create_whose_worker_is_killed_ends_by_itself(ana: Person) -> None:
     ana.berth.fault("anchor", "create", "slow", seconds=3, times=2)
     ana.create("anchor", "web", "simulated")
     ana.sees_status("creating")
+    ana.sight.allow("503.*/logs")  # nobody is there to ask
     ana.berth.kill_worker()
 
     ana.sees_status("running", seconds=120)
