@@ -148,11 +148,12 @@ function Footer({ instance, operation }: { instance: Instance; operation: Operat
       </CopyButton>
       <p>
         {listens !== null && choice && (
-          <>
-            Workflow listens <Figures of={age(listens)} /> more, {choice.label} works later too.{" "}
-          </>
+          <span>
+            Workflow listens <Figures of={age(listens)} /> more, {choice.label} works later too.
+          </span>
         )}
-        <TraceId of={operation} /> {failing && <Out href={failing}>Failing activity in Temporal</Out>}
+        <TraceId of={operation} />
+        {failing && <Out href={failing}>Failing activity in Temporal</Out>}
       </p>
     </footer>
   );
