@@ -58,4 +58,16 @@ describe("the YAML of a draft", () => {
     expect(parseSpec("members: none", head).error).toContain("whole number");
     expect(parseSpec("params: 3", head).error).toContain("params must be a map");
   });
+  it.each([
+    ["members: *a", "Line 1: *a"],
+    ["members: 3\nparams: &p\n  x: *p", "Line 2: &p"],
+    ["params:\n  a: &a [x, x]\n  b: &b [*a, *a]\n  c: [*b, *b]", "Line 2: &a"],
+    ["labels:\n  team: &t payments", "Line 2: &t"],
+  ])("refuses a name for another place plainly, where it stands: %j", (text, said) => {
+    expect(parseSpec(text, head).error).toMatch(new RegExp(`^${said.replace("*", "\\*")} `));
+  });
+  it("never fails over what is typed, however deep", () => {
+    expect(parseSpec(`params: ${"[".repeat(20_000)}`, head).error).not.toBe("");
+    expect(parseSpec(`params:\n  x: ${"[".repeat(20_000)}${"]".repeat(20_000)}`, head).draft).toBeNull();
+  });
 });
