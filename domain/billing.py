@@ -86,6 +86,19 @@ def stands_over(fact: Fact, known_at: datetime | None) -> bool:
     return fact.occurred_at == known_at and fact.type in _MILD
 
 
+def kept_back(subscription: Subscription | None, protected: bool, refused: str | None) -> str | None:
+    """What keeps a deployment whose subscription is cancelled, in words; None where nothing does.
+
+    `refused`: why its delete was refused last.
+    """
+    if subscription is not Subscription.CANCELLED:
+        return None
+    if protected:
+        kept = "only deletion protection keeps it: it is deleted with its data as soon as that is turned off"
+        return f"billing cancelled its subscription; {kept}"
+    return None if refused is None else f"billing cancelled its subscription; its deletion is refused: {refused}"
+
+
 def concerns(fact: Fact, made_at: datetime) -> bool:
     """Whether `fact` can be about something made then: an old cancellation must not take what came after it.
 

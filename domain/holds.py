@@ -19,6 +19,9 @@ class HoldCause(StrEnum):
     ADMIN = "admin"
 
 
+AGAIN_SECONDS = 60.0
+"""What billing wants and what failed is not tried again sooner: an operator may want to look."""
+
 SUSPENDED_FROM = (Status.RUNNING, Status.STOPPED, Status.ERROR, Status.MAINTENANCE)
 
 LIFTED_BY = {
@@ -35,13 +38,32 @@ class Standing:
     by: str
     of: str | None = None
     """The suspended deployment, where this one is the database server that only that one uses."""
+    paid: bool = False
+    """It is billing's, and what was due is paid: only the unsuspension is still to come."""
+    failed: str | None = None
+    """Why the last try to lift it failed, until the next one begins."""
+
+
+def lifted_by(hold: Standing) -> str:
+    """Who lifts it, and when."""
+    return still_held(hold.failed) if hold.paid else LIFTED_BY[hold.cause]
+
+
+def still_held(failed: str | None) -> str:
+    """Of billing's hold on what is paid. `failed`: as in `Standing`."""
+    if failed is None:
+        return "it is paid: Berth lifts billing's hold"
+    return (
+        f"it is paid: Berth lifts billing's hold and tries again every {AGAIN_SECONDS:.0f} s; "
+        f"the last try failed: {failed}"
+    )
 
 
 def why_held(standing: Sequence[Standing]) -> str:
     """The words of a refusal: which hold stands, and who can lift it."""
     parts = [
         f"{hold.by} suspended {f'{hold.of}, whose database it holds' if hold.of else 'it'} ({hold.cause}); "
-        f"{LIFTED_BY[hold.cause]}"
+        f"{lifted_by(hold)}"
         for hold in standing
     ]
     return "; and ".join(parts)

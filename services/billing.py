@@ -29,11 +29,12 @@ from domain.billing import (
     stands_over,
 )
 from domain.errors import NotFound
+from domain.holds import HoldCause
 from domain.lifecycle import BillingStatus
 from domain.operations import Reason, Source
 from domain.specs import Caller
 from services.acceptance import new_id
-from services.holds import tell
+from services.holds import renew, tell, touch_members
 
 BILLING = "billing"
 REASON = {
@@ -151,17 +152,27 @@ def _apply(tx: Tx, deployment: Deployment, fact: Fact, delivery_id: str) -> bool
     if known_id != delivery_id and not stands_over(fact, known_at):
         return False
     record.alert = None
+    caller = Caller(BILLING, deployment.project, Source.BILLING)
     if fact.type.payment:
-        record.status, record.status_at = BILLING_AFTER[fact.type], fact.occurred_at
-        record.status_delivery = delivery_id
+        before, record.status = record.status, BILLING_AFTER[fact.type]
+        record.status_at, record.status_delivery = fact.occurred_at, delivery_id
+        if record.status is BillingStatus.PAYMENT_REQUIRED and before is not record.status:
+            renew(tx, deployment, caller, HoldCause.BILLING)
         _show(tx, deployment, record.status, REASON[fact.type])
     else:
         record.subscription, record.subscription_at = SUBSCRIPTION_AFTER[fact.type], fact.occurred_at
         record.subscription_delivery = delivery_id
-        caller = Caller(BILLING, deployment.project, Source.BILLING)
         data = {"subscription": record.subscription, "delivery": delivery_id}
         tell(tx, deployment, caller, "SUBSCRIPTION_CHANGED", data)
+        _show_subscription(tx, deployment)
     return True
+
+
+def _show_subscription(tx: Tx, deployment: Deployment) -> None:
+    """New versions: an edit of what was read before must not lift protection from what was cancelled since."""
+    deployment.version += 1
+    tx.session.flush()
+    touch_members(tx, deployment)
 
 
 def record_of(tx: Tx, deployment: Deployment) -> BillingRecord:

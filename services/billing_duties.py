@@ -16,7 +16,7 @@ from db.models import BillingRecord, Deployment, Hold, Instance, OperationRow, W
 from db.session import Tx, interval
 from domain.billing import Subscription
 from domain.errors import Refused
-from domain.holds import HoldCause
+from domain.holds import AGAIN_SECONDS, HoldCause
 from domain.lifecycle import BillingStatus, Operation, Status
 from domain.operations import UNFINISHED, OperationStatus, Reason, Source
 from domain.specs import Accepted, Ask, Caller
@@ -26,8 +26,6 @@ from services.holds import Suspension, holds_of, tell
 from services.suspension import suspend, unsuspend
 from services.withdrawals import cancel, delete
 
-AGAIN_SECONDS = 60.0
-"""What failed is not tried again sooner: an operator may want to look."""
 _ROUND = 200
 
 

@@ -63,6 +63,22 @@ def place(tx: Tx, deployment: Deployment, caller: Caller, wanted: Suspension) ->
     tell(tx, deployment, caller, "HOLD_PLACED", data)
 
 
+def renew(tx: Tx, deployment: Deployment, caller: Caller, cause: HoldCause) -> None:
+    """A hold that still stands though its reason had gone: it has come back, and the hold's time begins anew.
+
+    Whoever was about to lift it is too late, as when it is placed.
+    """
+    row = tx.session.execute(
+        update(Hold)
+        .where(Hold.deployment_id == deployment.id, Hold.cause == cause)
+        .values(since=tx.now, deletes_at=tx.now + (Hold.deletes_at - Hold.since), lifting=None)
+        .returning(Hold.deletes_at, Hold.note)
+    ).one_or_none()
+    if row is not None:
+        data = {"cause": cause, "note": row.note, "deletes_at": iso(row.deletes_at)}
+        tell(tx, deployment, caller, "HOLD_PLACED", data)
+
+
 def lift(tx: Tx, deployment: Deployment, caller: Caller, causes: Collection[HoldCause]) -> None:
     """The holds of these causes are gone."""
     gone = tx.session.execute(

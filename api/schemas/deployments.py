@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from api.schemas.base import Change, Form
 from api.schemas.instances import Instance, Spec
 from api.schemas.operations import BriefOperation, OperationForm
+from domain.billing import Subscription
 from domain.lifecycle import Role, Status
 
 
@@ -40,6 +41,10 @@ class DeploymentForm(Form):
     status: Status | None
     instances: list[Instance] | list[DeploymentMember]
     current_operation: BriefOperation | None
+    subscription: Subscription | None = Field(
+        description="Whether its owner wants to keep it, as billing said last; null: it has said nothing."
+    )
+    notice: str | None = Field(description="What billing wants and has not got, and why; null: nothing.")
     created_at: datetime
     updated_at: datetime
 

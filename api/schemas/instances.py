@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from api.schemas.base import Change, Form, Problem
 from api.schemas.operations import BriefOperation, OperationForm
+from domain.billing import Subscription
 from domain.holds import HoldCause
 from domain.lifecycle import BillingStatus, Health, ProvisioningStatus, Role, Status
 from domain.needs import Confirm
@@ -118,6 +119,10 @@ class InstanceSummary(Form):
     suspended_from: Status | None
     maintenance: MaintenanceForm | None
     deletion_protection: bool
+    subscription: Subscription | None = Field(
+        description="Whether its owner wants to keep it, as billing said last; null: it has said nothing."
+    )
+    notice: str | None = Field(description="What billing wants and has not got, and why; null: nothing.")
     created_at: datetime
     updated_at: datetime
 

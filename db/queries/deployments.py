@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from db.models import Deployment, Host
+from db.models import BillingRecord, Deployment, Host
 from db.queries.pages import Keyset, Position, Record, like_pattern
 
 _KEYSET = Keyset(Deployment.created_at, Deployment.id)
 
 
 def _records() -> Select[tuple[object, ...]]:
-    columns = (*Deployment.__table__.columns, Host.name.label("host_name"))
-    return select(*columns).join(Host, Host.id == Deployment.host_id, isouter=True)
+    billing = (BillingRecord.subscription, BillingRecord.alert.label("billing_alert"))
+    return (
+        select(*Deployment.__table__.columns, Host.name.label("host_name"), *billing)
+        .join(Host, Host.id == Deployment.host_id, isouter=True)
+        .join(BillingRecord, BillingRecord.deployment_id == Deployment.id, isouter=True)
+    )
 
 
 def page(

@@ -6,13 +6,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, literal, null, or_, select
 from sqlalchemy.orm import Session
 
 from db.models import Instance, InstanceRun, LifecycleEvent, Meta
 from db.queries.pages import Record
 
 _COLUMNS = tuple(LifecycleEvent.__table__.columns)
+_OF_DEPLOYMENT = (
+    "HOLD_PLACED",
+    "HOLD_LIFTED",
+    "SUBSCRIPTION_CHANGED",
+    "BILLING_REFUSED",
+    "DEADLINE_REFUSED",
+)
+"""Events of a whole deployment, about no instance of it, that each of its instances has lived through."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +93,56 @@ def lives(session: Session, project: str, key: str) -> list[str]:
 def history(
     session: Session, instance_ids: Collection[str], before: int | None, size: int
 ) -> tuple[Sequence[Record], int | None]:
-    """Events of some instances before number `before`, newest first, and where the next page starts."""
-    query = select(*_COLUMNS).where(LifecycleEvent.instance_id.in_(instance_ids))
-    if before is not None:
-        query = query.where(LifecycleEvent.seq < before)
-    rows = session.execute(query.order_by(LifecycleEvent.seq.desc()).limit(size + 1)).all()
+    """Events of some instances before number `before`, newest first, and where the next page starts.
+
+    With what happened to their whole deployments while they lived.
+    """
+    own = _page(session, [LifecycleEvent.instance_id.in_(instance_ids)], before, size)
+    if not own:
+        return own, None
+    # No older than the oldest of their own: so this never reads more of a deployment than one page takes.
+    shared = [LifecycleEvent.seq > own[-1].seq, *_lived_through(session, instance_ids)]
+    rows = sorted([*own, *_page(session, shared, before, size)], key=lambda row: row.seq, reverse=True)
     if len(rows) <= size:
         return rows, None
     return rows[:size], rows[size - 1].seq
+
+
+def _page(
+    session: Session, conditions: Collection[ColumnElement[bool]], before: int | None, size: int
+) -> Sequence[Record]:
+    """One more than asked for: whether anything follows."""
+    query = select(*_COLUMNS).where(*conditions)
+    if before is not None:
+        query = query.where(LifecycleEvent.seq < before)
+    return session.execute(query.order_by(LifecycleEvent.seq.desc()).limit(size + 1)).all()
+
+
+def _lived_through(session: Session, instance_ids: Collection[str]) -> list[ColumnElement[bool]]:
+    """What tells the events of whole deployments that fall into these lives."""
+    living = select(Instance.deployment_id, Instance.created_at, null().label("end")).where(
+        Instance.id.in_(instance_ids)
+    )
+    gone = select(InstanceRun.deployment_id, InstanceRun.created_at, InstanceRun.terminated_at).where(
+        InstanceRun.instance_id.in_(instance_ids)
+    )
+    lives = session.execute(living.union_all(gone)).all()
+    return [
+        LifecycleEvent.deployment_id.in_({life.deployment_id for life in lives}),
+        LifecycleEvent.instance_id.is_(None),
+        LifecycleEvent.event_type.in_(_OF_DEPLOYMENT),
+        or_(
+            *(
+                and_(
+                    LifecycleEvent.deployment_id == life.deployment_id,
+                    LifecycleEvent.time >= life.created_at,
+                    LifecycleEvent.time <= life.end if life.end is not None else literal(True),
+                )
+                for life in lives
+            ),
+            literal(False),
+        ),
+    ]
 
 
 def latest(session: Session, wanted: EventFilter, limit: int) -> Sequence[Record]:

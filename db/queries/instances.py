@@ -9,7 +9,8 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from db.models import Deployment, Host, Instance, InstanceRun, OperationRow
+from db.models import BillingRecord, Deployment, Host, Instance, InstanceRun, OperationRow
+from db.queries.holds import kept_back, unlifted
 from db.queries.pages import Keyset, Position, Record, like_pattern
 from domain.health import STALE_AFTER
 from domain.lifecycle import IN_PROGRESS, Health, Status
@@ -29,12 +30,14 @@ _COLUMNS = (
     Deployment.generation.label("generation"),
     Deployment.version.label("deployment_version"),
     Host.name.label("host_name"),
+    BillingRecord.subscription,
+    BillingRecord.alert.label("billing_alert"),
 )
 
 
 @dataclass(frozen=True)
 class InstanceFilter:
-    """What a list shows. `needs_you`: in error, or busy for longer than its deadline."""
+    """What a list shows. `needs_you`: in error, busy for longer than its deadline, or with a notice."""
 
     project: str
     statuses: tuple[Status, ...] = ()
@@ -133,16 +136,18 @@ _SORTED = {
 
 
 def needs_you() -> ColumnElement[bool]:
-    """In error, or its operation is overdue."""
-    return or_(Instance.status == Status.ERROR, _overdue())
+    """In error, or its operation is overdue, or billing wants what it cannot have."""
+    return or_(Instance.status == Status.ERROR, _waits())
 
 
-def _overdue() -> ColumnElement[bool]:
+def _waits() -> ColumnElement[bool]:
+    """Not in error, and needs somebody all the same."""
     late = select(OperationRow.deployment_id).where(
         OperationRow.status.in_(UNFINISHED),
         OperationRow.deadline_at < func.now(),
     )
-    return and_(Instance.status != Status.ERROR, Instance.deployment_id.in_(late))
+    ids = Instance.deployment_id
+    return and_(Instance.status != Status.ERROR, or_(ids.in_(late), ids.in_(unlifted()), ids.in_(kept_back())))
 
 
 def _records() -> Select[tuple[object, ...]]:
@@ -150,6 +155,7 @@ def _records() -> Select[tuple[object, ...]]:
         select(*_COLUMNS)
         .join(Deployment, Deployment.id == Instance.deployment_id)
         .join(Host, Host.id == Instance.host_id, isouter=True)
+        .join(BillingRecord, BillingRecord.deployment_id == Instance.deployment_id, isouter=True)
     )
 
 
@@ -198,6 +204,6 @@ def counts(session: Session, wanted: InstanceFilter) -> dict[str, int]:
     conditions = wanted.scope()
     rows = session.execute(select(Instance.status, func.count()).where(*conditions).group_by(Instance.status))
     found = {status.value: number for status, number in rows}
-    late = session.scalar(select(func.count()).select_from(Instance).where(*conditions, _overdue())) or 0
+    late = session.scalar(select(func.count()).select_from(Instance).where(*conditions, _waits())) or 0
     zeros = {status.value: 0 for status in Status if status is not Status.TERMINATED}
     return {**zeros, **found, "needs_you": found.get(Status.ERROR.value, 0) + late}

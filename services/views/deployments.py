@@ -14,6 +14,7 @@ from db.queries import instances as instance_queries
 from db.queries import operations as operation_queries
 from domain.changes import deployment_status
 from services.views.common import JsonObject, iso
+from services.views.holds import read as read_holding
 from services.views.instances import InstanceForms
 
 
@@ -29,7 +30,7 @@ class DeploymentForms:
         members: dict[str, list[Row[Any]]] = {}
         for member in instance_queries.of_deployments(session, ids) if ids else ():
             members.setdefault(member.deployment_id, []).append(member)
-        currents = self._currents(session, ids, now)
+        currents, holding = self._currents(session, ids, now), read_holding(session, ids)
         forms = []
         for row in rows:
             own = members.get(row.id, [])
@@ -37,14 +38,15 @@ class DeploymentForms:
                 {"id": m.id, "name": m.name, "role": m.role.value, "status": m.status.value, "version": m.version}
                 for m in own
             ]
-            forms.append(self._form(row, own, brief, currents.get(row.id)))
+            forms.append(self._form(row, own, brief, currents.get(row.id)) | holding.billing(row, row.id))
         return forms
 
     def one(self, session: Session, row: Row[Any], now: datetime) -> JsonObject:
         """With the members' whole records."""
         own = instance_queries.of_deployments(session, [row.id])
         current = self._currents(session, [row.id], now).get(row.id)
-        return self._form(row, own, self.instances.many(session, own, now), current)
+        form = self._form(row, own, self.instances.many(session, own, now), current)
+        return form | read_holding(session, [row.id]).billing(row, row.id)
 
     def _currents(self, session: Session, ids: Collection[str], now: datetime) -> dict[str, JsonObject]:
         """What works on each deployment, in brief."""

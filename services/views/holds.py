@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from db.models import Hold, Maintenance
-from db.queries.holds import deciding
-from domain.holds import Standing
+from db.models import Maintenance
+from db.queries.holds import deciding, of_deployments
+from domain.billing import kept_back
+from domain.holds import Standing, still_held
 from services.views.common import JsonObject, iso
 
 
@@ -42,14 +43,22 @@ class Holding:
             "suspended_from": row.suspended_from,
             "maintenance": _window(window) if window is not None else None,
             "deletion_protection": row.deletion_protection,
+            **self.billing(row, row.deployment_id),
         }
+
+    def billing(self, row: Row[Any], deployment_id: str) -> JsonObject:
+        """Whether it is wanted still, and what billing wants that it has not got; of a deployment or a member."""
+        failed = [
+            hold.failed for hold in self.holds.get(deployment_id, ()) if hold.paid and hold.failed is not None
+        ]
+        kept = kept_back(row.subscription, row.deletion_protection, row.billing_alert)
+        return {"subscription": row.subscription, "notice": kept or (still_held(failed[0]) if failed else None)}
 
 
 def read(session: Session, deployment_ids: Collection[str], instance_ids: Collection[str] = ()) -> Holding:
     """Read all of it, with one query each."""
     holds: dict[str, list[Row[Any]]] = {}
-    query = select(*Hold.__table__.columns).where(Hold.deployment_id.in_(deployment_ids)).order_by(Hold.since)
-    for row in session.execute(query) if deployment_ids else ():
+    for row in of_deployments(session, deployment_ids) if deployment_ids else ():
         holds.setdefault(row.deployment_id, []).append(row)
     found = select(*Maintenance.__table__.columns).where(Maintenance.instance_id.in_(instance_ids))
     windows = {row.instance_id: row for row in session.execute(found)} if instance_ids else {}
@@ -57,12 +66,13 @@ def read(session: Session, deployment_ids: Collection[str], instance_ids: Collec
 
 
 def _hold(row: Row[Any]) -> JsonObject:
+    """What is paid is neither due nor deleted, whatever was written when the hold was placed."""
     return {
         "cause": row.cause.value,
         "by": row.actor,
         "since": iso(row.since),
-        "note": row.note,
-        "deletes_at": iso(row.deletes_at),
+        "note": still_held(row.failed) if row.paid else row.note,
+        "deletes_at": None if row.paid else iso(row.deletes_at),
     }
 
 
