@@ -28,6 +28,11 @@ export function lack(me: Me | null, right: string): string | null {
   return `The role ${me.role} may not do this`;
 }
 
+/** The same for who uses this page. */
+export function useLack(right: string): string | null {
+  return lack(useMe(), right);
+}
+
 export function initials(principal: string): string {
   const parts = principal.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
   const [first = "", second = ""] = parts;

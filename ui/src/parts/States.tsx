@@ -19,6 +19,15 @@ export function Empty({ title, page = false, children }: { title: string; page?:
   );
 }
 
+/** A screen whose content is not for whoever is here, and why. */
+export function Barred({ what, reason }: { what: string; reason: string }) {
+  return (
+    <Empty title={`${what} for administrators`}>
+      <p className="muted">{reason}.</p>
+    </Empty>
+  );
+}
+
 /** A command to copy: the same as the button above it. */
 export function Command({ text }: { text: string }) {
   return (

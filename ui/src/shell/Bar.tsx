@@ -8,6 +8,7 @@ import { useSession } from "@/api/session";
 import { useNow } from "@/lib/clock";
 import { useLater } from "@/lib/later";
 import { initials, useMe } from "@/lib/me";
+import { barred } from "@/lib/places";
 import { shownTheme, useUi } from "@/lib/ui";
 import { moreUnderWay, openOperationsQuery } from "@/live/queries";
 import { useLatest, useLink } from "@/live/store";
@@ -30,6 +31,12 @@ const OFFICE = [
   { href: "/audit", text: "Audit", icon: "list" },
   { href: "/settings", text: "Settings and tokens", icon: "sliders" },
 ];
+
+/** Those that are for whoever is here. */
+function useOpen<Place extends { href: string }>(places: readonly Place[]): Place[] {
+  const me = useMe();
+  return places.filter(({ href }) => barred(me, href) === null);
+}
 
 export function Bar() {
   const openPalette = useUi((ui) => ui.openPalette);
@@ -57,10 +64,12 @@ export function Bar() {
 function Navigation() {
   const [location] = useLocation();
   const here = (href: string): boolean => location === href || location.startsWith(`${href}/`);
-  const more = [...SCREENS.filter((screen) => !screen.phone), ...OFFICE];
+  const screens = useOpen(SCREENS);
+  const office = useOpen(OFFICE);
+  const more = [...screens.filter((screen) => !screen.phone), ...office];
   return (
     <nav className="nav" aria-label="Main">
-      {SCREENS.map(({ href, text, icon, phone }) => (
+      {screens.map(({ href, text, icon, phone }) => (
         <Link key={href} href={href} className={phone ? undefined : "desk"} aria-current={here(href) ? "page" : undefined}>
           <Icon name={icon} />
           {text}
@@ -152,6 +161,7 @@ function Project() {
 
 function Account() {
   const me = useMe();
+  const office = useOpen(OFFICE);
   return (
     <Menu>
       <MenuButton className="who" aria-label={me === null ? "Account and settings" : `${initials(me.principal)}, account and settings of ${me.principal}`}>
@@ -163,7 +173,7 @@ function Account() {
             <b>{me.principal}</b>, {me.role} in {me.project}
           </p>
         )}
-        {OFFICE.map(({ href, text, icon }) => (
+        {office.map(({ href, text, icon }) => (
           <MenuItem key={href}>
             <Link href={href}>
               <Icon name={icon} />

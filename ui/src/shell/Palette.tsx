@@ -8,6 +8,8 @@ import { useLocation } from "wouter";
 import { type Instance, instancesList } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor, operationIcon, statusWord } from "@/lib/look";
+import { lack, useMe } from "@/lib/me";
+import { barred } from "@/lib/places";
 import { shownTheme, useUi } from "@/lib/ui";
 import { act } from "@/live/act";
 import { useRevision } from "@/live/rows";
@@ -120,11 +122,13 @@ function useFound(text: string): Instance[] {
 
 function useScreens(): Command[] {
   const [, navigate] = useLocation();
+  const me = useMe();
   return useMemo(() => {
     const ui = useUi.getState();
     const go = (text: string, icon: string, href: string): Command => ({ id: href, text, note: "Go", icon, run: () => navigate(href) });
-    return [
-      { id: "new", text: "Create instance", note: "c", icon: "plus", run: ui.openCreate },
+    const create: Command = { id: "new", text: "Create instance", note: "c", icon: "plus", run: ui.openCreate };
+    const all = [
+      create,
       go("Instances", "rows", "/instances"),
       go("Needs you", "warn", "/instances?needs_you=true"),
       go("Operations", "flow", "/operations"),
@@ -138,5 +142,6 @@ function useScreens(): Command[] {
       { id: "theme", text: "Switch theme", note: "", icon: "theme", run: () => ui.setTheme(shownTheme(useUi.getState().theme) === "dark" ? "light" : "dark") },
       { id: "help", text: "Keys and help", note: "?", icon: "book", run: ui.openHelp },
     ];
-  }, [navigate]);
+    return all.filter((command) => barred(me, command.id) === null && (command !== create || lack(me, "operate") === null));
+  }, [navigate, me]);
 }

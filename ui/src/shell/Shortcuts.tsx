@@ -3,7 +3,9 @@
 import { lazy, Suspense, useEffect } from "react";
 import { useLocation } from "wouter";
 
+import { useLack } from "@/lib/me";
 import { useQuestion } from "@/lib/question";
+import { say } from "@/lib/toasts";
 import { useUi } from "@/lib/ui";
 // Not with the others: dialogs remember from their first loading on where the focus was, to give it back.
 import { Asking } from "@/parts/Asking";
@@ -42,6 +44,7 @@ export function Shortcuts() {
 
 function useKeys(): void {
   const [, navigate] = useLocation();
+  const refused = useLack("operate");
   useEffect(() => {
     let wentAt = -Infinity;
     const onKey = (event: KeyboardEvent): void => {
@@ -59,6 +62,7 @@ function useKeys(): void {
         wentAt = -Infinity;
       } else if (event.key === "g") wentAt = event.timeStamp;
       else if (event.key === "?") ui.openHelp();
+      else if (event.key === "c" && refused !== null) say({ id: "new-instance", tone: "refused", title: "Nothing can be created", detail: `${refused}.` });
       else if (event.key === "c") ui.openCreate();
       else if (event.key === "/") {
         const field = document.querySelector<HTMLInputElement>("[data-search]");
@@ -70,5 +74,5 @@ function useKeys(): void {
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [navigate]);
+  }, [navigate, refused]);
 }

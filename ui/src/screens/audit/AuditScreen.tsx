@@ -6,15 +6,15 @@ import { Link, useSearchParams } from "wouter";
 import { type AuditEntry, auditList, type Outcome } from "@/api/client";
 import { isAbsent } from "@/api/trust";
 import { serverNow } from "@/lib/clock";
-import { lack, useMe } from "@/lib/me";
 import { words } from "@/lib/look";
+import { useBarred } from "@/lib/places";
 import { textOf } from "@/lib/schema";
 import { day } from "@/lib/time";
 import { usePages } from "@/live/pages";
 import { keys } from "@/live/queries";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
 import { Icon } from "@/parts/Icon";
-import { Bones, Empty, Failed, More } from "@/parts/States";
+import { Barred, Bones, Empty, Failed, More } from "@/parts/States";
 import { Clock } from "@/parts/Time";
 
 const SPANS: [hours: number, text: string][] = [
@@ -26,8 +26,7 @@ const SPANS: [hours: number, text: string][] = [
 const OUTCOMES: readonly Outcome[] = ["done", "accepted", "refused", "failed"];
 
 export default function AuditScreen() {
-  const me = useMe();
-  const refused = lack(me, "admin");
+  const refused = useBarred("/audit");
   const [params, setParams] = useSearchParams();
   const filter = { actor: params.get("actor") ?? "", action: params.get("action") ?? "", outcome: OUTCOMES.find((one) => one === params.get("outcome")) ?? "", hours: Number(params.get("hours") ?? "24") };
   const change = (next: Partial<typeof filter>): void => {
@@ -74,13 +73,9 @@ export default function AuditScreen() {
         ))}
         <span className="end">times in UTC</span>
       </div>
-      {refused !== null && (
-        <Empty title="The audit trail is for administrators">
-          <p className="muted">{refused}.</p>
-        </Empty>
-      )}
+      {refused && <Barred what="The audit trail is" reason={refused} />}
       {error && !isAbsent(error) && <Failed what="The audit trail could not be read" error={error} asOf={readAt} onRetry={retry} />}
-      {loading && refused === null && <Bones label="Loading the audit trail" cols="1rem 9rem 9rem 14rem 1fr" />}
+      {loading && !refused && <Bones label="Loading the audit trail" cols="1rem 9rem 9rem 14rem 1fr" />}
       {(none || (error && isAbsent(error))) && (
         <Empty title="Nothing was written down here">
           <p className="muted">Every change, every refusal and every look at a secret is written down with who asked.</p>

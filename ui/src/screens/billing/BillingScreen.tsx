@@ -9,6 +9,7 @@ import { isAbsent } from "@/api/trust";
 import { announce } from "@/lib/announce";
 import { lack, useMe } from "@/lib/me";
 import { words } from "@/lib/look";
+import { useBarred } from "@/lib/places";
 import { absolute } from "@/lib/time";
 import { say } from "@/lib/toasts";
 import { sizeOf, usePages } from "@/live/pages";
@@ -16,12 +17,13 @@ import { keys, queryClient, useInterval } from "@/live/queries";
 import { Button } from "@/parts/Button";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
 import { Icon } from "@/parts/Icon";
-import { Bones, Empty, Failed, More } from "@/parts/States";
+import { Barred, Bones, Empty, Failed, More } from "@/parts/States";
 import { Ago } from "@/parts/Time";
 
 export default function BillingScreen() {
+  const refused = useBarred("/billing");
   const every = useInterval(15_000);
-  const pages = usePages({ key: keys.deliveries, read: (query) => webhooksList({ query }), refetchInterval: every });
+  const pages = usePages({ key: keys.deliveries, read: (query) => webhooksList({ query }), refetchInterval: every, enabled: refused === null });
   const { rows, none, loading, error } = pages;
   useEffect(() => {
     document.title = "Billing · Berth";
@@ -34,8 +36,9 @@ export default function BillingScreen() {
         </h1>
         <span className="muted">deliveries from the billing system, the latest first</span>
       </div>
+      {refused && <Barred what="Deliveries of the billing system are" reason={refused} />}
       {error && !isAbsent(error) && <Failed what="The deliveries could not be read" error={error} asOf={pages.readAt} onRetry={pages.retry} />}
-      {loading && <Bones label="Loading deliveries" cols="1rem 12rem 12rem 9rem 1fr" />}
+      {loading && !refused && <Bones label="Loading deliveries" cols="1rem 12rem 12rem 9rem 1fr" />}
       {(none || (error && isAbsent(error))) && (
         <Empty title="Nothing was delivered yet">
           <p className="muted">Signed deliveries to /api/v1/webhooks/billing appear here with what became of them: applied, superseded by a later one, ignored, or refused.</p>

@@ -4,8 +4,9 @@ import { useEffect } from "react";
 import { Link } from "wouter";
 
 import { type DeploymentForm, deploymentsList } from "@/api/client";
-import { useUi } from "@/lib/ui";
 import { useLifecycle } from "@/lib/lifecycle";
+import { useLack } from "@/lib/me";
+import { useUi } from "@/lib/ui";
 import { sizeOf, usePages } from "@/live/pages";
 import { keys, useInterval } from "@/live/queries";
 import { Button, LinkButton } from "@/parts/Button";
@@ -34,6 +35,7 @@ function DeploymentStatus({ deployment }: { deployment: DeploymentForm }) {
 
 export default function DeploymentsScreen() {
   const openCreate = useUi((ui) => ui.openCreate);
+  const refused = useLack("operate");
   const every = useInterval();
   const pages = usePages({ key: keys.deployments, read: (query) => deploymentsList({ query }), refetchInterval: every });
   const { rows, none, loading, error } = pages;
@@ -47,7 +49,7 @@ export default function DeploymentsScreen() {
           Deployments<span className="n">{sizeOf(pages)}</span>
         </h1>
         <span className="grow" />
-        <Button kind="primary" icon="plus" onClick={openCreate}>
+        <Button kind="primary" icon="plus" reason={refused} onClick={openCreate}>
           Create
         </Button>
       </div>
@@ -56,7 +58,7 @@ export default function DeploymentsScreen() {
       {none && (
         <Empty title="No deployments yet">
           <p className="muted">A deployment is the named specification; its members are instances.</p>
-          <Button kind="primary" onClick={openCreate}>
+          <Button kind="primary" reason={refused} onClick={openCreate}>
             Create instance
           </Button>
           <Command text="berth create orders --blueprint postgres --wait" />

@@ -3,6 +3,7 @@
 import type { Plan } from "@/api/client";
 import { tell } from "@/api/problems";
 import { disruptionLook } from "@/lib/look";
+import { useLack } from "@/lib/me";
 import { textOf } from "@/lib/schema";
 import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
@@ -22,6 +23,7 @@ interface PlanPaneProps {
 export function PlanPane({ planning, drafting, version, members }: PlanPaneProps) {
   const { plan, madeAt, old, busy } = planning;
   const nothing = drafting.changes.length === 0;
+  const refused = useLack("operate");
   return (
     <>
       <header>
@@ -32,7 +34,7 @@ export function PlanPane({ planning, drafting, version, members }: PlanPaneProps
           </span>
         )}
         {plan && (
-          <Button kind="quiet" size="sm" busy={busy === "planning"} off={nothing} onClick={() => void planning.make()}>
+          <Button kind="quiet" size="sm" busy={busy === "planning"} off={nothing} reason={refused} onClick={() => void planning.make()}>
             Plan again
           </Button>
         )}
@@ -56,6 +58,7 @@ export function PlanPane({ planning, drafting, version, members }: PlanPaneProps
 
 function NoPlan({ planning, drafting, version }: Omit<PlanPaneProps, "members">) {
   const count = drafting.changes.length;
+  const refused = useLack("operate");
   return (
     <div className="block">
       <p className="muted mb-4">
@@ -63,7 +66,7 @@ function NoPlan({ planning, drafting, version }: Omit<PlanPaneProps, "members">)
           ? `The draft is what stands in version ${version}. Change something, then see here what it would do.`
           : "A plan says which instances would be touched, how, and in which order. Nothing happens before you apply it."}
       </p>
-      <Button kind="primary" busy={planning.busy === "planning"} reason={count === 0 ? "Nothing is changed yet" : drafting.behind ? "Somebody was faster: first put your draft on what they saved, or take theirs" : null} onClick={() => void planning.make()}>
+      <Button kind="primary" busy={planning.busy === "planning"} reason={refused ?? (count === 0 ? "Nothing is changed yet" : drafting.behind ? "Somebody was faster: first put your draft on what they saved, or take theirs" : null)} onClick={() => void planning.make()}>
         Plan {count > 0 && `${count} ${count === 1 ? "change" : "changes"}`}
       </Button>
     </div>
@@ -188,8 +191,9 @@ function Checks({ plan }: { plan: Plan }) {
 
 function Apply({ planning, plan, behind }: { planning: Planning; plan: Plan; behind: boolean }) {
   const touched = new Set(plan.steps.map((step) => step.instance)).size;
+  const refused = useLack("operate");
   const blocked = plan.checks.some((check) => check.level === "blocker");
-  const reason = behind ? "Somebody was faster; see above" : planning.old ? "The draft has changed since; plan again" : blocked ? "A check speaks against it" : null;
+  const reason = refused ?? (behind ? "Somebody was faster; see above" : planning.old ? "The draft has changed since; plan again" : blocked ? "A check speaks against it" : null);
   const seconds = plan.steps.reduce((sum, step) => sum + (step.usual_seconds ?? 0), 0);
   return (
     <div className="apply">

@@ -5,12 +5,14 @@ import { useEffect, useState } from "react";
 
 import { providersInventory } from "@/api/client";
 import { type Host, hostsQuery, type Provider, providersQuery } from "@/lib/catalogue";
+import { useLack } from "@/lib/me";
+import { useBarred } from "@/lib/places";
 import { absolute, age } from "@/lib/time";
 import { textOf } from "@/lib/schema";
 import { Button, LinkButton } from "@/parts/Button";
 import { DataTable, type TableColumn } from "@/parts/DataTable";
 import { Icon } from "@/parts/Icon";
-import { Bones, Empty, Failed } from "@/parts/States";
+import { Barred, Bones, Empty, Failed } from "@/parts/States";
 import { Figures } from "@/parts/Time";
 
 import { HostActions } from "./HostActions";
@@ -44,7 +46,8 @@ function HostState({ host }: { host: Host }) {
 }
 
 export default function HostsScreen() {
-  const hosts = useQuery(hostsQuery);
+  const refused = useBarred("/hosts");
+  const hosts = useQuery({ ...hostsQuery, enabled: refused === null });
   const providers = useQuery(providersQuery);
   useEffect(() => {
     document.title = "Hosts · Berth";
@@ -57,8 +60,9 @@ export default function HostsScreen() {
           Hosts<span className="n">{hosts.data?.length}</span>
         </h1>
       </div>
+      {refused && <Barred what="Hosts and what lies at the providers are" reason={refused} />}
       {hosts.error && <Failed what="The hosts could not be read" error={hosts.error} asOf={hosts.dataUpdatedAt || null} onRetry={() => void hosts.refetch()} />}
-      {hosts.isPending && !hosts.error && <Bones label="Loading hosts" rows={2} cols="1rem 12rem 8rem 9rem 1fr" />}
+      {hosts.isPending && !hosts.error && !refused && <Bones label="Loading hosts" rows={2} cols="1rem 12rem 8rem 9rem 1fr" />}
       {rows.length > 0 && <DataTable label="Hosts" rows={rows} columns={COLUMNS} keyOf={(host) => host.id} stale={Boolean(hosts.error)} />}
       {hosts.data && rows.length === 0 && (
         <Empty title="No host speaks">
@@ -76,13 +80,14 @@ export default function HostsScreen() {
           ))}
         </ul>
       </section>
-      <OrphansPart />
+      {refused === null && <OrphansPart />}
     </>
   );
 }
 
 function ProviderItem({ provider }: { provider: Provider }) {
   const [open, setOpen] = useState(false);
+  const refused = useLack("admin");
   return (
     <li>
       <div className="provider">
@@ -96,7 +101,7 @@ function ProviderItem({ provider }: { provider: Provider }) {
           <LinkButton size="sm" kind="quiet" href={`/instances?provider=${provider.name}`}>
             Its instances
           </LinkButton>
-          <Button size="sm" kind="quiet" off={!provider.available} aria-expanded={open} onClick={() => setOpen(!open)}>
+          <Button size="sm" kind="quiet" off={!provider.available} reason={refused} aria-expanded={open} onClick={() => setOpen(!open)}>
             Inventory
           </Button>
         </div>

@@ -6,6 +6,7 @@ import { freshKey, type Instance, type OperationError, type OperationForm, opera
 import { tell } from "@/api/problems";
 import { useNow } from "@/lib/clock";
 import { stepPhase } from "@/lib/look";
+import { useLack } from "@/lib/me";
 import { age, secondsBetween } from "@/lib/time";
 import { say } from "@/lib/toasts";
 import { readOperation } from "@/live/queries";
@@ -161,6 +162,7 @@ function Footer({ instance, operation }: { instance: Instance; operation: Operat
 
 function Abort({ operation }: { operation: OperationForm }) {
   const [busy, setBusy] = useState(false);
+  const refused = useLack("operate");
   const abort = async (): Promise<void> => {
     setBusy(true);
     try {
@@ -172,7 +174,7 @@ function Abort({ operation }: { operation: OperationForm }) {
     await readOperation(operation.id).catch(() => undefined);
   };
   return (
-    <Button busy={busy} onClick={() => void abort()} title="Close the workflow that listens; nothing else changes">
+    <Button busy={busy} reason={refused} onClick={() => void abort()} title={refused ?? "Close the workflow that listens; nothing else changes"}>
       Abort
     </Button>
   );

@@ -4,6 +4,7 @@ import { useState } from "react";
 
 import { type Instance, instancesReveal, type Secrets } from "@/api/client";
 import { tell } from "@/api/problems";
+import { useLack } from "@/lib/me";
 import { Button } from "@/parts/Button";
 import { CopyButton } from "@/parts/States";
 
@@ -11,6 +12,7 @@ export function SecretsPart({ instance }: { instance: Instance }) {
   const [secrets, setSecrets] = useState<Secrets | null>(null);
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const refused = useLack("reveal");
   const reveal = async (): Promise<void> => {
     setBusy(true);
     setError(null);
@@ -29,7 +31,7 @@ export function SecretsPart({ instance }: { instance: Instance }) {
         <span className="muted">{secrets === null ? "showing them is written to the history" : rows.length === 0 ? "it has none" : ""}</span>
         <span className="actions">
           {secrets === null ? (
-            <Button size="sm" busy={busy} onClick={() => void reveal()}>
+            <Button size="sm" busy={busy} reason={refused} onClick={() => void reveal()}>
               Show
             </Button>
           ) : (

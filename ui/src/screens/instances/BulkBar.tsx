@@ -5,6 +5,7 @@ import { useCallback, useDeferredValue, useMemo, useState, useSyncExternalStore 
 import type { Instance } from "@/api/client";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor } from "@/lib/look";
+import { useLack } from "@/lib/me";
 import { actOnMany, type RowResult } from "@/live/act";
 import { held } from "@/live/store";
 import { BatchResults } from "@/parts/BatchResults";
@@ -56,6 +57,7 @@ export function BulkBar() {
   const clear = useSelection((state) => state.clear);
   const instances = usePicked(picked);
   const table = useLifecycle();
+  const refused = useLack("operate");
   const choices = useMemo(() => choicesOf(instances, table), [instances, table]);
   const [asked, setAsked] = useState<string | null>(null);
   const ending = choices.find((choice) => choice.action === asked);
@@ -78,6 +80,7 @@ export function BulkBar() {
           {choices.map((choice) => (
             <BulkButton key={choice.action} choice={choice} busy={busy === choice.action} onRun={() => (choice.ending ? setAsked(choice.action) : void run(choice))} />
           ))}
+          {refused !== null && <span className="muted">{refused}</span>}
           <Button kind="quiet" size="sm" icon="x" label="Clear the selection" onClick={clear} />
         </div>
       )}

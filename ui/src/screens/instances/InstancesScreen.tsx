@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useState } from "react";
 
 import { useLifecycle } from "@/lib/lifecycle";
+import { useLack } from "@/lib/me";
 import { useUi } from "@/lib/ui";
 import { useLink } from "@/live/store";
 import { Button } from "@/parts/Button";
@@ -26,6 +27,7 @@ export default function InstancesScreen() {
   const [busy, setBusy] = useState(false);
   const { lines, moves, resort } = useLines(view, table, busy);
   const openCreate = useUi((ui) => ui.openCreate);
+  const refused = useLack("operate");
   const paused = useLink((live) => live.link.state === "paused");
   const { loadAll, hasMore } = fleet;
   // A column cannot be sorted by halves.
@@ -50,7 +52,7 @@ export default function InstancesScreen() {
         <span className="grow" />
         <div className="actions">
           <ListMenus filter={view.filter} onChange={change} loadAll={fleet.loadAll} lines={lines} />
-          <Button kind="primary" icon="plus" onClick={openCreate}>
+          <Button kind="primary" icon="plus" reason={refused} onClick={openCreate}>
             Create <span data-wide="">instance</span>
           </Button>
         </div>

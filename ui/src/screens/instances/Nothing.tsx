@@ -7,6 +7,7 @@ import { freshKey, instancesCreate } from "@/api/client";
 import { tell } from "@/api/problems";
 import { blueprintsQuery, providersQuery } from "@/lib/catalogue";
 import { statusWord } from "@/lib/look";
+import { useLack } from "@/lib/me";
 import { say } from "@/lib/toasts";
 import { useUi } from "@/lib/ui";
 import { takeRecords } from "@/live/store";
@@ -17,6 +18,7 @@ import { type InstanceFilter, joinSearch, queryOf } from "./filters";
 
 export function NoInstances() {
   const openCreate = useUi((ui) => ui.openCreate);
+  const refused = useLack("operate");
   const { data: blueprints } = useQuery(blueprintsQuery);
   const { data: providers } = useQuery(providersQuery);
   const [busy, setBusy] = useState(false);
@@ -44,10 +46,10 @@ export function NoInstances() {
         {blueprint && provider ? `A demo (${blueprint.title.toLowerCase()} on ${provider.title.toLowerCase()}) starts in a few seconds and can be terminated like any other.` : "Create the first one."}
       </p>
       <div className="actions">
-        <Button kind="primary" busy={busy} off={blueprint === undefined || provider === undefined} onClick={() => void demo()}>
+        <Button kind="primary" busy={busy} off={blueprint === undefined || provider === undefined} reason={refused} onClick={() => void demo()}>
           Start a demo instance
         </Button>
-        <Button onClick={openCreate}>Create instance</Button>
+        <Button reason={refused} onClick={openCreate}>Create instance</Button>
       </div>
       <Command text={`berth create demo --blueprint ${blueprint?.name ?? "web"} --provider ${provider?.name ?? "process"} --wait`} />
     </Empty>

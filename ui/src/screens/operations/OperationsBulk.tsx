@@ -5,6 +5,7 @@ import { useState } from "react";
 import type { OperationForm } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
 import { MANY_WAYS, words } from "@/lib/look";
+import { useLack } from "@/lib/me";
 import { BatchResults, type ResultRow } from "@/parts/BatchResults";
 import { Button } from "@/parts/Button";
 
@@ -38,6 +39,7 @@ interface BulkProps {
 
 export function OperationsBulk({ picked, now, onClear }: BulkProps) {
   const { busy, run, labelOf, results } = useMany();
+  const refused = useLack("operate");
   const open = picked.filter((one) => !one.done && !one.cancel_requested);
   const parked = picked.filter((one) => groupOf(one, now) === "parked");
   if (picked.length === 0) return results;
@@ -45,10 +47,10 @@ export function OperationsBulk({ picked, now, onClear }: BulkProps) {
     <>
       <div className="bulk" role="toolbar" aria-label={`${picked.length} selected`}>
         <b>{picked.length} selected</b>
-        <Button size="sm" busy={busy === MANY_WAYS.again} reason={parked.length === 0 ? "None of them is parked" : null} onClick={() => void run(parked, MANY_WAYS.again).then(onClear)}>
+        <Button size="sm" busy={busy === MANY_WAYS.again} reason={refused ?? (parked.length === 0 ? "None of them is parked" : null)} onClick={() => void run(parked, MANY_WAYS.again).then(onClear)}>
           {labelOf(MANY_WAYS.again)} <span className="n">{parked.length}</span>
         </Button>
-        <Button size="sm" busy={busy === MANY_WAYS.end} reason={open.length === 0 ? "None of them is under way" : null} onClick={() => void run(open, MANY_WAYS.end).then(onClear)}>
+        <Button size="sm" busy={busy === MANY_WAYS.end} reason={refused ?? (open.length === 0 ? "None of them is under way" : null)} onClick={() => void run(open, MANY_WAYS.end).then(onClear)}>
           {labelOf(MANY_WAYS.end)} <span className="n">{open.length}</span>
         </Button>
         <Button kind="quiet" size="sm" icon="x" label="Clear the selection" onClick={onClear} />
@@ -61,10 +63,11 @@ export function OperationsBulk({ picked, now, onClear }: BulkProps) {
 /** After an outage: everything parked again, at one click. */
 export function RetryAll({ parked }: { parked: readonly OperationForm[] }) {
   const { busy, run, labelOf, results } = useMany();
+  const refused = useLack("operate");
   return (
     <>
       {parked.length > 0 && (
-        <Button data-keep="" busy={busy !== null} onClick={() => void run(parked, MANY_WAYS.again)}>
+        <Button data-keep="" busy={busy !== null} reason={refused} onClick={() => void run(parked, MANY_WAYS.again)}>
           {labelOf(MANY_WAYS.again)} all parked <span className="n">{parked.length}</span>
         </Button>
       )}

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { freshKey, type Instance, type OperationForm, operationsAbort, operationsCancel, operationsRetry } from "@/api/client";
 import { tell } from "@/api/problems";
 import { isCancel } from "@/lib/look";
+import { useLack } from "@/lib/me";
 import { say } from "@/lib/toasts";
 import { keys, queryClient, readInstance, readOperation } from "@/live/queries";
 import { useHeld } from "@/live/store";
@@ -43,10 +44,11 @@ export function useWays(operation: OperationForm, group: Group): Way[] {
   const stuck = useStuckInstance(operation, group);
   const choicesOf = useChoicesOf();
   const run = useRun();
+  const refused = useLack("operate");
   const way = (label: string, ask: Ask, main: boolean, reason: string | null = null): Way => ({
     label,
     main,
-    reason,
+    reason: refused ?? reason,
     ending: false,
     busy: busy === label,
     run: () => {

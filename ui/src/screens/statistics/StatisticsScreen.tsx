@@ -6,8 +6,9 @@ import { type ReactNode, useEffect } from "react";
 import { adminStats, type Statistics } from "@/api/client";
 import { useLifecycle } from "@/lib/lifecycle";
 import { statusLook, statusWord, words } from "@/lib/look";
+import { useBarred } from "@/lib/places";
 import { keys, useInterval } from "@/live/queries";
-import { Bones, Failed } from "@/parts/States";
+import { Barred, Bones, Failed } from "@/parts/States";
 
 import { Drawn } from "./Drawn";
 import { Figure } from "./Figure";
@@ -15,11 +16,13 @@ import { ByProvider, FailedSteps, Feed, Hourly, Waiting } from "./OverTime";
 import type { Bar } from "./Plot";
 
 export default function StatisticsScreen() {
+  const refused = useBarred("/statistics");
   const every = useInterval(10_000);
   const { data, error, isPending, refetch, dataUpdatedAt } = useQuery({
     queryKey: keys.stats,
     queryFn: async () => (await adminStats()).data,
     refetchInterval: every,
+    enabled: refused === null,
   });
   useEffect(() => {
     document.title = "Statistics · Berth";
@@ -30,8 +33,9 @@ export default function StatisticsScreen() {
         <h1>Statistics</h1>
         <span className="muted">of this installation, all zeros included</span>
       </div>
+      {refused && <Barred what="The statistics are" reason={refused} />}
       {error && <Failed what="The statistics could not be read" error={error} asOf={dataUpdatedAt || null} onRetry={() => void refetch()} />}
-      {isPending && !error && <Bones label="Loading statistics" rows={6} cols="1rem 12rem 1fr" />}
+      {isPending && !error && !refused && <Bones label="Loading statistics" rows={6} cols="1rem 12rem 1fr" />}
       {data && <Page stats={data} />}
     </>
   );
