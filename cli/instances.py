@@ -51,6 +51,8 @@ def needs_you(item: Any) -> str:
     if operation.get("needs_you"):
         late = text.age(operation.get("stuck_at"))
         return f"{operation.get('kind')} is stuck{f', {late} past its deadline' if late else ''}"
+    if item.get("notice"):
+        return str(item["notice"])
     return text.short(item.get("error_message") or "in error", 60) if item.get("status") == "error" else ""
 
 
@@ -62,7 +64,7 @@ INSTANCES = (
     Column("PROVIDER", "provider"),
     Column("ENDPOINT", "endpoint"),
     Column("AGE", since("created_at")),
-    Column("NEEDS YOU", needs_you, optional=True),
+    Column("NEEDS YOU", lambda item: text.short(needs_you(item), 60), optional=True),
     Column("ID", "id", wide=True),
     Column("ROLE", "role", wide=True),
     Column("PROTECTED", lambda i: "yes" if i.get("deletion_protection") else "", wide=True),

@@ -41,6 +41,7 @@ class DeploymentForm(Form):
     status: Status | None
     instances: list[Instance] | list[DeploymentMember]
     current_operation: BriefOperation | None
+    deletion_protection: bool
     subscription: Subscription | None = Field(
         description="Whether its owner wants to keep it, as billing said last; null: it has said nothing."
     )

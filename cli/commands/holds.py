@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from cli import names, text, values
-from cli.calls import Answer, at
-from cli.commands.acting import PANEL, REASONS, Reason, act
+from cli.calls import Answer
+from cli.commands.acting import PANEL, REASONS, Reason, Yes, act
 from cli.commands.changing import current, send
+from cli.errors import ApiProblem, ExitCode
 from cli.following import finish
 from cli.screen import Format
 from cli.session import Session, changes
@@ -87,27 +88,47 @@ app.add_typer(maintenance_app, name="maintenance", rich_help_panel=PANEL)
 @changes
 def protect(session: Session, name: names.Name) -> int:
     """Refuse to delete it, whoever asks, until `berth unprotect`."""
-    return _protected(session, name, protected=True)
+    path, before = current(session, name)
+    return _protected(session, name, send(session, path, {"deletion_protection": True}, before), path)
 
 
 @app.command("unprotect", rich_help_panel=PANEL)
 @changes
-def unprotect(session: Session, name: names.Name) -> int:
-    """Allow its deletion again."""
-    return _protected(session, name, protected=False)
-
-
-def _protected(session: Session, name: str, *, protected: bool) -> int:
+def unprotect(session: Session, name: names.Name, yes: Yes = False) -> int:
+    """Allow its deletion again; asks where a cancelled subscription only waits for that."""
     path, before = current(session, name)
-    answer = send(session, path, {"deletion_protection": protected}, before)
+    if before.body.get("subscription") == "cancelled":
+        whole = before.body.get("deployment_name") or before.body.get("name")
+        consequence = (
+            f"Billing cancelled the subscription of {whole}; without protection Berth deletes it at once, "
+            "with its data and secrets, for good."
+        )
+        session.screen.confirm_by_name(name, consequence, yes)
+    return _protected(session, name, send(session, path, {"deletion_protection": False}, before), path)
+
+
+def _protected(session: Session, name: str, answer: Answer, path: str) -> int:
+    """Say how it stands now, as it is read once more."""
     screen = session.screen
     if screen.format is not Format.TABLE and screen.format is not Format.WIDE:
         return finish(session, answer, name)
-    now = _protection(session.client.get(at(*path.strip("/").split("/"))))
-    screen.lines([text.clean(f"{name} {'is protected from deletion' if now else 'may be deleted'}")])
-    screen.next(session.berth(f"unprotect {name}" if now else f"delete {name}"))
+    now = _record(session, path)
+    if now.get("deletion_protection"):
+        screen.lines([text.clean(f"{name} is protected from deletion")])
+        screen.next(session.berth(f"unprotect {name}"))
+    elif not now or now.get("subscription") == "cancelled":
+        screen.lines([text.clean(f"{name} is no longer protected: its cancellation deletes it now")])
+    else:
+        screen.lines([text.clean(f"{name} may be deleted")])
+        screen.next(session.berth(f"delete {name}"))
     return 0
 
 
-def _protection(answer: Answer) -> bool:
-    return bool(answer.body.get("deletion_protection"))
+def _record(session: Session, path: str) -> dict[str, Any]:
+    """Empty where it is gone already."""
+    try:
+        return dict(session.client.get(path).body)
+    except ApiProblem as problem:
+        if problem.code is not ExitCode.NOT_FOUND:
+            raise
+        return {}

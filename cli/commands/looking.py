@@ -58,7 +58,7 @@ def list_instances(
     label: Annotated[
         str | None, typer.Option("--label", "-l", metavar="KEY=VALUE[,…]", help="Only with these.")
     ] = None,
-    needs_you: Annotated[bool, typer.Option("--needs-you", help="In error, or stuck.")] = False,
+    needs_you: Annotated[bool, typer.Option("--needs-you", help="In error, stuck, or with a notice.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Keep the list up to date; with --json one object a changed row.")
     ] = False,
@@ -118,7 +118,8 @@ def _description(session: Session, instance: Record, secrets: Record) -> list[st
         ("status", instances.status(instance)),
         ("health", " ".join(filter(None, [instances.health(instance), str(instance.get("health_reason") or "")]))),
         ("error", instance.get("error_message")),
-        ("needs you", instances.needs_you(instance) if held else ""),
+        ("needs you", instances.needs_you(instance) if held or instance.get("notice") else ""),
+        ("subscription", instance.get("subscription") if instance.get("subscription") == "cancelled" else ""),
         *instances.apart(instance),
         ("operation", " ".join(str(held[k]) for k in ("id", "kind", "status") if held.get(k))),
         ("endpoint", instance.get("endpoint")),

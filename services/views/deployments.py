@@ -86,6 +86,7 @@ class DeploymentForms:
             "status": status.value if status else None,
             "instances": shown,
             "current_operation": current,
+            "deletion_protection": row.deletion_protection,
             "created_at": iso(row.created_at),
             "updated_at": iso(row.updated_at),
         }

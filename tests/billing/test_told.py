@@ -43,7 +43,7 @@ def shown(spine: Spine, made: Accepted) -> JsonObject:
         found = deployment_queries.find(session, "default", made.deployment_id)
         assert found is not None
         deployment = DeploymentForms(FORMS).one(session, found, now)
-    for field in ("subscription", "notice"):
+    for field in ("subscription", "notice", "deletion_protection"):
         assert whole[field] == brief[field] == deployment[field], field
     return whole
 

@@ -51,6 +51,58 @@ def test_protection_is_an_edit_of_what_was_read(canned: CannedBerth, berth: Run)
     assert (sent.body, sent.headers["If-Match"]) == ({"deletion_protection": True}, '"7"')
 
 
+def test_protection_that_alone_keeps_what_is_cancelled_is_lifted_by_name_only(
+    canned: CannedBerth, berth: Run
+) -> None:
+    kept = {**deployment(members=2), "deletion_protection": True, "subscription": "cancelled"}
+    canned.on("GET", "/deployments/demo", Reply(200, kept, {"ETag": '"7"'}))
+    canned.on("PATCH", "/deployments/demo", accepted(operation("succeeded", changed=False)))
+
+    ran = berth("unprotect", "demo")
+
+    assert ran.code == 2
+    assert "billing cancelled the subscription of demo" in ran.err.lower()
+    assert "deletes it at once, with its data and secrets, for good" in ran.err
+    assert canned.requests("PATCH") == []
+    canned.on("GET", "/deployments/demo", Reply(200, kept, {"ETag": '"7"'}), Reply(404))
+    ran = berth("unprotect", "demo", "--yes")
+    assert (ran.code, ran.out) == (0, "demo is no longer protected: its cancellation deletes it now\n")
+    assert "berth delete" not in ran.err
+    assert canned.requests("PATCH")[0].body == {"deletion_protection": False}
+
+
+def test_a_member_of_what_is_cancelled_says_that_all_of_it_goes(canned: CannedBerth, berth: Run) -> None:
+    member = instance("demo-2", deployment_name="demo", subscription="cancelled", deletion_protection=True)
+    canned.on("GET", "/instances/demo-2", Reply(200, member, {"ETag": '"3"'}))
+    ran = berth("unprotect", "demo-2")
+    assert ran.code == 2
+    assert "Billing cancelled the subscription of demo;" in ran.err
+    assert "type" not in ran.out
+
+
+def test_protection_of_what_is_paid_for_is_lifted_without_a_question(canned: CannedBerth, berth: Run) -> None:
+    canned.on(
+        "GET",
+        "/deployments/demo",
+        Reply(200, {**deployment(), "deletion_protection": False, "subscription": "active"}, {"ETag": '"7"'}),
+    )
+    canned.on("PATCH", "/deployments/demo", accepted(operation("succeeded", changed=False)))
+    ran = berth("unprotect", "demo")
+    assert (ran.code, ran.out) == (0, "demo may be deleted\n")
+
+
+def test_a_notice_of_billings_is_shown_as_what_needs_somebody(canned: CannedBerth, berth: Run) -> None:
+    notice = "billing cancelled its subscription; only deletion protection keeps it"
+    kept = instance(subscription="cancelled", notice=notice, deletion_protection=True)
+    canned.on("GET", "/instances", Reply(200, {"items": [kept]}))
+    canned.on("GET", "/instances/demo", Reply(200, kept))
+    listed, told = berth("list").out, berth("get", "demo").out
+    assert "NEEDS YOU" in listed
+    assert "billing cancelled its subscription" in listed
+    assert re.search(rf"needs you +{notice}\n", told)
+    assert re.search(r"subscription +cancelled\n", told)
+
+
 def test_create_says_timeouts_and_protection(canned: CannedBerth, berth: Run) -> None:
     canned.on("POST", "/instances", accepted(operation(kind="create")))
     words = ("--launch-timeout", "90s", "--termination-timeout", "5m", "--protect")

@@ -11,19 +11,22 @@ import { Icon } from "./Icon";
 interface EndDialogProps {
   instances: readonly Instance[];
   choice: Pick<Action, "action" | "label">;
+  /** The deployment that ends whole, where it is not `instances` alone. */
+  whole?: { name: string; members: number };
   /** Why it cannot be asked for any more. */
   reason?: string | null;
   onClose: () => void;
   onSure: () => void;
 }
 
-export function EndDialog({ instances, choice, reason = null, onClose, onSure }: EndDialogProps) {
+export function EndDialog({ instances, choice, whole, reason = null, onClose, onSure }: EndDialogProps) {
   const [typed, setTyped] = useState("");
   const [one] = instances;
   if (one === undefined) return null;
   const alone = instances.length === 1;
-  const what = alone ? one.name : `${instances.length} instances`;
-  const word = alone ? one.name : String(instances.length);
+  const name = whole?.name ?? one.name;
+  const what = alone ? name : `${instances.length} instances`;
+  const word = alone ? name : String(instances.length);
   const sure = typed.trim() === word && reason === null;
   return (
     <Dialog open onClose={onClose} role="alertdialog" className="overlay">
@@ -34,7 +37,7 @@ export function EndDialog({ instances, choice, reason = null, onClose, onSure }:
             {choice.label} {what}?
           </DialogTitle>
           <Description as="div">
-            <Effects instances={instances} />
+            <Effects instances={instances} whole={whole} />
           </Description>
           <form
             onSubmit={(event) => {
@@ -70,10 +73,10 @@ export function EndDialog({ instances, choice, reason = null, onClose, onSure }:
 
 const MOST_NAMED = 6;
 
-function Effects({ instances }: { instances: readonly Instance[] }) {
-  const others = instances.filter((one) => one.spec.members > 1);
-  const named = instances.slice(0, MOST_NAMED).map((one) => one.name);
-  const left = instances.length - named.length;
+function Effects({ instances, whole }: Pick<EndDialogProps, "instances" | "whole">) {
+  const others = whole ? [] : instances.filter((one) => one.spec.members > 1);
+  const named = whole ? [whole.members > 1 ? `All ${whole.members} members of ${whole.name}` : whole.name] : instances.slice(0, MOST_NAMED).map((one) => one.name);
+  const left = whole ? 0 : instances.length - named.length;
   return (
     <ul className="effects">
       <li>

@@ -13,13 +13,21 @@ export function Notices({ instance }: { instance: Instance }) {
   const maintenance = instance.maintenance ?? null;
   return (
     <>
-      {hold && <HoldNotice hold={hold} />}
+      {instance.subscription === "cancelled" && instance.notice && (
+        <div className="banner" data-hue="amber" role="status">
+          <Icon name="lock" />
+          <span>
+            <b>Cancelled</b>: {instance.notice}.
+          </span>
+        </div>
+      )}
+      {hold && <HoldNotice hold={hold} paid={hold.cause === "billing" && instance.billing_status === "paid"} />}
       {maintenance && <MaintenanceNotice maintenance={maintenance} />}
     </>
   );
 }
 
-function HoldNotice({ hold }: { hold: Hold }) {
+function HoldNotice({ hold, paid }: { hold: Hold; paid: boolean }) {
   return (
     <div className="banner" data-hue="amber" role="status">
       <Icon name="pause" />
@@ -31,7 +39,7 @@ function HoldNotice({ hold }: { hold: Hold }) {
             It is deleted on <span title={absolute(hold.deletes_at)}>{shortDay(hold.deletes_at)}</span>, <Distance to={hold.deletes_at} />, if the hold still stands.
           </>
         ) : (
-          "It stays until somebody decides."
+          !paid && (hold.cause === "billing" ? "It stays until a payment succeeds." : "It stays until somebody decides.")
         )}
       </span>
     </div>
