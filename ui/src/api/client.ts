@@ -2,6 +2,7 @@
 
 import { hearClock } from "@/lib/clock";
 
+import { answering } from "./bounded";
 import { client } from "./generated/client.gen";
 import { asFailure, Refusal } from "./problems";
 import { useSession } from "./session";
@@ -9,6 +10,7 @@ import { useSession } from "./session";
 client.setConfig({
   baseUrl: "",
   throwOnError: true,
+  fetch: answering() as typeof fetch,
   auth: () => useSession.getState().token ?? undefined,
   querySerializer: { array: { explode: false, style: "form" } },
 });
@@ -23,6 +25,9 @@ client.interceptors.error.use((error, response) => {
   if (failure instanceof Refusal && failure.problem.status === 401) useSession.getState().signOut(true);
   return failure;
 });
+
+/** For questions that the server passes on to every provider before it answers. */
+export const PATIENT = { fetch: answering(70_000) as typeof fetch };
 
 /** A request's own name, so that asking again cannot make it happen twice. */
 export function freshKey(): string {

@@ -41,6 +41,23 @@ describe("a request that nobody answers", () => {
     expect(toasts()).toEqual([]);
   });
 
+  it("is one that a hanging server keeps, too: after a while it is said and asked again", async () => {
+    const keys: (string | null)[] = [];
+    const hangs = (request: Request, init?: RequestInit): Promise<Response> => {
+      keys.push(request.headers.get("Idempotency-Key"));
+      return new Promise((_, reject) => init?.signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError"))));
+    };
+    vi.stubGlobal("fetch", hangs);
+    void act(record("ins_1"), "restart");
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(toasts()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(toasts()).toEqual(["No answer yet"]);
+    expect(asks.get("ins_1")?.phase).toBe("unconfirmed");
+    expect(keys).toHaveLength(2);
+    expect(new Set(keys).size).toBe(1);
+  });
+
   it("is taken back once the server says that nothing has changed, with words", async () => {
     answers = [];
     void act(record("ins_1"), "restart");

@@ -50,6 +50,15 @@ describe("the socket", () => {
     await line;
     expect(heard).toEqual([{ kind: "heartbeat", cursor: "c0" }, { kind: "records", instances: [], operations: [], hosts: [] }, { kind: "event", cursor: "c1", event }]);
   });
+  it("does not wait for ever for a ticket", async () => {
+    vi.useFakeTimers();
+    const hangs = (_: unknown, init?: RequestInit): Promise<Response> => new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError"))));
+    const line = new SocketWire(() => "secret", { fetch: hangs as typeof fetch, open: () => new HandSocket() as unknown as WebSocket }).listen(null, () => undefined, new AbortController().signal);
+    const failed = expect(line).rejects.toThrow();
+    await vi.advanceTimersByTimeAsync(8_000);
+    await failed;
+    vi.useRealTimers();
+  });
   it("fails when it closes before a word, and for good when it is not allowed", async () => {
     const first = await dial();
     first.socket.close(4401);

@@ -3,6 +3,7 @@
  * message shows a ticket that is good once and for half a minute.
  */
 
+import { within } from "@/api/bounded";
 import type { Event, Instance, OperationForm } from "@/api/client";
 
 import { type HostStanding, type Incoming, type Wire, WireError } from "./transport";
@@ -59,7 +60,7 @@ export class SocketWire implements Wire {
   }
 
   async listen(after: string | null, onIncoming: (incoming: Incoming) => void, signal: AbortSignal): Promise<void> {
-    const ticket = await this.#ticket(signal);
+    const ticket = await within(OPEN_WITHIN_MS, signal, (ending) => this.#ticket(ending));
     const address = new URL("/api/v1/ws", location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     await converse(this.#means.open(address.href), { type: "subscribe", ticket, batch: true, records: true, ...(after === null ? {} : { after }) }, onIncoming, signal);

@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { freshKey, type Orphan, orphansList, orphansSweep } from "@/api/client";
+import { freshKey, type Orphan, orphansList, orphansSweep, PATIENT } from "@/api/client";
 import { Refusal, tell } from "@/api/problems";
 import { announce } from "@/lib/announce";
 import { words } from "@/lib/look";
@@ -16,7 +16,7 @@ import { Bones, Failed } from "@/parts/States";
 export function OrphansPart() {
   const { data, error, isFetching, refetch } = useQuery({
     queryKey: keys.orphans,
-    queryFn: async () => (await orphansList()).data,
+    queryFn: async () => (await orphansList(PATIENT)).data,
     retry: (count, failure) => !(failure instanceof Refusal) && count < 1,
     staleTime: 60_000,
   });
@@ -72,7 +72,7 @@ function Remove({ orphan }: { orphan: Orphan }) {
   const remove = async (): Promise<void> => {
     setBusy(true);
     try {
-      const { data } = await orphansSweep({ body: { dry_run: false, ids: [orphan.provider_id] }, headers: { "Idempotency-Key": freshKey() } });
+      const { data } = await orphansSweep({ ...PATIENT, body: { dry_run: false, ids: [orphan.provider_id] }, headers: { "Idempotency-Key": freshKey() } });
       const said = data.items[0];
       announce(`${orphan.provider_id}: ${said?.outcome ?? "gone"}`);
       if (isThere(said?.outcome)) say({ id: `orphan-${orphan.provider_id}`, tone: "refused", title: `${orphan.provider_id} was not removed`, detail: said?.reason ?? "" });
