@@ -9,7 +9,7 @@ from pathlib import Path
 from domain.errors import ProviderError
 from domain.glimpses import Glimpse
 from domain.work import Identity
-from providers.process.members import RUN, all_signed
+from providers.process.members import RUN, Crowd, all_signed
 from providers.process.places import CREATING, DELETING, RECORD, Place
 from providers.process.record import Ending, Record, read_record
 from providers.process.watch import Watch
@@ -38,19 +38,21 @@ def holdings(root: Path, server_id: str, watch: Watch) -> list[Holding]:
 
 def glimpses(root: Path, server_id: str, watch: Watch) -> Iterator[Glimpse]:
     """Every home of this server, each with one look at its own process."""
+    crowd = Crowd()
     for path in _folders(root):
         try:
             place = Place(root, path.name)
             record = read_record(place.record_file) if place.exists() else None
             if record is None or record.identity.server_id != server_id:
                 continue
-            found = watch.look(place, record.identity).observation
+            found = watch.look(place, record.identity, crowd).observation
         except ProviderError:
             continue
         yield Glimpse(path.name, found.seen, found.provider_state, None, record.identity.generation)
 
 
 def _homes(root: Path, watch: Watch) -> Iterator[Holding]:
+    crowd = Crowd()
     for path in _folders(root):
         try:
             place = Place(root, path.name)
@@ -58,7 +60,7 @@ def _homes(root: Path, watch: Watch) -> Iterator[Holding]:
             if record is None:
                 yield Holding(path.name, "incomplete", None)
                 continue
-            sight = watch.look(place, record.identity)
+            sight = watch.look(place, record.identity, crowd)
         except ProviderError:  # no instance id, or no directory of ours: not our thing
             continue
         pid = None if sight.main is None else sight.main.id.pid

@@ -37,13 +37,13 @@ def try_lock(path: Path) -> int | None:
 
 
 def is_free(path: Path) -> bool:
-    """Whether somebody could take the lock now. A missing file proves nothing: false."""
+    """Whether somebody could take the lock now. A missing file proves nothing: false. Askers do not meet."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     finally:

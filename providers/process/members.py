@@ -48,15 +48,28 @@ def identity_environment(identity: Identity, step: str) -> dict[str, str]:
     return {**carried, _STEP: step}
 
 
-def members(instance_id: str, uid: int, data: Path) -> list[Member]:
+class Crowd:
+    """Every living process of an OS user, read once: for one look, or for a listing of many instances."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, list[tuple[Member, Path | None]]] = {}
+
+    def of(self, uid: int) -> list[tuple[Member, Path | None]]:
+        """Each with the directory that it works in."""
+        if uid not in self._read:
+            self._read[uid] = [
+                (_member(facts), processes.working_directory(facts.id)) for facts in processes.every(uid)
+            ]
+        return self._read[uid]
+
+
+def members(instance_id: str, uid: int, data: Path, crowd: Crowd | None = None) -> list[Member]:
     """Every living process of this user that carries the instance's id or works in its data directory."""
     found = []
-    for facts in processes.every(uid):
-        environment = processes.environment(facts.id)
-        identity = _identity(environment)
-        carries_id = identity is not None and identity.instance_id == instance_id
-        if carries_id or _is_below(processes.working_directory(facts.id), data):
-            found.append(Member(facts, identity, environment.get(_STEP, RUN)))
+    for member, directory in (crowd or Crowd()).of(uid):
+        carries_id = member.identity is not None and member.identity.instance_id == instance_id
+        if (carries_id or _is_below(directory, data)) and processes.find(member.facts.id) is not None:
+            found.append(member)
     return found
 
 
@@ -72,11 +85,14 @@ def main_processes(found: Sequence[Member], identity: Identity) -> list[Member]:
 
 def all_signed(server_id: str) -> Iterator[Member]:
     """Every process on this machine that says it belongs to this Berth; the signature is still to be checked."""
-    for facts in processes.every():
-        environment = processes.environment(facts.id)
-        identity = _identity(environment)
-        if identity is not None and identity.server_id == server_id:
-            yield Member(facts, identity, environment.get(_STEP, RUN))
+    for member in map(_member, processes.every()):
+        if member.identity is not None and member.identity.server_id == server_id:
+            yield member
+
+
+def _member(facts: ProcessFacts) -> Member:
+    environment = processes.environment(facts.id)
+    return Member(facts, _identity(environment), environment.get(_STEP, RUN))
 
 
 def _identity(environment: Mapping[str, str]) -> Identity | None:

@@ -129,7 +129,7 @@ class ProcessProvider:
             seen = Seen.FOREIGN if error.kind is ProviderErrorKind.INVALID else Seen.NO_EVIDENCE
             return Observation(seen, "unknown", detail=error.message)
         if sight.record is not None:
-            self._watch.keep_house(place)
+            self._watch.keep_house(place, sight)
         port = None if sight.record is None else sight.record.port
         endpoint = _endpoint(port) if sight.seen is Seen.UP else None
         return replace(sight.observation, provider_id=self._provider_id(work.instance_id), endpoint=endpoint)
@@ -191,6 +191,9 @@ class ProcessProvider:
             if sight.main.paused:
                 call.guard()
                 processes.send_signal(sight.main.id, sight.main.uid, signal.SIGCONT)
+            if sight.by_hand:
+                call.guard()
+                self._watch.adopt(place, sight)
             return self._outcome(work if sight.record is None else replace(work, port=sight.record.port), RUNNING)
         user = project_user(self._server_id, work.identity.project)
         recipe = self._recipe(work, place)

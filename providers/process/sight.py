@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.work import Identity, Observation, Seen
 from providers.process.members import INITIALISE, Member, main_processes
@@ -20,6 +20,8 @@ class Sight:
     observation: Observation
     record: Record | None = None
     main: ProcessFacts | None = None
+    by_hand: bool = False
+    """Its process was started by somebody else, and no record names it."""
 
     @property
     def seen(self) -> Seen:
@@ -35,19 +37,24 @@ class Facts:
     members: tuple[Member, ...]
     pid_file_left: bool
     boot_id: str
+    unheld: bool = False
+    """Nobody holds its life lock, which whatever Berth starts inherits: what lives was started past Berth."""
+    served: bool = False
+    """Somebody of its OS user listens on its port."""
 
 
 def judge(facts: Facts, identity: Identity) -> Sight:
     """The meaning of the facts for the instance with this identity."""
-    # Once a process is recorded, nothing else can be the instance: what carries its environment then are children
-    # that outlived it. Only a start that was killed before it wrote its process down leaves one to be found.
+    # Once a process is recorded, nothing else that Berth started can be the instance: what carries its environment
+    # then are children that outlived it. A start that was killed before it wrote its process down leaves one to be
+    # found; so does whoever starts the same command line by hand, and such a process holds no life lock.
     recorded = facts.record is not None and facts.record.process is not None
-    mains = [] if recorded else main_processes(facts.members, identity)
+    mains = [] if recorded and not facts.unheld else main_processes(facts.members, identity)
     strange = _what_is_strange(facts, mains, identity)
     if strange is not None:
         return _sight(Seen.FOREIGN, "foreign", strange, facts.record)
     if mains:
-        return alive(mains[0].facts, facts.record)
+        return alive(mains[0].facts, facts.record, by_hand=facts.unheld)
     if any(member.step == INITIALISE for member in facts.members):
         return _sight(Seen.TRANSIENT, "initialising", None, facts.record)
     if not facts.home:
@@ -65,17 +72,22 @@ def _what_is_strange(facts: Facts, mains: Sequence[Member], identity: Identity) 
         return f"several processes carry this identity: {pids}"
     if any(member.identity is not None and not member.carries(identity) for member in facts.members):
         return "a process carries its id with another signature or generation"
+    strangers = [member for member in facts.members if member.identity is None]
+    if strangers and not mains and facts.unheld and facts.served:
+        return f"pid {strangers[0].facts.id.pid} runs in its directory and on its port, without its signature"
     return None
 
 
-def alive(main: ProcessFacts, record: Record | None) -> Sight:
+def alive(main: ProcessFacts, record: Record | None, *, by_hand: bool = False) -> Sight:
     """The meaning of a living process that is known to be the instance's."""
-    detail = f"pid {main.id.pid}"
-    if record is not None and record.wanted == STOPPED:
-        return _sight(Seen.TRANSIENT, "stopping", detail, record, main)
-    if main.paused:
-        return _sight(Seen.TRANSIENT, "paused", detail, record, main)
-    return _sight(Seen.UP, "running", detail, record, main)
+    pid = f"pid {main.id.pid}"
+    if record is not None and record.wanted == STOPPED and not by_hand:  # else: stopped long before it was started
+        sight = _sight(Seen.TRANSIENT, "stopping", f"the process is being stopped ({pid})", record, main)
+    elif main.paused:
+        sight = _sight(Seen.TRANSIENT, "paused", f"the process is paused ({pid})", record, main)
+    else:
+        sight = _sight(Seen.UP, "running", f"{pid}, started outside Berth" if by_hand else pid, record, main)
+    return replace(sight, by_hand=by_hand)
 
 
 def _ended(record: Record, facts: Facts) -> Sight:
