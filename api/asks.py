@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -72,6 +72,15 @@ class Silence:
         return patience <= self.seconds and time.monotonic() < self.until
 
 
+@dataclass(frozen=True)
+class Look:
+    """What was seen, None where nobody answered in time; `at`: what happened since is not in it."""
+
+    at: datetime
+    answer: Answer | None
+    kept_at: float = field(default_factory=time.monotonic)
+
+
 @dataclass
 class Asks:
     """Built once. Its methods belong to the event loop; `from_thread` is for routes that run in a thread."""
@@ -80,21 +89,22 @@ class Asks:
     vault: Vault
     loop: asyncio.AbstractEventLoop
     _silences: dict[str, Silence] = field(default_factory=dict)
-    _looks: dict[str, tuple[float, Answer | None]] = field(default_factory=dict)
+    _looks: dict[str, Look] = field(default_factory=dict)
 
-    async def look(self, instance_id: str, place: Place) -> Answer | None:
-        """One look at the real object, at most a second old; None when nobody answered in time."""
+    async def look(self, instance_id: str, place: Place) -> Look:
+        """One look at the real object, at most a second old."""
         kept = self._looks.get(instance_id)
-        if kept is not None and time.monotonic() - kept[0] < _KEPT_SECONDS:
-            return kept[1]
+        if kept is not None and time.monotonic() - kept.kept_at < _KEPT_SECONDS:
+            return kept
+        at, answer = datetime.now(UTC), None
         try:
             answer = await self._ask("observe_instance", {"instance_id": instance_id}, place, LOOK_SECONDS)
-        except Refused:
-            answer = None
+        except Refused as error:
+            log.debug("nobody looked", instance=instance_id, why=error.message)
         if len(self._looks) >= _MOST_LOOKS:
             self._looks.clear()
-        self._looks[instance_id] = (time.monotonic(), answer)
-        return answer
+        self._looks[instance_id] = look = Look(at, answer)
+        return look
 
     async def inventory(self, place: Place) -> list[Answer]:
         """Everything that the provider holds there. Raises `Unavailable`."""
@@ -117,7 +127,7 @@ class Asks:
         answer = await self._ask("simulated_faults", given, Place("simulated"), ASK_SECONDS)
         return list(answer["items"])
 
-    def look_from_thread(self, instance_id: str, place: Place) -> Answer | None:
+    def look_from_thread(self, instance_id: str, place: Place) -> Look | None:
         """`look`, for a route that does not run on the loop."""
         asked = asyncio.run_coroutine_threadsafe(self.look(instance_id, place), self.loop)
         try:
@@ -176,6 +186,6 @@ def _refused(failure: ApplicationError, silent: str) -> Refused:
     return refused
 
 
-def status_seen(answer: Answer | None) -> Status | None:
+def status_seen(look: Look | None) -> Status | None:
     """The settled status that a look stands for, when it stands for one."""
-    return _SEEN.get(Seen(answer["seen"])) if answer else None
+    return _SEEN.get(Seen(look.answer["seen"])) if look and look.answer else None

@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api.seats import Seats
 from db.session import Database
 from domain.bounds import Limits
+from domain.errors import Refused
 from domain.specs import Caller
 from services import tokens
 
@@ -32,8 +33,10 @@ Answer = TypeVar("Answer")
 Part = TypeVar("Part")
 
 
-class CredentialEnded(Exception):
-    """The token that opened the stream has expired or was revoked."""
+class CredentialEnded(Refused):
+    """The token that opened the stream, or waits for news, has expired or was revoked."""
+
+    code = "unauthorized"
 
 
 class SeatedResponse(StreamingResponse):
@@ -93,7 +96,7 @@ class Connections:
                 await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 if working.done():
                     return working.result()
-                raise CredentialEnded
+                raise CredentialEnded("The token has expired or was revoked.")
             finally:
                 for task in (working, waiting):
                     task.cancel()

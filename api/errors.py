@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.connections import CredentialEnded
 from api.problems import field_errors, problem
 from db.vault import WrongKey
 from domain.errors import (
@@ -110,7 +111,7 @@ class Conflict(Refused):
     code = "conflict"
 
 
-STATUS |= {BadRequest: 400, BadPageToken: 400, NotJson: 415, Conflict: 409}
+STATUS |= {CredentialEnded: 401, BadRequest: 400, BadPageToken: 400, NotJson: 415, Conflict: 409}
 
 
 def status_of(error: BerthError) -> int:

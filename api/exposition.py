@@ -51,11 +51,15 @@ class RecordFamilies:
 
     def get(self) -> list[Family]:
         """The families; none while the records do not answer."""
-        with self.lock:
+        if not self.lock.acquire(timeout=_MOST_MS / 1000):  # who reads now waits for a server that is frozen
+            return []
+        try:
             if time.monotonic() - self.at > _KEPT_SECONDS:
                 self.families = _read(self.database, self.feed.tail)
                 self.at = time.monotonic()
             return self.families
+        finally:
+            self.lock.release()
 
 
 class _Fixed(Collector):

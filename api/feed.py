@@ -8,6 +8,7 @@ lateness. Called by the streams (server-sent events, sockets); started and close
 from __future__ import annotations
 
 import asyncio
+import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ _LONGEST_REST = 0.2
 _TRY_AGAIN_SECONDS = 1.0
 _FIRST_LOOK_SECONDS = 5.0
 _MOST_BATCHES = 1_000
+SILENT_SECONDS = 15.0
+"""The records have not answered for so long: what is shown may be old, and nobody is told that it is live."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Feed:
         self._ringing: asyncio.TimerHandle | None = None
         self._batches: dict[tuple[EventFilter, int], tuple[tuple[str, ...], Place]] = {}
         self._ready = asyncio.Event()
+        self._looked_at = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -100,13 +104,18 @@ class Feed:
         """Whether streams should end."""
         return self._wakeups.closing
 
+    @property
+    def silent(self) -> bool:
+        """Whether the records have not answered for so long that streams should end."""
+        return time.monotonic() - self._looked_at > SILENT_SECONDS
+
     async def open(self, after: str | None) -> Place:
         """The place behind a cursor; without one, the end of the feed. Raises `Unavailable` before the first look.
 
         Another process may have told what this one has not read yet: such a place is ahead, and no gap.
         """
-        if not await wait_for(self._ready, _FIRST_LOOK_SECONDS):
-            raise Unavailable("The records do not answer yet.")
+        if self.silent or not await wait_for(self._ready, _FIRST_LOOK_SECONDS):
+            raise Unavailable("The records do not answer now.")
         if after is None:
             return Place(self._epoch, self._tail)
         seq = number(self._epoch, after)
@@ -180,6 +189,7 @@ class Feed:
                 log.warning("the feed cannot read the records", kind=type(error).__name__)
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
                 continue
+            self._looked_at = time.monotonic()
             self._remember(*read)
             if len(read[2]) < MOST_AT_ONCE:
                 await wait_for(woken, _LOOK_ANYWAY_SECONDS)

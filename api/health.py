@@ -26,6 +26,7 @@ from db.vault import Vault, WrongKey
 WORKER_QUEUE = "berth"
 WORKER_SILENT_SECONDS = 120.0
 _CHECK_SECONDS = 3.0
+_RECORDS_SECONDS = 4.0
 _KEPT_SECONDS = 1.0
 _RED_KEPT_SECONDS = 0.1
 """A start waits for the first green answer: a red one must not be kept for long."""
@@ -54,6 +55,7 @@ class Readiness:
     _at: float = 0.0
     _kept: tuple[Check, ...] = ()
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _reading: asyncio.Future[list[Check]] | None = None
 
     async def checks(self) -> tuple[Check, ...]:
         """Every check. Draining comes first: it says no at once."""
@@ -62,12 +64,20 @@ class Readiness:
         async with self._looking:  # many who ask at once are answered by one look
             lasts = _KEPT_SECONDS if all(check.ok for check in self._kept) else _RED_KEPT_SECONDS
             if not self._kept or time.monotonic() - self._at > lasts:
-                records, worker = await asyncio.gather(
-                    asyncio.to_thread(_records, self.database, self.vault), _temporal(self.asks.client)
-                )
+                records, worker = await asyncio.gather(self._records(), _temporal(self.asks.client))
                 self._kept = (*records, *worker)
                 self._at = time.monotonic()
         return _ENDING if self.draining else self._kept
+
+    async def _records(self) -> list[Check]:
+        """A frozen server ends no wait by a timeout of its own. One look at a time waits for it."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(asyncio.to_thread(_records, self.database, self.vault))
+        try:
+            async with asyncio.timeout(_RECORDS_SECONDS):
+                return await asyncio.shield(self._reading)
+        except TimeoutError:
+            return [Check("database", ok=False, detail=f"has not answered for {_RECORDS_SECONDS:g} s")]
 
 
 def _records(database: Database, vault: Vault) -> list[Check]:

@@ -207,7 +207,9 @@ class Issuer:
         except (jwt.PyJWTError, ValueError) as error:
             raise NotBelieved("The token cannot be read.") from error
         algorithm, key_id = header.get("alg"), header.get("kid")
-        if algorithm not in self._algorithms or not isinstance(key_id, str) or "crit" in header:
+        if not isinstance(algorithm, str) or not isinstance(key_id, str):
+            raise NotBelieved("The token does not say how it is signed.")
+        if algorithm not in self._algorithms or "crit" in header:
             raise NotBelieved("The token is signed in a way that is not accepted here.")
         key = await self._keys.key(key_id)
         if key.key_type != _FAMILIES[algorithm]:

@@ -52,10 +52,12 @@ class _Pages(StaticFiles):
         await super().__call__(scope, receive, send)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        if "\0" in path:  # no file system has such a name, and ours says so by an exception
+            raise HTTPException(404)
         try:
             answer = await self._packed(path, scope) or await super().get_response(path, scope)
         except HTTPException as error:
-            if error.status_code != 404 or Path(path).suffix:
+            if error.status_code != 404 or path.startswith("assets/"):
                 raise
             answer = await super().get_response("index.html", scope)
         answer.headers.update(_HEADERS)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 import structlog
-from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.threads import in_thread
 from db.session import Database
 from domain.specs import Caller
 from services import rates
@@ -27,6 +27,7 @@ log = structlog.get_logger("api")
 _SHARES = 50
 """A process takes at most this part of a quota at once."""
 _HELD_SECONDS = 2.0
+_REFILL_SECONDS = 5.0
 _MOST_KNOWN = 10_000
 
 
@@ -138,8 +139,8 @@ class Rates:
         """Take a share and use one of it. While the records do not answer nobody is limited."""
         want = max(1, policy.quota // _SHARES)
         try:
-            grant = await run_in_threadpool(self._take, key, policy, want)
-        except SQLAlchemyError as error:
+            grant = await in_thread(_REFILL_SECONDS, self._take, key, policy, want)
+        except (SQLAlchemyError, TimeoutError) as error:
             log.warning("rates cannot be asked", kind=type(error).__name__)
             grant = Grant(want, policy.quota)
         held.left = grant.left

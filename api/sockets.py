@@ -23,12 +23,16 @@ from api.connections import SEND_SECONDS
 from api.entries import Entry, frames_of
 from api.feed import Feed, Place
 from api.filters import LONGEST_CURSOR
+from api.wakeups import wait_for
 from db.queries.events import EventFilter
 from domain.specs import Caller
 from services.bodies import Body
 
 HEARTBEAT_SECONDS = 15.0
 FIRST_MESSAGE_SECONDS = 5.0
+"""Without a token: a ticket must be shown within."""
+FIRST_WORD_SECONDS = 1.0
+"""With one: events wait so long for the message that says from where."""
 LONGEST_MESSAGE = 4096
 _PACE_SECONDS, _AT_ONCE = 0.05, 10
 """Each message is a question to the records: so many may come together, then one in so long is heard."""
@@ -71,6 +75,8 @@ class Session:
     caller: Caller
     subscription: Subscribe
     place: Place
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the client has said what it wants, or a moment has gone by."""
     changed: bool = True
     serial: int = 0
     """Of the last record that was told."""
@@ -105,6 +111,7 @@ class Session:
             self.subscription = said
             self.place = await self.feed.open(said.after) if said.after is not None else self.place
             self.changed = True
+            self.heard.set()
             news.set()
             await self._rest()
 
@@ -118,8 +125,12 @@ class Session:
             with ExitStack() as recording:
                 while not self.feed.closing:
                     news.clear()
+                    if self.feed.silent:
+                        return SLOW
                     if self.changed:
                         await self._begin(news, recording)
+                        await self._let_speak()
+                        continue
                     moved = await self._tell_events()
                     moved = await self._tell_records() or moved
                     if not moved and not await self._beat():
@@ -135,6 +146,11 @@ class Session:
         self.serial = self.feed.records.serial
         if self.subscription.records:
             recording.enter_context(self.feed.records.listen(news))
+
+    async def _let_speak(self) -> None:
+        """Who says at once from where it goes on is told nothing from elsewhere before."""
+        await wait_for(self.heard, FIRST_WORD_SECONDS)
+        self.heard.set()
 
     async def _tell_events(self) -> bool:
         """Whether there was anything, wanted or not: then there may be more."""

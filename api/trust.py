@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from api.oidc import Issuer, NotBelieved, NothingHere
+from api.threads import in_thread
 from db.session import Database
 from domain.access import AccessRole, is_project
+from domain.errors import Unavailable
 from domain.specs import Caller
 from services import tokens
 from settings import Settings
@@ -28,6 +29,7 @@ ADMIN = Caller("admin")
 PROJECT_HEADER = "berth-project"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _LONGEST_TOKEN = 8192
+_TOKEN_SECONDS = 15.0
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
@@ -89,7 +91,7 @@ class Trust:
         if self.mode == "local" and not token.startswith(tokens.PREFIX):
             raise NotBelieved("The token is not one of this Berth.")
         if token.startswith(tokens.PREFIX):
-            found = await run_in_threadpool(_stored, database, token)
+            found = await self._stored(database, token)
             if found is None:
                 raise NotBelieved("The token is unknown, expired or revoked.")
             self.used(found.credential or "")
@@ -98,8 +100,14 @@ class Trust:
             raise NotBelieved("The token is not one of this Berth.")
         return await self.issuer.holder(token)
 
+    async def _stored(self, database: Database, token: str) -> Caller | None:
+        try:
+            return await in_thread(_TOKEN_SECONDS, _holder, database, token)
+        except TimeoutError as error:
+            raise Unavailable("The database does not answer now.") from error
 
-def _stored(database: Database, token: str) -> Caller | None:
+
+def _holder(database: Database, token: str) -> Caller | None:
     with database.read() as session:
         return tokens.holder(session, token)
 

@@ -42,7 +42,7 @@ async def list_events(parts: PartsDep, caller: CallerDep, query: Annotated[Event
     )
     form = await run_in_threadpool(events_form, parts, wanted, query)
     if query.wait and query.after is not None and not form["items"] and not form["snapshot_required"]:
-        await _news(parts.feed, wanted, form["next"], query.wait)
+        await parts.connections.run(caller, _news(parts.feed, wanted, form["next"], query.wait))
         form = await run_in_threadpool(events_form, parts, wanted, query)
     return ok(form)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -114,13 +115,13 @@ async def get(parts: PartsDep, caller: CallerDep, key: str, known: KnownHeader =
 
 
 async def with_provider_state(parts: Parts, form: dict[str, Any]) -> dict[str, Any]:
-    """The provider's own word, asked now; while an operation works on it the stored one stands."""
+    """The provider's own word, asked now; the stored one stands while an operation works, or if it is newer."""
     if form["current_operation"] is not None or form["cloud_instance_id"] is None:
         return form
-    answer = await parts.asks.look(form["id"], Place(form["provider"], form["host_id"]))
-    if answer is None:
+    look = await parts.asks.look(form["id"], Place(form["provider"], form["host_id"]))
+    if look.answer is None or datetime.fromisoformat(form["updated_at"]) >= look.at:
         return form
-    return {**form, "provider_state": answer["provider_state"], "provider_state_at": iso(now())}
+    return {**form, "provider_state": look.answer["provider_state"], "provider_state_at": iso(look.at)}
 
 
 @router.patch(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from api.access import needs
 from api.dependencies import PartsDep
 from api.exposition import exposition
+from api.threads import in_thread
 from domain.access import Right
 
+_RECORDS_SECONDS = 4.0
 router = APIRouter(tags=["health"])
 
 
@@ -18,7 +19,9 @@ async def metrics(request: Request, parts: PartsDep) -> Response:
     """In Prometheus' text form, or as OpenMetrics where the scraper prefers it."""
     checks = await parts.readiness.checks()
     own, accept = request.app.state.meters.registry, request.headers.get("accept", "")
-    recorded = await run_in_threadpool(parts.families.get)
-    data_dir = parts.settings.data_dir
-    body, content_type = await run_in_threadpool(exposition, recorded, data_dir, own, checks, accept)
+    try:
+        recorded = await in_thread(_RECORDS_SECONDS, parts.families.get)
+    except TimeoutError:
+        recorded = []
+    body, content_type = exposition(recorded, parts.settings.data_dir, own, checks, accept)
     return Response(body, headers={"Content-Type": content_type})

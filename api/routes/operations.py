@@ -89,7 +89,7 @@ async def get(
     with parts.wakeups.watch(printable_key(operation_id, "operation")) as ended:
         form = await run_in_threadpool(operation_form, parts, caller, operation_id)
         if wait and not form["done"]:
-            await wait_for(ended, wait)
+            await parts.connections.run(caller, wait_for(ended, wait))
             form = await run_in_threadpool(operation_form, parts, caller, operation_id)
     answer = unless_known(form, known)
     if not form["done"]:

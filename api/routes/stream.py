@@ -82,7 +82,7 @@ async def _server_sent(
     with feed.listen() as news, feed.records.listen(news) if records else nullcontext():
         yield "retry: 1000\n\n"
         serial, said_at = feed.records.serial, time.monotonic()
-        while not feed.closing:
+        while not (feed.closing or feed.silent):
             news.clear()
             try:
                 entries, after = await feed.take(place, wanted)
@@ -156,6 +156,8 @@ async def _serve(websocket: WebSocket, parts: Parts) -> tuple[int, str | None]:
         require(caller, Right.READ)
         with await parts.connections.admit(caller):
             session = Session(websocket, parts.feed, caller, asked, await parts.feed.open(asked.after))
+            if known is None or asked.after is not None:
+                session.heard.set()
             return await parts.connections.run(caller, session.run()), None
     except CredentialEnded:
         return UNAUTHORIZED, None

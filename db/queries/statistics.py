@@ -112,7 +112,7 @@ def hourly(session: Session, project: str) -> list[dict[str, Any]]:
     kinds: dict[str, ColumnElement[bool]] = {
         "launches": LifecycleEvent.event_type == "LAUNCH_CONFIRMED",
         "terminations": LifecycleEvent.event_type == "TERMINATE_CONFIRMED",
-        "failures": LifecycleEvent.event_type.like("%\\_FAILED"),
+        "failures": LifecycleEvent.event_type == "OPERATION_FAILED",
         "transitions": LifecycleEvent.from_status.is_distinct_from(LifecycleEvent.to_status),
     }
     counts = [func.count().filter(condition).label(name) for name, condition in kinds.items()]

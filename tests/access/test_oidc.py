@@ -123,6 +123,8 @@ def test_signatures_of_others_are_not_believed(api: Api, issuer: Issuer) -> None
         _forged(issuer, {"alg": "HS256", "kid": kid}),
         _forged(issuer, {"alg": "RS512", "kid": kid}),
         _forged(issuer, {"alg": "RS256"}),
+        _forged(issuer, {"alg": ["RS256"], "kid": kid}),
+        _forged(issuer, {"alg": {"a": 1}, "kid": kid}),
         _forged(issuer, {"alg": "RS256", "kid": 5}),
         _forged(issuer, {"alg": "RS256", "kid": "../../etc/passwd"}),
         _forged(issuer, {"alg": "RS256", "kid": kid, "jku": "http://127.0.0.1:1/keys"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 
@@ -239,6 +240,18 @@ def _age_codes(api: Api) -> None:
 def test_a_wrong_token_does_not_open_a_socket_and_wait_for_a_ticket(api: Api) -> None:
     with pytest.raises(InvalidStatus):
         socket_to(api, "berth_wrong")
+
+
+def test_who_waits_for_news_hears_none_once_the_token_is_revoked(api: Api) -> None:
+    made = new_token(api, "viewer")
+    operation = api.create()["operation"]["id"]  # nobody works on it
+    latest = api.get("/events?limit=1")["next"]
+    paths = (f"/operations/{operation}?wait=30", f"/events?instance_id=ins_nobody&after={latest}&wait=30")
+    with bearing(api, made["token"]) as client, ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(client.get, f"/api/v1{path}", timeout=60) for path in paths]
+        time.sleep(0.5)
+        assert api.ask("DELETE", f"/tokens/{made['id']}").status_code == 204
+        assert [one.result(60).status_code for one in waiting] == [401, 401]
 
 
 @pytest.mark.parametrize("how", ["revoked", "revoked elsewhere", "expired"])

@@ -14,6 +14,7 @@ from sqlalchemy import text, update
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from api import sockets
 from db.models import Meta
 from tests.support.api import TOKEN, Api, running_api
 from tests.support.postgres import PostgresServer
@@ -67,6 +68,21 @@ def emit(api: Api, count: int, instance_id: str = "ins_x", project: str = "defau
 
 def subscribe(opened: ClientConnection, **message: Any) -> None:
     opened.send(json.dumps({"type": "subscribe", **message}))
+
+
+def test_who_says_a_moment_later_from_where_is_told_nothing_from_elsewhere_before(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "FIRST_WORD_SECONDS", 60.0)
+    start = api.get("/events?limit=1")["next"]
+    emit(api, 2, "ins_late")
+    with socket(api) as opened:
+        assert frame(opened)["type"] == "hello"
+        emit(api, 2, "ins_late")
+        subscribe(opened, after=start, instance_id="ins_late")
+        again = frame(opened)
+        assert (again["type"], again["cursor"]) == ("hello", start)
+        assert [event["version"] for event in events_on(opened, 4)] == [0, 1, 0, 1]
 
 
 def test_a_socket_tells_what_happens_and_retells_it_in_the_older_form(api: Api) -> None:

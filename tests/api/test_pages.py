@@ -28,7 +28,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSe
         yield api
 
 
-@pytest.mark.parametrize("path", ["/ui/", "/ui/instances/shop", "/ui/operations?status=failed"])
+@pytest.mark.parametrize(
+    "path", ["/ui/", "/ui/instances/shop", "/ui/instances/x.y", "/ui/operations?status=failed"]
+)
 def test_every_address_of_the_interface_is_its_one_page_and_needs_no_token(served: Api, path: str) -> None:
     answer = served.client.get(path, headers=NOBODY)
     assert (answer.status_code, "<title>Berth</title>" in answer.text) == (200, True)
@@ -58,6 +60,11 @@ def test_what_the_build_packed_is_sent_packed_to_who_can_unpack_it(
     assert answer.headers.get("Content-Encoding") == packed
     assert answer.headers["Content-Type"].startswith("text/javascript")
     assert (answer.headers["Vary"], "immutable" in answer.headers["Cache-Control"]) == ("Accept-Encoding", True)
+
+
+def test_an_address_that_no_file_can_have_is_not_found(served: Api) -> None:
+    answer = served.client.get("/ui/operations/%00", headers=NOBODY | {"Accept-Encoding": "gzip"})
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/ui/../token", "/ui/%2e%2e/token", "/ui/..%2ftoken", "/ui//etc/passwd"])

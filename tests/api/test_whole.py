@@ -113,12 +113,18 @@ def test_a_worker_too_slow_for_a_look_is_asked_by_who_has_more_patience(
     assert api.get("/providers/simulated/inventory")["items"]
 
 
+def failures_of_the_day(api: Api) -> int:
+    return sum(hour["failures"] for hour in api.get("/admin/stats")["hourly"])
+
+
 def test_a_scripted_fault_fails_an_operation_that_then_can_be_retried(api: Api) -> None:
+    failures = failures_of_the_day(api)
     body = {"verb": "create", "fault": "invalid", "times": 1}
     assert api.ask("PUT", "/providers/simulated/faults", body).status_code == 200
     assert len(api.get("/providers/simulated/faults")["items"]) == 1
 
     failed = done(api, api.create(), wanted="failed")
+    assert failures_of_the_day(api) == failures + 1
     assert api.ask("DELETE", "/providers/simulated/faults").json()["items"] == []
 
     assert failed["error"]["help"]["text"]
