@@ -70,7 +70,9 @@ class InstanceQuery(Page):
     deployment: Text | None = Field(None, description="Id or name.")
     label: Words = Field([], description="`key=value` or `key=value,key2=value2`: all of them.")
     q: Text | None = Field(None, description="Part of the name, a label, the host, the blueprint or the error.")
-    needs_you: bool | None = Field(None, description="In error, or busy for longer than its deadline.")
+    needs_you: bool | None = Field(
+        None, description="In error, busy for longer than its deadline, or with a notice."
+    )
     ids: Ids = Field([], description="Ids or names: these only.")
     sort: InstanceSort = Field("-created_at", description="`-` is descending; ties by id.")
 

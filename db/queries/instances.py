@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, or_, select, type_coerce, union_all
 from sqlalchemy.orm import Session
 
 from db.models import BillingRecord, Deployment, Host, Instance, InstanceRun, OperationRow
@@ -146,8 +146,9 @@ def _waits() -> ColumnElement[bool]:
         OperationRow.status.in_(UNFINISHED),
         OperationRow.deadline_at < func.now(),
     )
-    ids = Instance.deployment_id
-    return and_(Instance.status != Status.ERROR, or_(ids.in_(late), ids.in_(unlifted()), ids.in_(kept_back())))
+    # One set of few deployments, whose instances their index finds; three sets would be a look at every instance.
+    waiting = union_all(late, unlifted(), kept_back())
+    return and_(Instance.status != Status.ERROR, Instance.deployment_id.in_(waiting))
 
 
 def _records() -> Select[tuple[object, ...]]:

@@ -85,6 +85,13 @@ function UntilText({ time }: { time: string }) {
 export function NoticeBrief({ instance }: { instance: Instance }) {
   const hold = instance.hold ?? null;
   const maintenance = instance.maintenance ?? null;
+  if (instance.notice) {
+    return (
+      <span className="detail" title={instance.notice}>
+        {instance.notice}
+      </span>
+    );
+  }
   if (hold) {
     return (
       <span className="detail" title={hold.note ?? undefined}>

@@ -41,6 +41,9 @@ describe("the order of the list", () => {
     const late = held("late", "stopping", { current_operation: { done: false, stuck_at: "2026-01-01T00:00:00Z" } as Instance["current_operation"] });
     expect(arrange([late], view, table, Date.parse("2026-01-02"))[0]?.group).toBe("needs");
   });
+  it("takes what billing wants and cannot have for something that needs a person", () => {
+    expect(arrange([held("kept", "running", { notice: "billing cancelled its subscription" })], view, table, 0)[0]?.group).toBe("needs");
+  });
   it("sorts by a column with numbers as numbers", () => {
     const many = [held("db-10", "running"), held("db-9", "running")];
     expect(names(arrange(many, { ...view, sort: "name" }, table, 0))).toEqual(["db-9", "db-10"]);

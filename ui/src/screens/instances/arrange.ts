@@ -15,10 +15,10 @@ export interface Line {
   group: GroupKey;
 }
 
-/** In error, or busy for longer than its deadline: the server's own words for `needs_you`. */
+/** In error, busy for longer than its deadline, or with a notice: the server's own words for `needs_you`. */
 export function needsYou(record: Instance, now: number): boolean {
   const look = statusLook(record.status);
-  return look.voice === "alarm" || record.current_operation?.needs_you === true || lateness(record.current_operation, now) === "stuck";
+  return look.voice === "alarm" || Boolean(record.notice) || record.current_operation?.needs_you === true || lateness(record.current_operation, now) === "stuck";
 }
 
 function groupOf(record: Instance, table: Lifecycle, now: number): GroupKey {
