@@ -8,7 +8,7 @@ import { duration, secondsBetween, ticking } from "@/lib/time";
 
 import { Out } from "./Button";
 import { CopyButton } from "./States";
-import { lateness } from "./Status";
+import { lateness, untaken } from "./Status";
 import { Clock, Figures, Seconds } from "./Time";
 import { Waterfall } from "./Waterfall";
 
@@ -59,11 +59,25 @@ export function TraceId({ of }: { of: OperationForm | undefined }) {
   );
 }
 
+const LATE = { fine: "", slow: ": slower than usual", stuck: ": past its deadline" };
+
+/** Its times of being late and stuck are counted from when it was asked for. */
+function NotBegun({ operation, now }: { operation: OperationForm; now: number }) {
+  const seconds = untaken(operation, now);
+  if (seconds === null) return <p className="muted mb-4">{operation.done ? "It never began." : "Asked, not started yet."}</p>;
+  const late = lateness(operation, now);
+  return (
+    <p className="mb-4">
+      <span className={late === "fine" ? "muted" : "late"}>
+        Asked <Figures of={ticking(seconds)} /> ago, and no worker has taken it yet{LATE[late]}.
+      </span>
+    </p>
+  );
+}
+
 function ElapsedLine({ operation }: { operation: OperationForm }) {
   const now = useNow();
-  if (operation.started_at === null || operation.started_at === undefined) {
-    return <p className="muted mb-4">{operation.done ? "It never began." : "Asked, not started yet."}</p>;
-  }
+  if (operation.started_at === null || operation.started_at === undefined) return <NotBegun operation={operation} now={now} />;
   const seconds = secondsBetween(operation.started_at, operation.finished_at ?? now) ?? 0;
   const { usual } = operation;
   const late = lateness(operation, now);

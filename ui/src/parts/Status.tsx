@@ -127,6 +127,16 @@ export function Stuck({ since }: { since: string }) {
   );
 }
 
+/** So long may what was accepted lie before somebody has to know that nobody takes it. */
+const TAKEN_WITHIN_SECONDS = 15;
+
+/** For how many seconds nobody has begun it; null where it has begun, is over, or was only just asked for. */
+export function untaken(operation: Pick<OperationForm, "done" | "started_at" | "created_at"> | null | undefined, now: number): number | null {
+  if (!operation || operation.done || operation.started_at) return null;
+  const seconds = secondsBetween(operation.created_at, now) ?? 0;
+  return seconds > TAKEN_WITHIN_SECONDS ? seconds : null;
+}
+
 /** Whether an operation is past its usual time or its deadline, at this moment. */
 export function lateness(operation: Pick<OperationForm, "done" | "slow_at" | "stuck_at"> | null | undefined, now: number): "fine" | "slow" | "stuck" {
   if (!operation || operation.done) return "fine";

@@ -4,6 +4,8 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 
 import type { Instance } from "@/api/client";
+import { useNow } from "@/lib/clock";
+import { believed } from "@/lib/health";
 import { words } from "@/lib/look";
 import { absolute } from "@/lib/time";
 import { CopyButton } from "@/parts/States";
@@ -81,6 +83,10 @@ function Endpoint({ url }: { url: string | null | undefined }) {
   );
 }
 
+function BelievedHealth({ instance }: { instance: Instance }) {
+  return believed(instance, useNow());
+}
+
 function Id({ text }: { text: string }) {
   return <code>{text}</code>;
 }
@@ -90,7 +96,7 @@ function state(instance: Instance): Row[] {
     [
       "Health",
       <span key="health">
-        {instance.health}
+        <BelievedHealth instance={instance} />
         {instance.health_checked_at ? (
           <>
             , checked <Ago time={instance.health_checked_at} /> ago

@@ -29,7 +29,8 @@ import { OperationsTab } from "./OperationsTab";
 
 export default function InstanceScreen() {
   const { key = "" } = useParams<{ key: string }>();
-  const every = useInterval(30_000);
+  // Its health moves without a word of the feed.
+  const every = useInterval(10_000);
   const { data: id, error, isPending, refetch, dataUpdatedAt } = useQuery({
     queryKey: keys.instance(key),
     queryFn: () => readInstance(key),

@@ -3,12 +3,13 @@
 import type { Instance, OperationForm } from "@/api/client";
 import { useNow, useOwnNow } from "@/lib/clock";
 import { healthReasonOf } from "@/api/trust";
+import { believed } from "@/lib/health";
 import { ailing, isWaiting, words } from "@/lib/look";
-import { duration, secondsBetween } from "@/lib/time";
+import { age, duration, plain, secondsBetween } from "@/lib/time";
 import type { Held } from "@/live/merge";
 import { useAsk, useFlash } from "@/live/store";
 import { NoticeBrief } from "@/parts/Notices";
-import { InstanceStatus, lateness, Stuck } from "@/parts/Status";
+import { InstanceStatus, lateness, Stuck, untaken } from "@/parts/Status";
 import { Ago, Elapsed, Figures, Seconds } from "@/parts/Time";
 
 const FLASH_WORDS_MS = 10_000;
@@ -54,6 +55,7 @@ function lower(text: string): string {
 /** One line beside the badge: the cause, the step, or who changed it just now. */
 function Detail({ held, operation }: { held: Held; operation: OperationForm | undefined }) {
   const now = useOwnNow();
+  const serverTime = useNow();
   const { record } = held;
   const ask = useAsk(record.id);
   const flash = useFlash(record.id);
@@ -68,12 +70,14 @@ function Detail({ held, operation }: { held: Held; operation: OperationForm | un
   }
   const current = record.current_operation;
   if (current && !current.done) {
+    const lying = untaken(operation ?? current, serverTime);
+    if (lying !== null) return <span className="detail">{`asked ${plain(age(lying))} ago, no worker has taken it yet`}</span>;
     const message = (operation ?? current).progress?.message ?? (isWaiting(current.status) ? "asked, not started yet" : null);
     return message === null ? null : <span className="detail">{lower(message)}</span>;
   }
   if (flash && now - flash.at < FLASH_WORDS_MS) return <span className="detail">{`changed by ${flash.actor} just now`}</span>;
-  if (record.hold || record.maintenance?.until) return <NoticeBrief instance={record} />;
-  if (ailing(record.health)) return <AilingDetail record={record} />;
+  if (record.notice || record.hold || record.maintenance?.until) return <NoticeBrief instance={record} />;
+  if (ailing(believed(record, serverTime))) return <AilingDetail record={record} />;
   if (record.pending_changes.length > 0) {
     return <span className="proof" data-proof="none">{`${record.pending_changes.length} ${record.pending_changes.length === 1 ? "change" : "changes"} not applied`}</span>;
   }

@@ -4,6 +4,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo } from "react";
 
 import { type InstanceList, instancesList } from "@/api/client";
+import { READ_EVERY_MS } from "@/lib/health";
 import { rowsShown, useLater } from "@/lib/later";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
 import { keys, useInterval } from "@/live/queries";
@@ -69,6 +70,7 @@ export interface Fleet {
 export function useFleet(filter: InstanceFilter): Fleet {
   const table = useLifecycle();
   const every = useInterval();
+  const often = useInterval(READ_EVERY_MS);
   const ready = table.statuses.length > 0;
   const pages = useInfiniteQuery({
     queryKey: [...keys.fleet, filter],
@@ -76,8 +78,8 @@ export function useFleet(filter: InstanceFilter): Fleet {
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     staleTime: 30_000,
-    // A few pages are cheap to read again; of many only what the feed names is.
-    refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) <= MOST_REREAD ? every : false),
+    // A few pages are cheap to read again; of many only what the feed names is, and what is seen and too old.
+    refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) <= MOST_REREAD ? often : false),
   });
   const urgent = useQuery({
     queryKey: [...keys.urgent, filter],
