@@ -76,6 +76,13 @@ HELP: dict[str, Help] = {
         "The server that held its data was forgotten. Berth never puts an empty database in the place of data.",
         "Delete the instance; create it anew to begin with an empty database, and restore a backup into that.",
     ),
+    "data-lost": Help(
+        "Its data is gone",
+        "The directory that held the instance's data was removed outside Berth. No start and no retry brings it "
+        "back, and Berth never puts an empty instance in its place.",
+        "Delete the instance; create it anew to begin with empty data. Whoever has a copy of the whole directory "
+        "can put it back where it was, with its owners and modes, and start the instance then.",
+    ),
     "not-yet": Help(
         "What it waits for did not come in time",
         "A step waited for another instance, such as its database server, and its time was over first.",
@@ -112,7 +119,8 @@ HELP: dict[str, Help] = {
     "absent": Help(
         "The real object is missing",
         "The provider says that the object does not exist any more.",
-        "Retry or restore brings it back where that is possible; otherwise delete or forget it.",
+        "Start it: where its data is still there, that may bring it back; else it says so, and the way on is to "
+        "delete or forget it.",
     ),
     "attempt-over": Help(
         "A later attempt took over",

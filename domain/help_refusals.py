@@ -58,8 +58,10 @@ REFUSALS: dict[str, Help] = {
     ),
     "not-found": Help(
         "There is no such thing",
-        "Nothing lives under this id or name, or the path is not one of the API's.",
-        "List what exists; a name resolves to the living only, finished lives are under `/runs`.",
+        "Nothing lives under this id or name, or the path is not one of the API's; an operation fails with it "
+        "where the provider has no such object any more.",
+        "List what exists; a name resolves to the living only, finished lives are under `/runs`. After a failed "
+        "operation: delete the instance, whose object is gone.",
     ),
     "terminated": Help(
         "It is gone",

@@ -173,7 +173,7 @@ ACTIVITY_SECONDS = Metric(
 METRICS: tuple[Metric, ...] = tuple(value for value in dict(vars()).values() if isinstance(value, Metric))
 
 USER_CODES = frozenset(
-    {"invalid", "invalid-input", "not-found", "cancelled", "quota", "interrupted", "host-unavailable"}
+    {"invalid", "invalid-input", "not-found", "data-lost", "cancelled", "quota", "interrupted", "host-unavailable"}
 )
 """Failures that the one who asked can mend: they page nobody."""
 OWN_CODES = frozenset({"internal", "run-lost", "fence-lost", "attempt-over", "unavailable"})

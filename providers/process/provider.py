@@ -28,7 +28,7 @@ from providers.process.locks import exclusive
 from providers.process.members import members
 from providers.process.places import Place, build, discard, prepare_root, require_reachable, write_files
 from providers.process.record import RUNNING, STOPPED, Ending, Record, read_record, write_record
-from providers.process.refusals import foreign, refuse_foreign, require_home
+from providers.process.refusals import foreign, refuse_foreign, require_data, require_home
 from providers.process.runtimes import Runtimes
 from providers.process.sight import Sight
 from providers.process.users import project_user
@@ -211,6 +211,7 @@ class ProcessProvider:
         write_files(launch.place, launch.recipe.files, launch.user)
         if last is None or last.process is None:  # else it ran before: its data is never emptied
             launch.initialise(call)
+        require_data(launch.place, work)
         record = replace(self._new_record(work, launch.user), ending=Ending.of(launch.recipe))
         write_record(launch.place, record)
         since = logs.size(launch.place.output)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Seen, Work
 from providers.process.places import Place
 from providers.process.sight import Sight
+
+
+class DataLost(ProviderError):
+    """Where an instance's data was, there is nothing. Code `data-lost`: no verb but delete can work, and an empty
+    instance in its place would hide the loss."""
+
+    def __init__(self, work: Work, path: Path) -> None:
+        super().__init__(
+            ProviderErrorKind.NOT_FOUND,
+            f"{work.name} has no directory on this host any more: {path} was removed outside Berth, "
+            "and its data with it",
+        )
+        self.code = "data-lost"
 
 
 def require_home(place: Place, sight: Sight, work: Work) -> None:
@@ -13,13 +28,17 @@ def require_home(place: Place, sight: Sight, work: Work) -> None:
     if sight.main is not None:
         return
     if not place.exists():
-        raise ProviderError(
-            ProviderErrorKind.NOT_FOUND, f"{work.name} has no directory on this host any more ({place.home})"
-        )
+        raise DataLost(work, place.home)
     if not place.marker.exists():
         raise ProviderError(
             ProviderErrorKind.INVALID, f"{work.name} was never created completely; retry its create"
         )
+
+
+def require_data(place: Place, work: Work) -> None:
+    """What it shall run on."""
+    if not place.data.is_dir():
+        raise DataLost(work, place.data)
 
 
 def refuse_foreign(sight: Sight, work: Work) -> None:

@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import select
 
 from db.models import LifecycleEvent
-from domain.lifecycle import Health, Status
+from domain.lifecycle import Health, Operation, Status
 from domain.operations import RestartPolicy
 from providers.process import exits
 from providers.process.members import all_signed
+from tests.support.by_hand import CommandLine
 from tests.support.calls import RecordingCall
+from tests.support.holds import suspended
 from tests.support.instances import Workshop
 from tests.support.patience import busy
 from tests.support.process_spine import ProcessSpine
@@ -107,10 +109,42 @@ def test_one_that_stops_answering_shows_as_unreachable_and_recovers_by_itself(pr
     os.kill(pid, signal.SIGSTOP)
     try:
         wait_for(lambda: health() is Health.DEGRADED, 40, "a stopped process was not noticed")
-        assert spine.instance(made.deployment_id).status is Status.RUNNING, "paused is no status"
+        row = spine.instance(made.deployment_id)
+        assert row.status is Status.RUNNING, "paused is no status"
+        assert row.health_reason == f"the process is paused (pid {pid})"
     finally:
         os.kill(pid, signal.SIGCONT)
     wait_for(lambda: health() is Health.HEALTHY, 40, "it did not recover")
+
+
+def test_what_is_started_by_hand_runs_and_against_a_hold_it_is_stopped_again(process_spine: ProcessSpine) -> None:
+    spine = process_spine
+    spine.start_worker(BERTH_MONITOR="1")
+    made = spine.on_host(blueprint="web")
+    spine.succeeded(made, 60)
+    row = spine.instance(made.deployment_id)
+    line = CommandLine.of(main_process(spine, row.id))
+
+    def told(event_type: str) -> list[LifecycleEvent]:
+        query = select(LifecycleEvent).where(LifecycleEvent.event_type == event_type)
+        return spine.rows(query.where(LifecycleEvent.instance_id == row.id))
+
+    spine.succeeded(spine.act(Operation.STOP, made.deployment_id), 60)
+    pid = line.start()
+    wait_for(lambda: bool(told("OBSERVED")), 60, lambda: spine.workers[-1].log.read_text()[-2000:])
+    (seen,) = told("OBSERVED")
+    assert (seen.from_status, seen.to_status, seen.data["seen"]) == ("stopped", "running", "up")
+    assert main_process(spine, row.id) == pid
+    spine.succeeded(suspended(spine, made.deployment_id), 60)
+    assert not runs(spine, row.id)
+    line.start()
+    wait_for(lambda: bool(told("SUSPENDED_RUNNING")), 60, lambda: spine.workers[-1].log.read_text()[-2000:])
+    wait_for(lambda: not runs(spine, row.id), 60, lambda: spine.workers[-1].log.read_text()[-2000:])
+    wait_for(lambda: spine.instance(made.deployment_id).status is Status.SUSPENDED, 60, "the hold does not stand")
+
+
+def runs(spine: ProcessSpine, instance_id: str) -> bool:
+    return any(m.identity and m.identity.instance_id == instance_id for m in all_signed(spine.server_id))
 
 
 def main_process(spine: ProcessSpine, instance_id: str) -> int:

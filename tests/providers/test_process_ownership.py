@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from domain.errors import ProviderError
+from domain.help import help_for
 from domain.work import Seen
+from providers.process.refusals import DataLost
 from tests.support.calls import RecordingCall
 from tests.support.instances import Workshop
+from tests.support.workers import wait_for
 from tests.support.works import signed
 
 pytestmark = pytest.mark.processes
@@ -77,6 +82,28 @@ def test_the_inventory_tells_ours_from_others(workshop: Workshop) -> None:
     workshop.provider.remove(items[ours.instance_id].provider_id, RecordingCall())
     assert workshop.pids(ours) == []
     assert workshop.provider.observe(ours).seen is Seen.ABSENT
+
+
+@pytest.mark.parametrize("lost", [".", "data"], ids=["its whole directory", "the data in it"])
+def test_lost_data_is_said_as_what_it_is_until_it_is_put_back_or_deleted(workshop: Workshop, lost: str) -> None:
+    work = workshop.work("postgres")
+    os.kill(workshop.create(work), signal.SIGKILL)
+    gone, elsewhere = workshop.root / work.instance_id / lost, workshop.base / "elsewhere"
+    wait_for(lambda: workshop.pids(work) == [], 20, "it runs")
+    gone.rename(elsewhere)
+    assert workshop.provider.observe(work).seen is (Seen.ABSENT if lost == "." else Seen.DOWN)
+    for verb in ("start", "restart"):
+        with pytest.raises(DataLost, match=r"no directory .*removed outside Berth") as refused:
+            getattr(workshop.provider, verb)(work, RecordingCall())
+        assert (refused.value.code, refused.value.retryable) == ("data-lost", False)
+        assert help_for(refused.value.code).helps.startswith("Delete the instance")
+    elsewhere.rename(gone)
+    workshop.provider.start(work, RecordingCall())
+    workshop.ready(work)
+    workshop.provider.stop(work, RecordingCall())
+    gone.rename(elsewhere)
+    assert workshop.provider.delete(work, RecordingCall()).confirmed
+    assert workshop.provider.inventory() == []
 
 
 def test_a_process_whose_home_is_gone_is_a_stray_that_can_be_removed(workshop: Workshop) -> None:
