@@ -21,6 +21,8 @@ Record = dict[str, Any]
 LONG_POLL_SECONDS = 20.0
 LIVE_POLL_SECONDS = 0.25
 OUTAGE_SECONDS = 120.0
+_LOST = ("data-lost", "database-lost")
+"""Failures after which nothing but a delete can work."""
 
 
 def finish(session: Session, answer: Answer, name: str, wanted: str = "succeeded") -> int:
@@ -162,6 +164,8 @@ def _help(session: Session, given: Any) -> str:
 
 
 def _after_failure(session: Session, operation: Record, name: str) -> list[str]:
+    if (operation.get("error") or {}).get("code") in _LOST:
+        return [session.berth(f"delete {name}")]
     first = "retry" if operation.get("status") == "failed" else "get"
     return [session.berth(f"{verb} {name}") for verb in (first, "logs", "delete")]
 

@@ -45,6 +45,20 @@ def test_on_a_terminal_a_change_waits_and_shows_its_steps(
     assert "next: berth start demo" in screen.text
 
 
+@pytest.mark.parametrize(("code", "first"), [("transient", "retry"), ("data-lost", "delete")])
+def test_a_retry_is_offered_only_where_it_can_help(
+    canned: CannedBerth, terminal: Callable[..., Terminal], code: str, first: str
+) -> None:
+    failed = operation("failed", kind="start", error={"code": code, "message": "it went wrong"})
+    canned.on("POST", "/instances/demo/actions", accepted(operation(kind="start")))
+    canned.on("GET", "/operations/op_01", Reply(200, failed))
+    canned.on("GET", "/instances/ins_01", Reply(200, instance(status="error")))
+    screen = terminal("start", "demo")
+    assert screen.end() != 0
+    assert f"next berth {first} demo" in " ".join(screen.text.split())
+    assert ("retry" in screen.text) is (first == "retry")
+
+
 def test_ctrl_c_detaches_and_says_how_to_come_back(canned: CannedBerth, terminal: Callable[..., Terminal]) -> None:
     canned.on("POST", "/instances/demo/actions", accepted(operation()))
     canned.on("GET", "/operations/op_01", Reply(200, operation("running", steps=STEPS)))
