@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from temporalio.api.enums.v1 import TaskQueueType
@@ -19,17 +19,21 @@ from temporalio.service import RPCError
 
 from api.asks import Asks
 from db.migrate import current, head
-from db.models import Meta
+from db.models import Meta, Pulse
 from db.session import Database
 from db.vault import Vault, WrongKey
 
 WORKER_QUEUE = "berth"
 WORKER_SILENT_SECONDS = 120.0
+KEEPER_SILENT_SECONDS = 30.0
 _CHECK_SECONDS = 3.0
 _RECORDS_SECONDS = 4.0
 _KEPT_SECONDS = 1.0
 _RED_KEPT_SECONDS = 0.1
 """A start waits for the first green answer: a red one must not be kept for long."""
+
+
+_KEEPER = Pulse.name == "keeper"
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,18 @@ async def _temporal(client: Client) -> list[Check]:
 def _inside(session: Session) -> list[Check]:
     at, newest = current(session), head()
     found = [Check("migrations", at == newest, f"at {at}" + ("" if at == newest else f", needs {newest}"))]
+    if at == newest:
+        found.append(_keeper(session.scalar(select(func.extract("epoch", func.now() - Pulse.at)).where(_KEEPER))))
     if session.scalar(select(Meta.value).where(Meta.key == "temporal_swapped")) is not None:
         found.append(Check("namespace", ok=False, detail="another Temporal than the records know; acknowledge it"))
     return found
+
+
+def _keeper(ago: float | None) -> Check:
+    """The keeper lives in a worker: one that is frozen is told by this long before Temporal forgets its poll."""
+    if ago is None:
+        return Check("keeper", ok=False, detail="has not looked yet")
+    return Check("keeper", ago < KEEPER_SILENT_SECONDS, f"looked {max(0.0, ago):.0f} s ago")
 
 
 def _worker(seen: list[float]) -> Check:

@@ -14,7 +14,7 @@ from db.models import Deployment, Instance, OperationRow, ProjectLimits
 from db.session import Tx
 from domain.access import AccessRole
 from domain.bounds import UNLIMITED, Bounds, Excess, Limits, excess
-from domain.errors import Forbidden, Refused, Unavailable
+from domain.errors import FieldError, Forbidden, InvalidInput, Refused, Unavailable
 from domain.lifecycle import MOVES, Actor, Operation
 from domain.operations import UNFINISHED
 from domain.specs import Ask
@@ -55,7 +55,7 @@ class NoRoom(Unavailable):
 
 
 def admit(tx: Tx, ask: Ask, deployment: Deployment, kind: Operation) -> None:
-    """Raise `Forbidden`, `NoRoom`, `RateLimited` or `LimitReached` when `ask` may not have this operation."""
+    """Raise `Forbidden`, `NoRoom`, `RateLimited`, `LimitReached` or `InvalidInput` when `ask` may not have it."""
     _check_role(ask, kind)
     bounds = ask.bounds
     if bounds is None or kind is Operation.DELETE:
@@ -101,9 +101,20 @@ def _check_limits(tx: Tx, bounds: Bounds, deployment: Deployment, kind: Operatio
             raise TooManyUnfinished(project, broken)
     if kind in _GROWS and wanted != {"unfinished_operations"}:
         sizes = {name: limits[name] for name in ("instances", *_RESOURCES)}
-        broken = excess(sizes, used(tx.session, project), _asked(tx, deployment))
+        asked = _asked(tx, deployment)
+        if asked["instances"] > 0:
+            _check_named(project, deployment, wanted)
+        broken = excess(sizes, used(tx.session, project), asked)
         if broken is not None:
             raise LimitReached(project, broken)
+
+
+def _check_named(project: str, deployment: Deployment, bounded: set[str]) -> None:
+    """What names no size would count as nothing, and take as much as it likes."""
+    why = f"must be named, for it is limited in project {project}"
+    unnamed = [n for n in _RESOURCES if n in bounded and deployment.resources.get(n) is None]
+    if unnamed:
+        raise InvalidInput(*(FieldError(f"/resources/{name}", why) for name in unnamed))
 
 
 def effective(session: Any, project: str, installation: Limits) -> Sizes:
@@ -134,7 +145,7 @@ def _asked(tx: Tx, deployment: Deployment) -> Sizes:
     made = func.count().filter(Instance.applied_spec.is_not(None))
     query = select(func.count(), made, *applied).where(Instance.deployment_id == deployment.id)
     living, known, *sizes = tuple(tx.run(query).one())
-    wanted = [float(deployment.resources.get(name, 0)) * deployment.members for name in _RESOURCES]
+    wanted = [float(deployment.resources.get(name) or 0) * deployment.members for name in _RESOURCES]
     more = {n: wish - had for n, wish, had in zip(_RESOURCES, wanted, sizes, strict=True)}
     return {"instances": living - known, **more}
 

@@ -37,7 +37,7 @@ async def live() -> Response:
     },
 )
 async def ready(parts: PartsDep, verbose: Verbose = None) -> Response:
-    """Database, migrations, keys, Temporal and a worker; 503 when one is missing or the API is about to end."""
+    """Database, migrations, keys, keeper, Temporal, a worker; 503 where one is missing, or the API ends."""
     form = report(await parts.readiness.checks())
     code = 200 if form["status"] == "ok" else 503
     if verbose is not None:

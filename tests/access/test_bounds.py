@@ -180,6 +180,20 @@ def test_a_limit_that_is_not_named_stays_and_null_follows_the_installation_again
     assert (left["instances"], left["cpu"], left["sockets"]) == (None, 2.5, 7)
 
 
+def test_where_a_size_is_limited_it_has_to_be_named(api: Api) -> None:
+    assert api.ask("PATCH", "/projects/nameless/limits", {"cpu": 1, "memory_mb": 500}).status_code == 200
+    with in_role(api, "operator", "nameless") as operator:
+        refused = operator.ask("POST", "/instances", {**NEW, "name": "free", "resources": {"cpu": 0.5}})
+        named = operator.ask("POST", "/instances", {**NEW, "name": "bound", "resources": _SMALL})
+    assert refused.status_code == 422, refused.text
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/resources/memory_mb"]
+    assert "limited in project nameless" in refused.json()["detail"]
+    assert named.status_code == 202, named.text
+
+
+_SMALL = {"cpu": 0.5, "memory_mb": 128}
+
+
 def test_a_change_that_grows_is_counted_and_one_that_shrinks_is_not_refused(api: Api) -> None:
     with in_role(api, "operator", "grow") as operator:
         name = operator.create(resources={"cpu": 4})["instance"]["name"]

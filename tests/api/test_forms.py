@@ -183,7 +183,7 @@ def test_health_is_open_and_readiness_names_what_is_missing(api: Api) -> None:
         ready = httpx2.get(f"{api.url}{prefix}/readyz?verbose", trust_env=False)
         assert ready.status_code == 503
         checks = {c["name"]: c["ok"] for c in ready.json()["checks"]}
-        assert checks == {"database": True, "migrations": True, "keys": True, "temporal": False}
+        assert checks == {"database": True, "migrations": True, "keeper": False, "keys": True, "temporal": False}
 
 
 def test_outside_local_mode_nothing_can_be_simulated(tmp_path: Path, postgres_server: PostgresServer) -> None:

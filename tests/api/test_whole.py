@@ -113,6 +113,17 @@ def test_a_worker_too_slow_for_a_look_is_asked_by_who_has_more_patience(
     assert api.get("/providers/simulated/inventory")["items"]
 
 
+def test_what_a_provider_said_before_a_change_is_not_told_after_it(api: Api) -> None:
+    key = done(api, api.create())["instance_ids"][0]
+    assert api.get(f"/instances/{key}")["provider_state"] == "running"  # a look that is kept for a moment
+    stopping = api.act(key, "stop")
+    form = api.get(f"/instances/{key}")
+    while form["status"] != "stopped":
+        form = api.get(f"/instances/{key}")
+    assert form["provider_state"] == "stopped"
+    done(api, stopping)
+
+
 def failures_of_the_day(api: Api) -> int:
     return sum(hour["failures"] for hour in api.get("/admin/stats")["hourly"])
 

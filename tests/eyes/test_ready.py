@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from api import health
 from db.migrate import head
 from tests.support.api import Api
 from tests.support.ports import free_ports
@@ -36,7 +37,9 @@ def becomes(api: Api, name: str, ok: bool) -> None:
 
 def test_a_whole_berth_is_ready_and_lists_what_it_looked_at(whole: Whole) -> None:
     becomes(whole.api, "worker", True)
-    assert checks(whole.api) == dict.fromkeys(("database", "migrations", "keys", "temporal", "worker"), True)
+    assert checks(whole.api) == dict.fromkeys(
+        ("database", "migrations", "keeper", "keys", "temporal", "worker"), True
+    )
     assert whole.api.client.get("/readyz").text == "ok"
 
 
@@ -49,6 +52,20 @@ def test_a_migration_that_is_missing_is_named(whole: Whole) -> None:
     with whole.api.database.begin() as tx:
         tx.session.execute(text("update alembic_version set version_num = :head"), {"head": head()})
     becomes(whole.api, "migrations", True)
+
+
+def test_a_worker_that_is_frozen_is_named_before_temporal_misses_it(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    becomes(whole.api, "keeper", True)
+    monkeypatch.setattr(health, "KEEPER_SILENT_SECONDS", 3.0)
+    os.kill(whole.spine.workers[0].pid, signal.SIGSTOP)
+    try:
+        becomes(whole.api, "keeper", False)
+        assert whole.api.client.get("/readyz").text == "not ready: keeper"
+    finally:
+        os.kill(whole.spine.workers[0].pid, signal.SIGCONT)
+    becomes(whole.api, "keeper", True)
 
 
 def test_temporal_and_a_worker_that_are_missing_are_named(api: Api, make_whole: MakeWhole) -> None:
