@@ -113,9 +113,12 @@ def test_a_worker_too_slow_for_a_look_is_asked_by_who_has_more_patience(
     assert api.get("/providers/simulated/inventory")["items"]
 
 
-def test_what_a_provider_said_before_a_change_is_not_told_after_it(api: Api) -> None:
+def test_what_a_provider_said_before_a_change_is_not_told_after_it(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asks, "_KEPT_SECONDS", 60.0)
     key = done(api, api.create())["instance_ids"][0]
-    assert api.get(f"/instances/{key}")["provider_state"] == "running"  # a look that is kept for a moment
+    assert api.get(f"/instances/{key}")["provider_state"] == "running"
     stopping = api.act(key, "stop")
     form = api.get(f"/instances/{key}")
     while form["status"] != "stopped":
