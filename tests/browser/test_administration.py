@@ -214,3 +214,36 @@ def test_operations_of_long_ago_are_found_page_by_page(berth: Berth, visit: Visi
         earlier.click()
         expect(wanted.or_(earlier.and_(ana.page.locator(":not([aria-busy])"))).first).to_be_visible()
     expect(wanted).to_be_visible()
+
+
+def test_who_may_only_look_is_told_so_before_they_ask(ana: Person) -> None:
+    ana.berth.create("lookout")
+    made = ana.berth.http.post("/tokens", json={"name": "watch", "role": "viewer", "expires_in_seconds": 3600})
+    assert made.status_code == 201, made.text
+    ana.page.evaluate("token => localStorage.setItem('berth.token', token)", made.json()["token"])
+    theirs = re.compile("The role viewer may not do this")
+
+    ana.go("/instances")
+    expect(ana.page.get_by_role("button", name="Create instance")).to_have_accessible_description(theirs)
+    places = ana.page.get_by_role("navigation", name="Main")
+    expect(places.get_by_role("link", name="Operations")).to_be_visible()
+    expect(places.get_by_role("link", name="Hosts")).to_have_count(0)
+
+    ana.open("lookout")
+    expect(ana.button("Stop")).to_have_attribute("aria-disabled", "true")
+    ana.go("/instances/lookout?tab=config")
+    expect(ana.button("Show")).to_have_accessible_description(theirs)
+    for screen in ("hosts", "statistics", "billing", "audit"):
+        ana.go(f"/{screen}")
+        expect(ana.page.get_by_role("main").get_by_text("for administrators")).to_be_visible()
+
+
+def test_a_specification_that_cannot_be_read_says_where_and_keeps_what_was_typed(ana: Person) -> None:
+    ana.berth.create("scribe")
+    ana.go("/deployments/scribe")
+    ana.press("Edit as text")
+    text = ana.page.get_by_role("textbox", name="Specification as YAML")
+    text.fill("members: 1\nlabels:\n  team: *a\n")
+    expect(ana.page.get_by_text(re.compile(r"^Line 3: \*a is not taken here"))).to_be_visible()
+    expect(text).to_have_value("members: 1\nlabels:\n  team: *a\n")
+    expect(ana.button("Done")).to_have_attribute("aria-disabled", "true")
