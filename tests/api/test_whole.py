@@ -119,12 +119,8 @@ def test_what_a_provider_said_before_a_change_is_not_told_after_it(
     monkeypatch.setattr(asks, "_KEPT_SECONDS", 60.0)
     key = done(api, api.create())["instance_ids"][0]
     assert api.get(f"/instances/{key}")["provider_state"] == "running"
-    stopping = api.act(key, "stop")
-    form = api.get(f"/instances/{key}")
-    while form["status"] != "stopped":
-        form = api.get(f"/instances/{key}")
-    assert form["provider_state"] == "stopped"
-    done(api, stopping)
+    done(api, api.act(key, "stop"))
+    assert api.get(f"/instances/{key}")["provider_state"] == "stopped"
 
 
 def failures_of_the_day(api: Api) -> int:
