@@ -49,12 +49,12 @@ export async function act(instance: Instance, action: string, extra: Extra = {})
   begin([wish(instance, action, key)]);
   announce(`${label} of ${instance.name} asked`);
   try {
-    const answer = await askUntilAnswered([instance], key, () =>
-      instancesAct({
-        path: { key: instance.id },
-        headers: { "Idempotency-Key": key },
-        body: { action, reason: "manual", ...extra },
-      }),
+    const request = { path: { key: instance.id }, headers: { "Idempotency-Key": key }, body: { action, reason: "manual" as const, ...extra } };
+    const answer = await askUntilAnswered(
+      instance.name,
+      key,
+      () => instancesAct(request),
+      () => unanswered(instance.id, key),
     );
     take(instance.id, key, answer.data);
     return true;
@@ -65,7 +65,7 @@ export async function act(instance: Instance, action: string, extra: Extra = {})
 }
 
 /** Again under the same key while nobody answers, so that it cannot happen twice. */
-async function askUntilAnswered<T>(instances: readonly Instance[], key: string, request: () => Promise<T>): Promise<T> {
+export async function askUntilAnswered<T>(whom: string, key: string, request: () => Promise<T>, onSilence?: () => void): Promise<T> {
   for (let tries = 0; ; tries += 1) {
     try {
       const answer = await request();
@@ -74,8 +74,8 @@ async function askUntilAnswered<T>(instances: readonly Instance[], key: string, 
     } catch (error) {
       const wait = TRY_AGAIN_MS[tries];
       if (wait === undefined || !worthRetrying(error)) throw error;
-      for (const instance of instances) unanswered(instance.id, key);
-      sayUnsure(instances, key);
+      onSilence?.();
+      sayUnsure(whom, key);
       await pause(wait);
     }
   }
@@ -116,8 +116,7 @@ function giveUp(instance: Instance, label: string, key: string, error: unknown):
   void readInstance(instance.id).catch(() => undefined);
 }
 
-function sayUnsure(instances: readonly Instance[], key: string): void {
-  const whom = instances.length === 1 ? instances[0]?.name : `${instances.length} instances`;
+function sayUnsure(whom: string, key: string): void {
   say({
     id: key,
     tone: "unsure",
@@ -162,11 +161,12 @@ async function actOnSome(instances: readonly Instance[], action: string): Promis
   begin(instances.map((instance) => wish(instance, action, key)));
   announce(`${instances[0] ? labelOf(instances[0], action) : action} of ${instances.length} asked`);
   try {
-    const { data } = await askUntilAnswered(instances, key, () =>
-      instancesBatch({
-        headers: { "Idempotency-Key": key },
-        body: { action, ids: instances.map((one) => one.id), reason: "manual" },
-      }),
+    const request = { headers: { "Idempotency-Key": key }, body: { action, ids: instances.map((one) => one.id), reason: "manual" as const } };
+    const { data } = await askUntilAnswered(
+      instances.length === 1 ? (instances[0]?.name ?? "") : `${instances.length} instances`,
+      key,
+      () => instancesBatch(request),
+      () => instances.forEach((one) => unanswered(one.id, key)),
     );
     const rows = new Map(data.items.map((row) => [row.id, row]));
     return instances.map((instance) => takeRow(instance, key, rows.get(instance.id) ?? null));

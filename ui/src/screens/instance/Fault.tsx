@@ -2,20 +2,18 @@
 
 import { useState } from "react";
 
-import { freshKey, type Instance, type OperationError, type OperationForm, operationsAbort } from "@/api/client";
-import { tell } from "@/api/problems";
+import { type Instance, type OperationError, type OperationForm, operationsAbort } from "@/api/client";
 import { useNow } from "@/lib/clock";
 import { stepPhase } from "@/lib/look";
 import { useLack } from "@/lib/me";
 import { age, secondsBetween } from "@/lib/time";
-import { say } from "@/lib/toasts";
-import { readOperation } from "@/live/queries";
 import { type Choice, useChoices, useDoing } from "@/parts/Actions";
 import { Button, Out } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
 import { TraceId, useOperationLabel } from "@/parts/OperationPart";
 import { CopyButton } from "@/parts/States";
 import { Figures, Seconds } from "@/parts/Time";
+import { askOperation } from "@/screens/operations/ways";
 
 /** The first way out that the table offers: it stands here and not in the header. */
 export function wayOutOf(choices: readonly Choice[]): Choice | undefined {
@@ -165,13 +163,8 @@ function Abort({ operation }: { operation: OperationForm }) {
   const refused = useLack("operate");
   const abort = async (): Promise<void> => {
     setBusy(true);
-    try {
-      await operationsAbort({ path: { operation_id: operation.id }, headers: { "Idempotency-Key": freshKey() } });
-    } catch (error) {
-      say({ id: `abort-${operation.id}`, tone: "refused", title: "Abort was refused", detail: tell(error).detail });
-    }
+    await askOperation(operation, "Abort", operationsAbort);
     setBusy(false);
-    await readOperation(operation.id).catch(() => undefined);
   };
   return (
     <Button busy={busy} reason={refused} onClick={() => void abort()} title={refused ?? "Close the workflow that listens; nothing else changes"}>

@@ -4,10 +4,11 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { freshKey, type Instance, type OperationForm, operationsAbort, operationsCancel, operationsRetry } from "@/api/client";
-import { tell } from "@/api/problems";
+import { NoAnswer, tell } from "@/api/problems";
 import { isCancel } from "@/lib/look";
 import { useLack } from "@/lib/me";
-import { say } from "@/lib/toasts";
+import { say, unsay } from "@/lib/toasts";
+import { askUntilAnswered } from "@/live/act";
 import { keys, queryClient, readInstance, readOperation } from "@/live/queries";
 import { useHeld } from "@/live/store";
 import { useChoicesOf, useRun } from "@/parts/Actions";
@@ -26,10 +27,16 @@ export interface Way {
 type Ask = (options: { path: { operation_id: string }; headers: { "Idempotency-Key": string } }) => Promise<{ data: unknown }>;
 
 export async function askOperation(operation: OperationForm, label: string, ask: Ask): Promise<boolean> {
+  const [key, whom] = [freshKey(), operation.deployment_name];
   try {
-    await ask({ path: { operation_id: operation.id }, headers: { "Idempotency-Key": freshKey() } });
+    await askUntilAnswered(whom, key, () => ask({ path: { operation_id: operation.id }, headers: { "Idempotency-Key": key } }));
     return true;
   } catch (error) {
+    unsay(key);
+    if (error instanceof NoAnswer) {
+      say({ id: key, tone: "unsure", title: `No answer to ${label}`, detail: `It may or may not have arrived. The page of ${whom} shows which, once Berth answers.` });
+      return false;
+    }
     const { detail, help } = tell(error);
     say({ id: `${label}-${operation.id}`, tone: "refused", title: `${label} was refused`, detail: [detail, help].filter(Boolean).join(" ") });
     return false;
