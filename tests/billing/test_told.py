@@ -24,10 +24,22 @@ from services.views.deployments import DeploymentForms
 from services.views.instances import InstanceForms
 from services.views.operations import OperationForms
 from services.views.usual import UsualTimes
-from tests.billing.test_consequences import clock, keeper, operations, story, tell, timed, unpaid_until_now
+from tests.billing.test_consequences import (
+    clock,
+    keeper,
+    operations,
+    reaches,
+    story,
+    tell,
+    timed,
+    unpaid_until_now,
+)
+from tests.support.api import Api
+from tests.support.billing import Sender
 from tests.support.holds import holds, settle
 from tests.support.spine import Spine
 from tests.support.spines import make_spine
+from tests.support.workers import wait_for
 
 __all__ = ["clock", "make_spine", "timed"]
 pytestmark = pytest.mark.servers
@@ -224,3 +236,42 @@ def test_a_payment_that_fails_anew_gives_the_whole_time_again(timed: Spine, cloc
     clock.at += timedelta(seconds=3601)
     keeper(timed, timed.database).records()
     assert story(timed, made)[-1][0] == "delete"
+
+
+def test_a_paid_customer_whose_start_fails_is_told_why_and_not_to_pay(
+    spine: Spine, whole: Api, sender: Sender
+) -> None:
+    made = spine.create_done()
+    sender.tell("payment.failed", deployment_id=made.deployment_id)
+    reaches(spine, made, Status.SUSPENDED)
+    row = spine.instance(made.deployment_id)
+    spine.fault("start", "invalid", instance=row.id)
+    sender.tell("payment.succeeded", deployment_id=made.deployment_id)
+    wait_for(lambda: operations(spine, made)[-1].status is OperationStatus.FAILED, 60, "it did not fail")
+    wait_for(lambda: whole.get(f"/instances/{row.name}")["notice"], 30, "nobody is told")
+
+    shown = whole.get(f"/instances/{row.name}")
+    error = operations(spine, made)[-1].error
+    assert error is not None
+    assert (shown["status"], shown["billing_status"]) == ("suspended", "paid")
+    assert shown["notice"].endswith(f"tries again every 60 s; the last try failed: {error['message']}")
+    assert shown["hold"]["deletes_at"] is None
+    refused = whole.act(row.name, "start").json()
+    assert (refused["code"], "it is paid" in refused["detail"]) == ("on-hold", True)
+    assert row.name in [one["name"] for one in whole.get("/instances?needs_you=true")["items"]]
+    assert [e["event_type"] for e in whole.get(f"/instances/{row.name}/history")["items"]].count(
+        "HOLD_PLACED"
+    ) == 1
+
+
+def test_a_finished_life_tells_why_billing_ended_it(spine: Spine, whole: Api, sender: Sender) -> None:
+    made = spine.create_done()
+    row = spine.instance(made.deployment_id)
+
+    sender.tell("subscription.cancelled", deployment_id=made.deployment_id)
+    wait_for(lambda: not spine.instances(made.deployment_id), 90, "not deleted")
+
+    for key in (row.id, row.name):
+        found = [event["event_type"] for event in whole.get(f"/instances/{key}/history")["items"]]
+        assert found.count("SUBSCRIPTION_CHANGED") == 1
+        assert found.index("TERMINATE_CONFIRMED") < found.index("SUBSCRIPTION_CHANGED")
