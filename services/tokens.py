@@ -29,6 +29,8 @@ PREFIX = "berth_"
 _SHOWN = len(PREFIX) + 6
 _TOUCH = timedelta(minutes=1)
 LONGEST_LIFE = timedelta(days=366)
+SESSION = "browser of "
+"""How the names of browsers' tokens begin."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,15 @@ def revoke(tx: Tx, caller: Caller, token_id: str) -> None:
     while ids:
         ids = _ended(tx, caller, ApiToken.parent.in_(ids))
     note(tx, caller, "tokens_revoke", token_id, status=204)
+
+
+def end_session(tx: Tx, caller: Caller) -> list[str]:
+    """The browser that asks signs out: its token opens nothing any more. A token made for a program stays."""
+    own = (ApiToken.id == caller.credential) & ApiToken.name.startswith(SESSION, autoescape=True)
+    over = _ended(tx, caller, own)
+    for token_id in over:
+        note(tx, caller, "session_end", token_id, status=204)
+    return over
 
 
 def _ended(tx: Tx, caller: Caller, which: ColumnElement[bool]) -> list[str]:

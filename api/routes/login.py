@@ -29,7 +29,6 @@ from services.validation import parsed
 
 router = APIRouter(tags=["access"])
 _BROWSER_LIFE = timedelta(hours=12)
-_SESSION = "browser of "
 
 
 @router.post(
@@ -72,7 +71,15 @@ def exchange(parts: PartsDep, request: Request, body: BodyDep) -> Response:
 
 def _session_of(caller: Caller) -> str:
     """The trail and the history tell whose browser it is, also of one that was begun in another."""
-    return f"{_SESSION}{caller.name.removeprefix('token:').removeprefix(_SESSION)}"
+    return f"{tokens.SESSION}{caller.name.removeprefix('token:').removeprefix(tokens.SESSION)}"
+
+
+@router.delete("/me/session", operation_id="session_end", status_code=204, dependencies=[needs(Right.SELF)])
+def sign_out(parts: PartsDep, caller: CallerDep) -> Response:
+    """End the browser's own session; other tokens, the installation's among them, are not touched."""
+    for token_id in commit(parts.database, lambda tx: tokens.end_session(tx, caller)):
+        parts.connections.revoked(token_id)
+    return Response(status_code=204)
 
 
 def _life(caller: Caller) -> timedelta:

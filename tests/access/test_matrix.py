@@ -28,6 +28,7 @@ ADMIN = re.compile(
 """What belongs to no project: for administrators alone. Written down here a second time, by its addresses."""
 SPECIAL = {
     "/api/v1/me": Right.SELF,
+    "/api/v1/me/session": Right.SELF,
     "/api/v1/ws-tickets": Right.SELF,
     "/api/v1/login-codes": Right.SELF,
     "/api/v1/instances/{key}/secrets:reveal": Right.REVEAL,

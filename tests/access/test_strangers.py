@@ -145,6 +145,20 @@ def test_a_browsers_session_is_named_after_who_began_it(few: Api) -> None:
             assert client.get("/api/v1/me").json()["principal"] == f"token:browser of {made['name']}"
 
 
+def test_who_signs_out_ends_the_browsers_session_and_no_other_token(few: Api) -> None:
+    made = new_token(few, "viewer")
+    with bearing(few, made["token"]) as client:
+        code = client.post("/api/v1/login-codes").json()["code"]
+        assert client.delete("/api/v1/me/session").status_code == 204
+        assert client.get("/api/v1/me").status_code == 200, "a program's token stays"
+    token = few.ask("POST", "/login-codes:exchange", {"code": code}).json()["token"]
+    with bearing(few, token) as browser:
+        assert browser.delete("/api/v1/me/session").status_code == 204
+        assert browser.get("/api/v1/me").status_code == 401
+    assert few.ask("DELETE", "/me/session").status_code == 204
+    assert few.get("/me")["role"] == "admin"
+
+
 def test_entries_wait_while_the_records_do_not_answer(few: Api) -> None:
     url = few.database.engine.url
     administrator = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
