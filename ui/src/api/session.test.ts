@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 
-import { followOtherTabs, useSession } from "./session";
+import { followOtherTabs, leave, useSession } from "./session";
 
 /** What the browser does here when another tab has changed what is kept. */
 function elsewhere(token: string | null): void {
@@ -19,4 +19,17 @@ it("signs in and out with the other tabs", () => {
   stop();
   elsewhere("t2");
   expect(useSession.getState().token).toBeNull();
+});
+
+it("ends the session of who leaves, and forgets the token whether or not anybody answers", () => {
+  const asked = vi.fn(() => Promise.reject(new TypeError("away")));
+  vi.stubGlobal("fetch", asked);
+  useSession.getState().signIn("t3");
+  leave();
+  expect(useSession.getState().token).toBeNull();
+  expect(localStorage.getItem("berth.token")).toBeNull();
+  expect(asked).toHaveBeenCalledWith("/api/v1/me/session", expect.objectContaining({ method: "DELETE", headers: { Authorization: "Bearer t3" } }));
+  leave();
+  expect(asked).toHaveBeenCalledTimes(1);
+  vi.unstubAllGlobals();
 });

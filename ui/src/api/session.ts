@@ -42,6 +42,15 @@ export const useSession = create<Session>((set) => ({
   },
 }));
 
+/** The person leaves: this browser forgets the token, and its session opens nothing any more. */
+export function leave(): void {
+  const { token, signOut } = useSession.getState();
+  signOut();
+  if (token === null) return;
+  // Where nobody answers the session ends by its own time.
+  fetch("/api/v1/me/session", { method: "DELETE", headers: { Authorization: `Bearer ${token}` }, keepalive: true }).catch(() => undefined);
+}
+
 /** Signing in or out in one tab does so in all of them. */
 export function followOtherTabs(): () => void {
   const onStorage = (event: StorageEvent): void => {

@@ -4,7 +4,7 @@ import { Menu, MenuButton, MenuItem, MenuItems } from "@headlessui/react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useLocation } from "wouter";
 
-import { useSession } from "@/api/session";
+import { leave } from "@/api/session";
 import { useNow } from "@/lib/clock";
 import { useLater } from "@/lib/later";
 import { initials, useMe } from "@/lib/me";
@@ -90,7 +90,7 @@ function Navigation() {
             </MenuItem>
           ))}
           <MenuItem>
-            <button type="button" onClick={() => useSession.getState().signOut()}>
+            <button type="button" onClick={leave}>
               <Icon name="out" />
               Sign out
             </button>
@@ -189,7 +189,7 @@ function Account() {
         </MenuItem>
         <div className="rule" role="separator" />
         <MenuItem>
-          <button type="button" onClick={() => useSession.getState().signOut()}>
+          <button type="button" onClick={leave}>
             <Icon name="out" />
             Sign out
           </button>

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { deploymentsModify, freshKey, type Instance } from "@/api/client";
 import { tell } from "@/api/problems";
 import { announce } from "@/lib/announce";
+import { useLack } from "@/lib/me";
 import { say } from "@/lib/toasts";
 import { readInstance } from "@/live/queries";
 import { Button } from "@/parts/Button";
@@ -12,6 +13,7 @@ import { EndDialog } from "@/parts/EndDialog";
 import { Icon } from "@/parts/Icon";
 
 export function Protection({ instance }: { instance: Instance }) {
+  const refused = useLack("operate");
   const on = instance.deletion_protection;
   /** Only this keeps it: billing has cancelled it, and takes it as soon as this is off. */
   const last = on && instance.subscription === "cancelled";
@@ -35,7 +37,7 @@ export function Protection({ instance }: { instance: Instance }) {
       <p className="protection">
         <Icon name="lock" />
         <span>{last ? "On: billing cancelled the subscription, and only this keeps it. Turned off, it is deleted at once with its data." : on ? "On: it cannot be terminated before this is turned off." : "Off: whoever may terminate it can."}</span>
-        <Button size="sm" busy={busy} aria-pressed={on} onClick={() => (last ? setAsked(true) : void turn())}>
+        <Button size="sm" busy={busy} reason={refused} aria-pressed={on} onClick={() => (last ? setAsked(true) : void turn())}>
           {on ? "Turn off" : "Turn on"}
         </Button>
       </p>
