@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -276,3 +278,16 @@ def test_many_creates_at_once_are_all_accepted(api: Api) -> None:
     with api.database.read() as session:
         found = session.scalar(select(func.count()).select_from(Deployment).where(Deployment.name.in_(names)))
     assert found == 30
+
+
+def test_an_idle_connection_is_kept_for_longer_than_clients_keep_theirs(api: Api) -> None:
+    """Else the API closes it while a request is on its way: a reset, of which nobody knows what has arrived."""
+    connection = HTTPConnection(api.url.removeprefix("http://"), timeout=60)
+    connection.connect()
+    connection.auto_open = 0  # what is closed stays closed
+    for pause in (0, 6):  # after five seconds usual clients let go of theirs
+        time.sleep(pause)
+        connection.request("GET", "/livez")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (200, b"ok")
+    connection.close()
