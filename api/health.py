@@ -27,7 +27,8 @@ WORKER_QUEUE = "berth"
 WORKER_SILENT_SECONDS = 120.0
 KEEPER_SILENT_SECONDS = 30.0
 _CHECK_SECONDS = 3.0
-_RECORDS_SECONDS = 4.0
+RECORDS_SECONDS = 4.0
+"""So long whoever watches waits for records that may be frozen."""
 _KEPT_SECONDS = 1.0
 _RED_KEPT_SECONDS = 0.1
 """A start waits for the first green answer: a red one must not be kept for long."""
@@ -78,10 +79,10 @@ class Readiness:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(asyncio.to_thread(_records, self.database, self.vault))
         try:
-            async with asyncio.timeout(_RECORDS_SECONDS):
+            async with asyncio.timeout(RECORDS_SECONDS):
                 return await asyncio.shield(self._reading)
         except TimeoutError:
-            return [Check("database", ok=False, detail=f"has not answered for {_RECORDS_SECONDS:g} s")]
+            return [Check("database", ok=False, detail=f"has not answered for {RECORDS_SECONDS:g} s")]
 
 
 def _records(database: Database, vault: Vault) -> list[Check]:

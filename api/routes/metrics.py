@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request, Response
 from api.access import needs
 from api.dependencies import PartsDep
 from api.exposition import exposition
+from api.health import RECORDS_SECONDS
 from api.threads import in_thread
 from domain.access import Right
 
-_RECORDS_SECONDS = 4.0
 router = APIRouter(tags=["health"])
 
 
@@ -20,7 +20,7 @@ async def metrics(request: Request, parts: PartsDep) -> Response:
     checks = await parts.readiness.checks()
     own, accept = request.app.state.meters.registry, request.headers.get("accept", "")
     try:
-        recorded = await in_thread(_RECORDS_SECONDS, parts.families.get)
+        recorded = await in_thread(RECORDS_SECONDS, parts.families.get)
     except TimeoutError:
         recorded = []
     body, content_type = exposition(recorded, parts.settings.data_dir, own, checks, accept)
