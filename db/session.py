@@ -40,6 +40,9 @@ LOST_PEER_OPTIONS = (
 """A machine that is lost says nothing: both sides notice within seconds. Else its locks, the keeper's among them,
 would stand for hours."""
 
+_LOCKS = "-c lock_timeout=10000 -c idle_in_transaction_session_timeout=5000"
+"""Who waits for a lock waits for longer than a process that froze with it may hold it."""
+
 EVENT_SEQUENCE = Sequence("lifecycle_event_seq", data_type=BigInteger, metadata=Base.metadata)
 EVENT_LOCK = 0x62657274680001
 KEEPER_LOCK = 0x62657274680002
@@ -172,8 +175,7 @@ def open_database(url: str, *, pool_size: int = 10, clock: Clock | None = None) 
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": 5,
-            "options": "-c statement_timeout=15000 -c lock_timeout=10000 "
-            f"-c idle_in_transaction_session_timeout=30000 -c timezone=UTC {LOST_PEER_OPTIONS}",
+            "options": f"-c statement_timeout=15000 {_LOCKS} -c timezone=UTC {LOST_PEER_OPTIONS}",
             "application_name": "berth",
             **LOST_PEER,
         },

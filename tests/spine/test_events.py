@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from db.models import LifecycleEvent
@@ -136,3 +137,27 @@ def test_an_event_that_is_rolled_back_is_never_seen(database: Database) -> None:
     with pytest.raises(RuntimeError):
         undone()
     assert read_after(database, start) == []
+
+
+def test_a_writer_that_freezes_holds_nobody_up_for_longer_than_they_wait(database: Database) -> None:
+    """A process that is stopped, or a machine that is paused, may hold the log's lock: it is taken from it."""
+    start = max((seq for seq, _ in read_after(database, 0)), default=0)
+    drawn, over = threading.Event(), threading.Event()
+
+    def frozen() -> None:
+        with database.begin() as tx:
+            by_berth(tx, "frozen")
+            drawn.set()
+            over.wait(60.0)
+
+    with ThreadPoolExecutor(1) as pool:
+        stuck = pool.submit(frozen)
+        assert drawn.wait(60.0)
+        try:
+            with database.begin() as tx:
+                tx.emit(**an_event("next"))
+        finally:
+            over.set()
+        with pytest.raises(DBAPIError):
+            stuck.result()
+    assert [name for _, name in read_after(database, start)] == ["next"]
