@@ -13,6 +13,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from sqlalchemy import Engine
 
 from db.session import LOST_PEER, LOST_PEER_OPTIONS
+from system.postgres_waits import BoundedConnection, bound_waits
 
 _NAME_LENGTH = 63
 _SESSION = f"-c statement_timeout=5000 {LOST_PEER_OPTIONS}"
@@ -21,7 +22,9 @@ _SESSION = f"-c statement_timeout=5000 {LOST_PEER_OPTIONS}"
 def direct(engine: Engine, name: str) -> Callable[[], Any]:
     """How to connect as `engine` does, outside its pool. `name` is what the server shows of the connection."""
     arguments, keywords = engine.dialect.create_connect_args(engine.url)
+    bound_waits()
     bounded = {
+        "connection_factory": BoundedConnection,
         "connect_timeout": 5,
         **LOST_PEER,
         "application_name": name[:_NAME_LENGTH],

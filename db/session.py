@@ -32,6 +32,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import Function
 
 from db.models import Base, LifecycleEvent
+from system.postgres_waits import BoundedConnection, bound_waits
 
 LOST_PEER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 LOST_PEER_OPTIONS = (
@@ -167,6 +168,7 @@ class Database:
 
 def open_database(url: str, *, pool_size: int = 10, clock: Clock | None = None) -> Database:
     """Connect lazily to `url`. Waits for a connection or an answer are bounded."""
+    bound_waits()
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -174,6 +176,7 @@ def open_database(url: str, *, pool_size: int = 10, clock: Clock | None = None) 
         pool_timeout=10,
         pool_pre_ping=True,
         connect_args={
+            "connection_factory": BoundedConnection,
             "connect_timeout": 5,
             "options": f"-c statement_timeout=15000 {_LOCKS} -c timezone=UTC {LOST_PEER_OPTIONS}",
             "application_name": "berth",

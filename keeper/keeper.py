@@ -8,7 +8,6 @@ looks by itself once a second, so that nothing depends on a wake-up arriving.
 from __future__ import annotations
 
 import asyncio
-import select
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +35,7 @@ from keeper.namespace import NamespaceCheck
 from keeper.reconcile import Reconciler
 from keeper.stop import Stopper
 from services.ledger import pulse
+from system.postgres_waits import readable
 
 log = structlog.get_logger("keeper")
 _AT_ONCE = 16
@@ -179,7 +179,7 @@ def _try_lock(connection: Connection) -> bool:
 def _wait_for_wake(connection: Connection, seconds: float) -> None:
     """Return at a notification or after `seconds`; a lost connection raises."""
     raw: Any = connection.connection.dbapi_connection
-    if select.select([raw], [], [], seconds)[0]:
+    if readable(raw, seconds):
         raw.poll()
         raw.notifies.clear()
     else:

@@ -6,7 +6,6 @@ the blueprint that runs servers and by what allocates databases on them; each tu
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
+
+from system.postgres_waits import until_answered
 
 
 class NoAnswerInTime(Exception):
@@ -63,14 +64,8 @@ class Session:
 
     def wait(self) -> None:
         """Until the server has answered. Raises `NoAnswerInTime`."""
-        while (state := self.connection.poll()) != psycopg2.extensions.POLL_OK:
-            handle, left = self.connection.fileno(), self.deadline - time.monotonic()
-            reading = state == psycopg2.extensions.POLL_READ
-            ready = left > 0 and any(
-                select.select([handle] if reading else [], [] if reading else [handle], [], left)
-            )
-            if not ready:
-                raise NoAnswerInTime
+        if not until_answered(self.connection, self.deadline):
+            raise NoAnswerInTime
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -16,6 +17,7 @@ from api import feed
 from embedded import cluster, postgres
 from embedded.down import down
 from embedded.installation import open_installation, prepare_directory
+from system.postgres_waits import BoundedConnection
 from tests.api.test_feed import frame, socket
 from tests.support.api import Api, running_api
 from tests.support.postgres import PostgresServer
@@ -74,6 +76,8 @@ def test_frozen_records_are_said_by_who_is_asked_and_no_page_is_told_that_it_is_
                 _until_its_end(live)
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1013
+            with patch.object(BoundedConnection, "answer_seconds", 2.0):
+                assert api.client.get("/api/v1/runs", timeout=60).status_code == 503
             status, text = ready(api)
             assert (status, "database" in text) == (503, True)
             figures = api.client.get("/metrics", timeout=60)
