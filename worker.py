@@ -36,10 +36,10 @@ from keeper.notifying import Notifier
 from keeper.upkeep import Look, Upkeep
 from monitor.monitor import Monitor
 from observability import configure_logging, tracing
-from services.billing_duties import BillingRules
-from services.orphans import Spot
-from services.retention import Keeping
-from services.suspension import stop_suspended
+from services.billing.duties import BillingRules
+from services.requests.suspension import stop_suspended
+from services.upkeep.retention import Keeping
+from services.watching.orphans import Spot
 from settings import Settings
 from transport import TransportError, transport
 from workflows.connection import connect

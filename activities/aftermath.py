@@ -14,9 +14,9 @@ from activities.parts import Parts
 from activities.proof import Proof, Verdict
 from domain.errors import ProviderError, ProviderErrorKind
 from domain.work import Seen
-from services.fence import Owner
-from services.generations import raise_generation
-from services.steps import StepWork, begin_after
+from services.operations.fence import Owner
+from services.operations.generations import raise_generation
+from services.operations.steps import StepWork, begin_after
 
 _MARGIN_SECONDS = 5.0
 """Of the clean-up's time, for a last look and the records."""

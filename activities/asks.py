@@ -26,7 +26,7 @@ from domain.work import Work
 from providers.base import Provider
 from providers.simulated import SimulatedProvider
 from providers.simulated_faults import fault_from
-from services.works import granted, load_work
+from services.operations.works import granted, load_work
 
 QUESTION_SECONDS = 30
 Question = dict[str, Any]

@@ -13,8 +13,8 @@ from temporalio import activity
 
 from db.session import Database
 from domain.errors import CallCancelled
-from services.fence import Owner, fence_holds
-from services.steps import CUT, say
+from services.operations.fence import Owner, fence_holds
+from services.operations.steps import CUT, say
 from system.tracing import in_context
 
 T = TypeVar("T")

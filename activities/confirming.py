@@ -29,10 +29,10 @@ from domain.lifecycle import Operation, Status
 from domain.limits import LOOK_SECONDS
 from domain.operations import ConfirmationMethod
 from domain.work import Observation, Outcome, Seen
-from services.confirmations import Claim, claims, poll_evidence, unverified
-from services.fence import Owner
-from services.settlement import settle_step
-from services.steps import StepWork, load_step, say
+from services.operations.confirmations import Claim, claims, poll_evidence, unverified
+from services.operations.fence import Owner
+from services.operations.settlement import settle_step
+from services.operations.steps import StepWork, load_step, say
 from system.tracing import in_context
 
 T = TypeVar("T")

@@ -29,7 +29,7 @@ from blueprints.postgres_sql import ADMIN, APP
 from domain.databases import DatabaseStep
 from domain.errors import AttemptOver, BerthError, FenceLost, NotYet, ProviderError, ProviderErrorKind
 from domain.work import DatabaseAccess
-from services.allocations import (
+from services.databases.allocations import (
     DatabaseTask,
     ask_for_database,
     ask_for_release,
@@ -38,9 +38,9 @@ from services.allocations import (
     settle_allocation,
     settle_release,
 )
-from services.fence import Owner
-from services.steps import end_attempt
-from services.works import GrantedDatabase
+from services.operations.fence import Owner
+from services.operations.steps import end_attempt
+from services.operations.works import GrantedDatabase
 
 _LOOK_AGAIN = timedelta(seconds=0.7)
 

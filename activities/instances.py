@@ -19,10 +19,10 @@ from activities.parts import Parts
 from activities.verbs import Verbs
 from domain.errors import AttemptOver, BerthError, FenceLost
 from domain.work import Outcome
-from services.confirmations import poll_evidence
-from services.fence import Owner
-from services.settlement import accept_step, settle_step
-from services.steps import StepWork, begin_step, end_attempt
+from services.operations.confirmations import poll_evidence
+from services.operations.fence import Owner
+from services.operations.settlement import accept_step, settle_step
+from services.operations.steps import StepWork, begin_step, end_attempt
 
 
 class InstanceActivities:

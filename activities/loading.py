@@ -12,14 +12,14 @@ from blueprints.base import Blueprint
 from db.session import Tx
 from db.vault import Vault
 from providers.base import Provider
-from services.fence import Owner
-from services.steps import StepWork
+from services.operations.fence import Owner
+from services.operations.steps import StepWork
 
 Load = Callable[[Tx, Vault, str, Owner, str], StepWork]
 
 
 def load(parts: Parts, how: Load, owner: Owner, instance_id: str) -> StepWork:
-    """`how` is one of the loading functions of `services.steps`, in a transaction of its own."""
+    """`how` is one of the loading functions of `services.operations.steps`, in a transaction of its own."""
     with parts.database.begin() as tx:
         step = how(tx, parts.vault, parts.server_id, owner, instance_id)
     database = database_access(step.database, parts)

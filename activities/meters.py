@@ -1,6 +1,6 @@
 """What a worker measures of itself: activities and calls of providers, for its own `/metrics`.
 
-What must outlive a process is folded from the records instead (`services.ledger`).
+What must outlive a process is folded from the records instead (`services.upkeep.ledger`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from activities.parts import Parts
 from db.session import Database
 from domain.errors import CallCancelled, FenceLost, ProviderError
 from providers.base import Provider
-from services.orphans import Orphan, Spot, Sweeper, judge, note, why_not
+from services.watching.orphans import Orphan, Spot, Sweeper, judge, note, why_not
 
 QUESTION_SECONDS = 30
 SECONDS = 40.0

@@ -18,7 +18,7 @@ from activities.guarded import PLACE_SWAPPED, GuardedProvider
 from domain.errors import ProviderError, ProviderErrorKind
 from providers.base import Provider
 from providers.entry import ProviderEntry, Setup, Unconfigured
-from services.places import PlaceFacts, Verdict
+from services.places.reported import PlaceFacts, Verdict
 
 log = structlog.get_logger("worker")
 T = TypeVar("T")

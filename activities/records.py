@@ -20,14 +20,14 @@ from db.session import Database
 from domain.errors import FenceLost, Refused
 from domain.operations import OperationStatus, Source
 from domain.specs import Ask, Caller, Idempotency
-from services.audit import UNAUTHENTICATED_SIGNAL, note
-from services.billing_duties import withdrawn
-from services.confirmations import record_confirmation
-from services.fence import Owner
-from services.outcomes import end_listening, finish
-from services.planning import PlanRules, claim_and_plan
-from services.repeats import retry
-from services.settlement import fail_step
+from services.access.audit import UNAUTHENTICATED_SIGNAL, note
+from services.billing.duties import withdrawn
+from services.operations.confirmations import record_confirmation
+from services.operations.fence import Owner
+from services.operations.outcomes import end_listening, finish
+from services.operations.planning import PlanRules, claim_and_plan
+from services.operations.settlement import fail_step
+from services.requests.repeats import retry
 
 
 class RecordActivities:

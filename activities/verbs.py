@@ -18,10 +18,10 @@ from domain.text import printable
 from domain.work import Outcome, Seen, Work
 from providers.base import PreviousGone, Provider
 from providers.registry import budget
-from services.fence import Owner
-from services.generations import raise_generation
-from services.ports import allocate_port
-from services.steps import StepWork, ensure_secrets, load_step
+from services.operations.fence import Owner
+from services.operations.generations import raise_generation
+from services.operations.ports import allocate_port
+from services.operations.steps import StepWork, ensure_secrets, load_step
 
 _PROBE_EVERY = 0.05
 _MOST_GENERATIONS = 3

@@ -26,10 +26,10 @@ from db.session import open_database
 from db.vault import Vault
 from domain.work import Identity
 from providers.entry import ProviderEntry, Setup
-from services.allocations_checks import announce_shared_server
-from services.hosts import server_id
-from services.places import PlaceFacts, Reporter, Verdict, note_places
-from services.planning import PlanRules
+from services.operations.planning import PlanRules
+from services.places.database_checks import announce_shared_server
+from services.places.hosts import server_id
+from services.places.reported import PlaceFacts, Reporter, Verdict, note_places
 from settings import Settings
 
 log = structlog.get_logger("worker")

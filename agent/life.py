@@ -22,8 +22,8 @@ from agent.locks import AgentLocks
 from agent.serving import Serving
 from db.direct import direct
 from domain.errors import Refused
-from services.hosts import name_is_free, register_host
-from services.planning import task_queue
+from services.operations.planning import task_queue
+from services.places.hosts import name_is_free, register_host
 from system.processes import boot_id
 
 log = structlog.get_logger("worker")

@@ -24,7 +24,7 @@ from activities.orphans import OrphanActivities
 from activities.parts import Parts
 from activities.records import RecordActivities
 from activities.watching import Watching
-from services.planning import PlanRules
+from services.operations.planning import PlanRules
 from workflows.registry import TASK_QUEUE, WORKFLOWS
 from workflows.steps import POLLS
 

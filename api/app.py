@@ -42,7 +42,7 @@ from db.session import open_database
 from db.vault import Vault
 from domain.help import ERRORS_PAGE, errors_page
 from observability import API, configure_logging, tracing
-from services.validation import Rules
+from services.forms.validation import Rules
 from services.views.common import TemporalLinks
 from services.views.deployments import DeploymentForms
 from services.views.instances import InstanceForms

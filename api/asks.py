@@ -28,7 +28,7 @@ from domain.errors import BerthError, Refused, Unavailable
 from domain.help import HELP
 from domain.lifecycle import Status
 from domain.work import Seen
-from services.planning import task_queue
+from services.operations.planning import task_queue
 
 log = structlog.get_logger("api")
 LOOK_SECONDS = 2.0

@@ -21,8 +21,8 @@ from domain.errors import BerthError
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted, Ask
-from services.audit import REQUEST
-from services.bodies import BatchBody, BatchFilter, OperationBatchBody, OperationBatchFilter
+from services.access.audit import REQUEST
+from services.forms.bodies import BatchBody, BatchFilter, OperationBatchBody, OperationBatchFilter
 
 LARGEST = 200
 Door = Callable[[Ask, str], Accepted]

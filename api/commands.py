@@ -22,11 +22,12 @@ from domain.holds import HoldCause
 from domain.lifecycle import Operation
 from domain.operations import OPERATION_DETAILS, Reason
 from domain.specs import Accepted, Ask
-from services import catalog, repeats, requests, suspension, withdrawals
-from services.acceptance import replayed
-from services.action_params import terms
-from services.edits import Edit, edit_deployment
-from services.listening import abort as close_listener
+from services.operations.acceptance import replayed
+from services.operations.listening import abort as close_listener
+from services.places import catalog
+from services.requests import changes, repeats, suspension, withdrawals
+from services.requests.action_params import terms
+from services.requests.edits import Edit, edit_deployment
 from services.views.instances import situation, surroundings
 
 _BY_SYNONYM = ((Operation.START, OPERATION_DETAILS[Operation.START]), *OPERATION_DETAILS.items())
@@ -104,7 +105,7 @@ def on_deployment(parts: Parts, ask: Ask, key: str, wish: Wish, edit: Edit | Non
             raise OperationNotAllowed(
                 str(operation or CANCEL), None, allowed, "a deployment does not take this as a whole"
             )
-        return requests.act(tx, ask, operation, row.id)
+        return changes.act(tx, ask, operation, row.id)
 
     return commit(parts.database, work)
 

@@ -23,7 +23,7 @@ from db.session import Database
 from domain.bounds import Limits
 from domain.errors import Refused
 from domain.specs import Caller
-from services import tokens
+from services.access import tokens
 
 log = structlog.get_logger("api")
 LOOK_SECONDS = 2.0

@@ -1,7 +1,7 @@
 """The OpenAPI document: request bodies, problems and security, on top of what FastAPI derives from the routes.
 
-Routes check bodies themselves (`services.validation`), so that all mistakes come with pointers and in one answer;
-`takes` puts the body's model into the document.
+Routes check bodies themselves (`services.forms.validation`), so that all mistakes come with pointers and in one
+answer; `takes` puts the body's model into the document.
 """
 
 from __future__ import annotations

@@ -22,13 +22,13 @@ from domain.holds import HoldCause, why_held
 from domain.lifecycle import MOVES, Actor, Operation, Status
 from domain.operations import AVAILABLE
 from domain.specs import Accepted, Ask, Caller
-from services import maintenance, requests, suspension, withdrawals
-from services.action_params import Terms
-from services.admin_changes import forget
-from services.edits import Edit, edit_instance, retry_instance
-from services.force import stop_by_force
-from services.holds import Suspension
-from services.older_forms import retry_at_once
+from services.operations.holds import Suspension
+from services.requests import changes, maintenance, suspension, withdrawals
+from services.requests.action_params import Terms
+from services.requests.admin_changes import forget
+from services.requests.edits import Edit, edit_instance, retry_instance
+from services.requests.force import stop_by_force
+from services.requests.older_forms import retry_at_once
 
 SIMPLE = frozenset({Operation.START, Operation.STOP, Operation.RESTART})
 _FOR_ADMINISTRATORS = frozenset(move.operation for move in MOVES if move.actor is Actor.ADMIN)
@@ -37,7 +37,7 @@ _BY_DEFAULT = Suspension(HoldCause.ADMIN)
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of one instance or deployment. `versions` as in `services.edits.Edit`."""
+    """What is asked of one instance or deployment. `versions` as in `services.requests.edits.Edit`."""
 
     operation: Operation | None
     """None: cancel what is in progress."""
@@ -76,7 +76,7 @@ def instance_door(parts: Parts, tx: Tx, ask: Ask, row: Row[Any], at: Situation, 
         return stop_by_force(tx, ask, row.deployment_id, row.id)
     _explain(at, operation)
     doors: dict[Operation, Callable[[], Accepted]] = {
-        **{simple: partial(requests.act, tx, ask, simple, row.deployment_id, row.id) for simple in SIMPLE},
+        **{simple: partial(changes.act, tx, ask, simple, row.deployment_id, row.id) for simple in SIMPLE},
         Operation.MODIFY: lambda: edit_instance(
             tx, ask, row.id, Edit(wish.patch or {}, wish.versions), parts.means
         ),

@@ -42,11 +42,11 @@ from domain.errors import (
     Terminated,
     Unavailable,
 )
-from services.bounds import LimitReached, TooManyUnfinished
-from services.codes import CodeRefused
-from services.edits import SeveralMembers
-from services.rates import RateLimited
-from services.signatures import NotSigned
+from services.access.bounds import LimitReached, TooManyUnfinished
+from services.access.codes import CodeRefused
+from services.access.rates import RateLimited
+from services.access.signatures import NotSigned
+from services.requests.edits import SeveralMembers
 from services.views.actions import allowed_to_asker
 
 log = structlog.get_logger("api")
@@ -178,7 +178,7 @@ def _headers(error: BerthError) -> dict[str, str]:
 
 
 def _validation(request: Request, error: Exception) -> Response:
-    """Path and query parameters; bodies are checked by `services.validation`."""
+    """Path and query parameters; bodies are checked by `services.forms.validation`."""
     assert isinstance(error, RequestValidationError)
     errors = [
         {

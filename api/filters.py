@@ -15,8 +15,8 @@ from db.queries.runs import RunFilter
 from domain.errors import FieldError, InvalidInput
 from domain.lifecycle import Health, Operation, Status
 from domain.operations import OperationStatus
-from services.audit import Outcome
-from services.moments import Moment
+from services.access.audit import Outcome
+from services.forms.moments import Moment
 
 Word = TypeVar("Word", bound=StrEnum)
 Text = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]

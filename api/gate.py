@@ -23,7 +23,7 @@ from api.trust import Trust
 from api.visits import Visit
 from domain.errors import Unavailable
 from domain.specs import Caller
-from services.audit import REQUEST
+from services.access.audit import REQUEST
 
 LOGIN_PATH = "/api/v1/login-codes:exchange"
 BILLING_PATH = "/api/v1/webhooks/billing"

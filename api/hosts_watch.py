@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.models import Host
 from db.session import Database
-from services.placement import is_lost, is_silent
+from services.places.placement import is_lost, is_silent
 from services.views.common import JsonObject
 
 log = structlog.get_logger("api")

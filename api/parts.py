@@ -22,8 +22,8 @@ from api.trail import Trail
 from api.wakeups import Wakeups
 from db.session import Database
 from db.vault import Vault
-from services.edits import Means
-from services.validation import Rules
+from services.forms.validation import Rules
+from services.requests.edits import Means
 from services.views.deployments import DeploymentForms
 from services.views.instances import InstanceForms
 from services.views.operations import OperationForms

@@ -16,8 +16,8 @@ from db.models import Deployment
 from db.session import Tx
 from domain.errors import BerthError, FieldError, InvalidInput, PreconditionFailed
 from domain.specs import Ask, Caller, NewDeployment, Spec
-from services.edits import create_deployment
-from services.plans import plan_of_change, plan_of_creation, spec_hash
+from services.requests.edits import create_deployment
+from services.requests.plans import plan_of_change, plan_of_creation, spec_hash
 
 PLAN_ID = "plan_id"
 

@@ -1,4 +1,4 @@
-"""Rate limits of principals, at the gate. The buckets are shared by all API processes (`services.rates`).
+"""Rate limits of principals, at the gate. The buckets are shared by all API processes (`services.access.rates`).
 
 A process takes some tokens of a bucket at once and gives them out by itself for a moment, so that one request in
 many costs a statement. Who is nobody yet is limited by address, in this process alone; what billing
@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.threads import in_thread
 from db.session import Database
 from domain.specs import Caller
-from services import rates
-from services.rates import Grant, Policy
+from services.access import rates
+from services.access.rates import Grant, Policy
 from settings import Settings
 
 log = structlog.get_logger("api")

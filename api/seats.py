@@ -19,8 +19,8 @@ from ulid import ULID
 
 from db.session import Database
 from domain.bounds import Limits
-from services import streams
-from services.bounds import LimitReached
+from services.access import streams
+from services.access.bounds import LimitReached
 
 log = structlog.get_logger("api")
 Waiting: TypeAlias = "asyncio.Future[None]"

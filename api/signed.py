@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from services.signatures import NotSigned, Signatures
+from services.access.signatures import NotSigned, Signatures
 
 MAX_BYTES = 64 * 1024
 

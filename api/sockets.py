@@ -26,7 +26,7 @@ from api.filters import LONGEST_CURSOR
 from api.wakeups import wait_for
 from db.queries.events import EventFilter
 from domain.specs import Caller
-from services.bodies import Body
+from services.forms.bodies import Body
 
 HEARTBEAT_SECONDS = 15.0
 FIRST_MESSAGE_SECONDS = 5.0

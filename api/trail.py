@@ -19,8 +19,8 @@ from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlche
 
 from db.models import AuditEntry
 from db.session import Database
-from services import rates, tokens
-from services.audit import entry
+from services.access import rates, tokens
+from services.access.audit import entry
 
 log = structlog.get_logger("api")
 _MOST = 10_000

@@ -21,7 +21,7 @@ from db.session import Database
 from domain.access import AccessRole, is_project
 from domain.errors import Unavailable
 from domain.specs import Caller
-from services import tokens
+from services.access import tokens
 from settings import Settings
 
 ADMIN = Caller("admin")

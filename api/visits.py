@@ -15,7 +15,7 @@ from ulid import ULID
 
 from api.bodies import where_asked
 from api.problems import problem
-from services.audit import Circumstances, Outcome
+from services.access.audit import Circumstances, Outcome
 
 log = structlog.get_logger("api")
 _LOGGED_PATH = 200

@@ -84,7 +84,7 @@ def simulated(folder: Path, url: str, count: int, hits: int, seconds: float) -> 
 
 def real_processes(folder: Path, url: str, count: int, seconds: float) -> dict[str, Any]:
     from monitor.lens import Lens  # noqa: PLC0415 - its reading makes the works of the processes
-    from services.observers import release, take  # noqa: PLC0415
+    from services.watching.observers import release, take  # noqa: PLC0415
 
     place = Place(folder, url, "process")
     place.fill(count, port=27_000)

@@ -39,8 +39,8 @@ from embedded.installation import open_installation, prepare_directory
 from providers.entry import Setup
 from providers.process.members import all_signed
 from providers.registry import PROVIDERS
-from services.hosts import server_id
-from services.orphans import Spot
+from services.places.hosts import server_id
+from services.watching.orphans import Spot
 from settings import psycopg2_url
 from system import processes
 

@@ -13,7 +13,7 @@ import worker  # noqa: F401 - a worker holds all that this imports
 from bench.monitor_place import Place
 from monitor.monitor import Monitor
 from observability import configure_logging
-from services.suspension import stop_suspended
+from services.requests.suspension import stop_suspended
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Suspension is a hold on a deployment: who may place one, who may lift it, and what it forbids while it stands.
 
-Pure. Asked by the doors (`services.holds`), by `domain.actions` for reasons, and by the keeper.
+Pure. Asked by the doors (`services.operations.holds`), by `domain.actions` for reasons, and by the keeper.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a person asks for: a new deployment, or a change of one. Checked by `services.validation`."""
+"""What a person asks for: a new deployment, or a change of one. Checked by `services.forms.validation`."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ import structlog
 from db.session import Database
 from keeper.notifying import Notifier
 from keeper.upkeep import Upkeep
-from services.ledger import MOST_AT_ONCE, fold, pulse
-from services.notices import note_stuck
-from services.retention import Keeping, purge
+from services.upkeep.ledger import MOST_AT_ONCE, fold, pulse
+from services.upkeep.notices import note_stuck
+from services.upkeep.retention import Keeping, purge
 
 log = structlog.get_logger("keeper")
 

@@ -34,7 +34,7 @@ from keeper.facts import (
 from keeper.namespace import NamespaceCheck
 from keeper.reconcile import Reconciler
 from keeper.stop import Stopper
-from services.ledger import pulse
+from services.upkeep.ledger import pulse
 from system.postgres_waits import readable
 
 log = structlog.get_logger("keeper")

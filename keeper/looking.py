@@ -12,8 +12,8 @@ from ulid import ULID
 from db.vault import Vault
 from domain.lifecycle import Status
 from domain.work import Seen
-from services.maintenance import Due
-from services.planning import task_queue
+from services.operations.planning import task_queue
+from services.requests.maintenance import Due
 
 _QUESTION = "observe_instance"
 _LOOK_TIMEOUT = timedelta(seconds=3)

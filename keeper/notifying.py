@@ -21,7 +21,7 @@ from standardwebhooks.webhooks import Webhook
 
 from db.models import Notification
 from db.session import Database
-from services.notices import due, sent
+from services.upkeep.notices import due, sent
 
 log = structlog.get_logger("keeper")
 _AT_ONCE = 8

@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from db.session import CHANNEL_OPERATIONS, Database
 from keeper.dispatch import RPC_TIMEOUT
 from keeper.facts import KeeperLimits, Unfinished
-from services.outcomes import end_lost
+from services.operations.outcomes import end_lost
 
 log = structlog.get_logger("keeper")
 _REMEMBERED = 10_000

@@ -15,11 +15,11 @@ import structlog
 from db.session import Database
 from domain.errors import OperationInProgress, Refused
 from domain.lifecycle import Status
-from services.abandoned import sweep_abandoned
-from services.billing_duties import BillingRules, candidates, carry_out, refused, take_back
-from services.maintenance import Due, due
-from services.maintenance import carry_out as carry_out_maintenance
-from services.suspension import astray, stop_unused_server, suspend_again, unused_servers
+from services.billing.duties import BillingRules, candidates, carry_out, refused, take_back
+from services.operations.abandoned import sweep_abandoned
+from services.requests.maintenance import Due, due
+from services.requests.maintenance import carry_out as carry_out_maintenance
+from services.requests.suspension import astray, stop_unused_server, suspend_again, unused_servers
 
 log = structlog.get_logger("keeper")
 Look = Callable[[Due], Awaitable[Status | None]]

@@ -6,7 +6,7 @@ import time
 
 from domain.observations import decide
 from domain.work import Seen
-from services.monitoring import Watched
+from services.watching.looks import Watched
 
 _LEAST_GAP = 0.5
 

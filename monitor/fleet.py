@@ -10,8 +10,8 @@ from datetime import datetime
 from domain.glimpses import Compared, Glimpse, Known, compare
 from domain.lifecycle import Health
 from domain.work import Observation
-from services.fleets import Rows
-from services.monitoring import Watched, Written
+from services.watching.fleets import Rows
+from services.watching.looks import Watched, Written
 
 _WHOLE_SECONDS = 60.0
 """How often everything is read anew, against whatever a reading of changes could miss."""

@@ -18,10 +18,10 @@ from domain.errors import ProviderError, Refused
 from domain.health import PROBE_SECONDS, Pulse
 from domain.lifecycle import Health, Status
 from domain.work import Observation, Seen, Work
-from services.monitoring import Look, Watched, Written, note_look, watched
-from services.observers import Lease
-from services.restart_policy import may_want_later, start_by_policy, wants_start
-from services.works import granted, load_work
+from services.operations.works import granted, load_work
+from services.watching.looks import Look, Watched, Written, note_look, watched
+from services.watching.observers import Lease
+from services.watching.restart_policy import may_want_later, start_by_policy, wants_start
 
 log = structlog.get_logger("monitor")
 _PROBE_SECONDS = 2.0

@@ -16,8 +16,8 @@ from ulid import ULID
 from activities.parts import Parts
 from monitor.lens import StopAgain
 from monitor.tenure import Tenure
-from services.observers import RENEW_SECONDS, release, take, trouble_of
-from services.orphans import Spot
+from services.watching.observers import RENEW_SECONDS, release, take, trouble_of
+from services.watching.orphans import Spot
 
 log = structlog.get_logger("monitor")
 _END_SECONDS = 5.0

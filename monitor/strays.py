@@ -8,7 +8,7 @@ import structlog
 
 from db.session import Database
 from domain.glimpses import Glimpse
-from services.observers import Lease, note_stray
+from services.watching.observers import Lease, note_stray
 
 log = structlog.get_logger("monitor")
 _MOST = 100

@@ -28,10 +28,10 @@ from monitor.lens import Lens, Sighting, StopAgain, look_again_after
 from monitor.strays import Strays
 from monitor.stream import Stream
 from providers.base import Provider
-from services.fleets import projects_of, read_rows
-from services.monitoring import Look, Written
-from services.monitoring_first import PAGE, note_first_health
-from services.observers import (
+from services.watching.first_health import PAGE, note_first_health
+from services.watching.fleets import projects_of, read_rows
+from services.watching.looks import Look, Written
+from services.watching.observers import (
     OUTAGE_SAYS,
     Lease,
     Report,

@@ -53,7 +53,7 @@ LONG_BODIES = {
     "db/migrations/versions/0002_database_allocations.py": "one migration makes a table, a column a line",
     "db/migrations/versions/0007_eyes.py": "one migration makes its tables, a column a line",
     "db/migrations/versions/0008_access.py": "one migration makes its tables, a column a line",
-    "services/lives.py": "one row with all its columns, one a line",
+    "services/operations/lives.py": "one row with all its columns, one a line",
 }
 
 # Where a word may stand that is also a status, because it means something else there.
@@ -62,7 +62,7 @@ OTHER_MEANINGS = {
     "providers/": "the provider's own states, which never become statuses",
     "embedded/": "a level of logs",
     "keeper/dispatch.py": "the status and phase of an operation",
-    "services/bodies.py": "the kinds of a confirmation",
+    "services/forms/bodies.py": "the kinds of a confirmation",
     "services/views/holds.py": "the field with an instance's maintenance, planned or under way",
     "db/models/holds.py": "the table of maintenances, planned or under way",
     "scripts/dashboard.py": "the status of operations",

@@ -23,12 +23,12 @@ from db.queries import audit
 from db.queries.pages import Record
 from domain.access import AccessRole, Right, is_project
 from domain.errors import NotFound
-from services import tokens
-from services.bodies import LimitsBody, TokenBody
-from services.bounds import effective, used
-from services.limits import set_limits
-from services.tokens import Wanted
-from services.validation import parsed
+from services.access import tokens
+from services.access.bounds import effective, used
+from services.access.limits import set_limits
+from services.access.tokens import Wanted
+from services.forms.bodies import LimitsBody, TokenBody
+from services.forms.validation import parsed
 from services.views.common import iso
 
 router = APIRouter(tags=["access"])

@@ -24,11 +24,11 @@ from domain.access import Right
 from domain.errors import FieldError, InvalidInput, NotFound
 from domain.lifecycle import Operation, Status
 from domain.specs import Ask, Caller
-from services.acceptance import replayed
-from services.bodies import ActionBody, BatchBody, LaunchBody, ReasonBody
-from services.edits import create_deployment
-from services.older_forms import check_launched_like, machine_deployment
-from services.validation import parsed
+from services.forms.bodies import ActionBody, BatchBody, LaunchBody, ReasonBody
+from services.forms.validation import parsed
+from services.operations.acceptance import replayed
+from services.requests.edits import create_deployment
+from services.requests.older_forms import check_launched_like, machine_deployment
 
 router = APIRouter(tags=["instances"])
 

@@ -19,7 +19,7 @@ from db.queries.instances import InstanceFilter
 from db.queries.operations import OperationFilter
 from domain.access import Right
 from domain.lifecycle import BillingStatus, Operation, ProvisioningStatus, Status
-from services.acceptance import replayed
+from services.operations.acceptance import replayed
 from services.views.operations import href
 from services.views.statistics import statistics_form
 

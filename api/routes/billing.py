@@ -24,8 +24,8 @@ from db.models import WebhookDelivery
 from db.queries import deliveries
 from domain.access import Right
 from domain.billing import SubjectKind, Verdict
-from services.billing import Judgement, Message, receive, replay
-from services.moments import Moment
+from services.billing.messages import Judgement, Message, receive, replay
+from services.forms.moments import Moment
 from services.views.common import iso
 
 router = APIRouter(tags=["billing"])

@@ -25,9 +25,9 @@ from db.queries import deployments as queries
 from domain.access import Right
 from domain.lifecycle import Operation
 from domain.specs import Caller
-from services.bodies import ActionBody, CreateBody, DeploymentPatchBody, PatchBody
-from services.edits import Edit, create_deployment, spec_of
-from services.validation import new_deployment, parsed, patched
+from services.forms.bodies import ActionBody, CreateBody, DeploymentPatchBody, PatchBody
+from services.forms.validation import new_deployment, parsed, patched
+from services.requests.edits import Edit, create_deployment, spec_of
 
 router = APIRouter(tags=["deployments"])
 

@@ -23,10 +23,10 @@ from api.transactions import commit
 from db.session import Tx
 from domain.access import Right
 from domain.errors import Refused, Unavailable
-from services.bodies import ConfirmationBody
-from services.confirmations import record_confirmation
-from services.revealing import reveal
-from services.validation import parsed
+from services.forms.bodies import ConfirmationBody
+from services.forms.validation import parsed
+from services.operations.confirmations import record_confirmation
+from services.requests.revealing import reveal
 
 router = APIRouter(tags=["instances"])
 _FOLLOW_SECONDS = 1.0

@@ -25,15 +25,15 @@ from domain.operations import AVAILABLE, OPERATION_DETAILS
 from providers.entry import ProviderEntry
 from providers.registry import PROVIDERS
 from providers.simulated_faults import fault_from
-from services import catalog
-from services.bodies import FaultBody
-from services.orphans import Spot, Why, judge
-from services.placement import is_lost, is_silent
-from services.places import Reports, places, why_not_here
-from services.shapes import without_nulls
-from services.validation import parsed
+from services.forms.bodies import FaultBody
+from services.forms.shapes import without_nulls
+from services.forms.validation import parsed
+from services.places import catalog
+from services.places.placement import is_lost, is_silent
+from services.places.reported import Reports, places, why_not_here
 from services.views.actions import needs_form
 from services.views.common import iso, lifecycle_state
+from services.watching.orphans import Spot, Why, judge
 
 router = APIRouter(tags=["fleet"])
 

@@ -18,8 +18,8 @@ from db.session import Tx
 from domain.access import Right
 from domain.errors import NotFound
 from domain.specs import Caller
-from services.host_changes import remove_host, set_cordon
-from services.placement import is_lost, is_silent
+from services.places.host_changes import remove_host, set_cordon
+from services.places.placement import is_lost, is_silent
 from services.views.common import iso
 
 router = APIRouter(tags=["fleet"], dependencies=[needs(Right.ADMIN)])

@@ -28,9 +28,9 @@ from domain.access import Right
 from domain.errors import PreconditionRequired
 from domain.lifecycle import Operation
 from domain.specs import Caller
-from services.bodies import CreateBody, PatchBody
-from services.edits import create_deployment
-from services.validation import new_deployment
+from services.forms.bodies import CreateBody, PatchBody
+from services.forms.validation import new_deployment
+from services.requests.edits import create_deployment
 from services.views.common import iso
 
 router = APIRouter(tags=["instances"])

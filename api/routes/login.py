@@ -20,12 +20,12 @@ from api.trust import Trust
 from db.session import Tx
 from domain.access import PrincipalKind, Right
 from domain.specs import Caller
-from services import tokens
-from services.audit import note
-from services.bodies import LoginBody
-from services.codes import LIVES, Purpose, issue, redeem
-from services.tokens import Wanted
-from services.validation import parsed
+from services.access import tokens
+from services.access.audit import note
+from services.access.codes import LIVES, Purpose, issue, redeem
+from services.access.tokens import Wanted
+from services.forms.bodies import LoginBody
+from services.forms.validation import parsed
 
 router = APIRouter(tags=["access"])
 _BROWSER_LIFE = timedelta(hours=12)

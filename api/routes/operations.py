@@ -26,8 +26,8 @@ from db.queries.operations import OperationFilter, Place
 from domain.access import Right
 from domain.errors import FieldError, InvalidInput, NotFound
 from domain.specs import Caller
-from services.bodies import OperationBatchBody
-from services.validation import parsed
+from services.forms.bodies import OperationBatchBody
+from services.forms.validation import parsed
 
 router = APIRouter(tags=["operations"])
 

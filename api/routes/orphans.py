@@ -23,13 +23,13 @@ from domain.access import Right
 from domain.errors import NotFound, Refused
 from domain.specs import Caller
 from providers.registry import PROVIDERS
-from services.bodies import SweepBody
-from services.orphans import Orphan, Spot, Why, judge
-from services.placement import is_lost
-from services.places import places, why_not_here
-from services.shapes import without_nulls
-from services.validation import parsed
+from services.forms.bodies import SweepBody
+from services.forms.shapes import without_nulls
+from services.forms.validation import parsed
+from services.places.placement import is_lost
+from services.places.reported import places, why_not_here
 from services.views.common import iso
+from services.watching.orphans import Orphan, Spot, Why, judge
 
 router = APIRouter(tags=["fleet"])
 _FACTS = ("provider_id", "instance_id", "deployment_id", "generation", "state")

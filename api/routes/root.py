@@ -12,9 +12,9 @@ from api.routes import actions, instances
 from api.routes.instances import accepted_instance
 from api.transactions import commit
 from domain.access import Right
-from services.bodies import OdooBody
-from services.edits import create_deployment
-from services.older_forms import odoo_deployment
+from services.forms.bodies import OdooBody
+from services.requests.edits import create_deployment
+from services.requests.older_forms import odoo_deployment
 
 router = APIRouter(tags=["instances"])
 

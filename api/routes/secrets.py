@@ -15,7 +15,7 @@ from db.queries import figures
 from db.session import Tx
 from domain.access import Right
 from domain.specs import Accepted
-from services.rotation import rotate_keys, rotate_password
+from services.requests.rotation import rotate_keys, rotate_password
 
 router = APIRouter(tags=["secrets"])
 

@@ -42,9 +42,9 @@ from db.queries.events import EventFilter
 from domain.access import AccessRole, Right
 from domain.errors import Forbidden, Unavailable
 from domain.specs import Caller
-from services.audit import Circumstances
-from services.bounds import LimitReached
-from services.codes import LIVES, CodeRefused, Purpose, issue, redeem
+from services.access.audit import Circumstances
+from services.access.bounds import LimitReached
+from services.access.codes import LIVES, CodeRefused, Purpose, issue, redeem
 
 log = structlog.get_logger("api")
 router = APIRouter(tags=["history"])

@@ -9,8 +9,8 @@ from functools import lru_cache
 from domain.access import AccessRole, Right, may, roles_with
 from domain.actions import Action, Situation, actions
 from domain.needs import needs_of
-from services.audit import asking_role
-from services.bounds import ADMINS_ALONE
+from services.access.audit import asking_role
+from services.access.bounds import ADMINS_ALONE
 from services.views.common import JsonObject
 
 LIFECYCLE = "/api/v1/lifecycle"

@@ -17,9 +17,9 @@ from domain.changes import differences
 from domain.health import shown
 from domain.lifecycle import Status
 from domain.operations import ErrorOrigin, OperationStatus, Source
-from services import catalog
-from services.allocations_checks import DATABASE_BLUEPRINT, needed_by, why_needed
-from services.placement import is_lost, is_silent
+from services.places import catalog
+from services.places.database_checks import DATABASE_BLUEPRINT, needed_by, why_needed
+from services.places.placement import is_lost, is_silent
 from services.views.actions import action_forms, button_forms
 from services.views.common import JsonObject, iso, lifecycle_state
 from services.views.holds import Holding

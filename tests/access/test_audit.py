@@ -16,7 +16,7 @@ from db.models import AuditEntry
 from db.session import Tx
 from domain.specs import Caller
 from embedded import probe
-from services.audit import note
+from services.access.audit import note
 from tests.support.access import bearing, in_role, new_token
 from tests.support.api import TOKEN, Api
 

@@ -17,7 +17,7 @@ from api.rates import Rates, Standing
 from db.session import open_database
 from domain.help import HELP
 from domain.specs import Caller
-from services.rates import Policy, take
+from services.access.rates import Policy, take
 from settings import Settings
 from tests.support.access import bearing, in_role, new_token
 from tests.support.api import Api, running_api

@@ -14,7 +14,7 @@ from db.grants import GRANTS, ROLE
 from db.migrate import upgrade
 from db.session import Database, open_database
 from domain.specs import Caller
-from services.audit import note
+from services.access.audit import note
 from tests.support.api import Api
 from tests.support.postgres import PostgresServer
 from tests.support.roles import as_application

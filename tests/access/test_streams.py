@@ -22,8 +22,8 @@ from db.models import OpenStreams
 from db.session import Database, open_database
 from domain.bounds import Limits
 from domain.specs import Caller
-from services.bounds import LimitReached
-from services.streams import SILENT
+from services.access.bounds import LimitReached
+from services.access.streams import SILENT
 from tests.support.access import new_token
 from tests.support.api import Api, running_api
 from tests.support.postgres import PostgresServer

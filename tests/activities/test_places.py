@@ -17,7 +17,7 @@ from domain.work import Seen
 from providers.base import Provider
 from providers.entry import ProviderEntry, Setup, Unconfigured
 from providers.simulated import SimulatedProvider
-from services.places import PlaceFacts, Verdict
+from services.places.reported import PlaceFacts, Verdict
 from tests.support.calls import RecordingCall
 from tests.support.workers import wait_for
 from tests.support.works import a_work

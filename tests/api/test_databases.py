@@ -8,7 +8,7 @@ from db.models import DatabaseAllocation, Secret
 from domain.databases import ServerAddress
 from domain.errors import InvalidInput
 from domain.specs import NewDeployment, Spec
-from services.allocations_checks import announce_shared_server, check_wanted
+from services.places.database_checks import announce_shared_server, check_wanted
 from tests.support.api import Api
 
 pytestmark = pytest.mark.servers

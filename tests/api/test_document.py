@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from api import schemas
 from domain.lifecycle import Status
 from domain.needs import NEEDS
-from services import action_params
+from services.requests import action_params
 from tests.api.test_forms import fits
 from tests.support.api import Api, add_host
 

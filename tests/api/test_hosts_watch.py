@@ -13,7 +13,7 @@ from api.hosts_watch import REMOVED, THERE, Standing, turns
 from api.schemas.stream import HostRecord
 from db.models import Host
 from domain.lifecycle import Status
-from services.placement import LOST_AFTER, SILENT_AFTER
+from services.places.placement import LOST_AFTER, SILENT_AFTER
 from tests.api.test_feed import socket, subscribe
 from tests.api.test_records import records_on
 from tests.support.api import Api

@@ -16,8 +16,9 @@ from domain.errors import InvalidInput
 from domain.lifecycle import ProvisioningStatus, Status
 from domain.operations import ErrorOrigin, OperationStatus
 from providers.registry import PROVIDERS
-from services import catalog, validation
-from services.acceptance import new_id
+from services.forms import validation
+from services.operations.acceptance import new_id
+from services.places import catalog
 from tests.support.api import Api, running_api
 from tests.support.leaks import leaks, of_records
 from tests.support.postgres import PostgresServer

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
 from domain.specs import Spec
-from services.shapes import merged
-from services.validation import Rules, as_document, new_deployment, patched
+from services.forms.shapes import merged
+from services.forms.validation import Rules, as_document, new_deployment, patched
 from tests.support.api import Api
 
 LOCAL = Rules(local_mode=True)

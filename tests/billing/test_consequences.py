@@ -21,9 +21,9 @@ from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted
 from keeper.upkeep import Upkeep
-from services.billing import Message, receive
-from services.billing_duties import BillingRules, candidates, carry_out
-from services.planning import PlanRules
+from services.billing.duties import BillingRules, candidates, carry_out
+from services.billing.messages import Message, receive
+from services.operations.planning import PlanRules
 from tests.support.api import Api
 from tests.support.billing import Sender
 from tests.support.holds import holds, settle, suspended

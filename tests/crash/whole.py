@@ -24,7 +24,7 @@ from embedded import cluster
 from embedded.down import down
 from embedded.installation import Installation, find_installation, read_record
 from providers.simulated import SimulatedProvider
-from services.hosts import server_id
+from services.places.hosts import server_id
 from settings import psycopg2_url
 from tests.support.looking import Looking
 from tests.support.patience import busy

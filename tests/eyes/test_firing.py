@@ -20,8 +20,8 @@ from db.models import Notification, Observer, ProviderPlace, Pulse
 from db.session import Tx
 from domain.lifecycle import Status
 from domain.operations import OperationStatus
-from services.acceptance import new_id
-from services.ledger import fold
+from services.operations.acceptance import new_id
+from services.upkeep.ledger import fold
 from tests.eyes.alerting import RULES, program, quickened, rules
 from tests.support.api import TOKEN, Api, add_host, running_api
 from tests.support.ports import free_ports

@@ -12,7 +12,7 @@ from db.models import Observer
 from db.queries.measuring import samples
 from domain.lifecycle import Status
 from domain.metrics import METRICS, OBSERVER_LAG, OLDEST, Kind
-from services.ledger import fold
+from services.upkeep.ledger import fold
 from tests.eyes.scrape import scraped
 from tests.support.api import Api, add_host
 

@@ -19,8 +19,8 @@ from db.session import Database
 from domain.lifecycle import Status
 from keeper.chores import again
 from keeper.notifying import Notifier, RefusedTargetError, safe_address
-from services.ledger import fold
-from services.notices import note_stuck
+from services.upkeep.ledger import fold
+from services.upkeep.notices import note_stuck
 from tests.support.api import Api
 from tests.support.whole import MakeWhole
 from tests.support.workers import wait_for

@@ -23,9 +23,9 @@ from db.models import (
 from db.session import Database, FixedClock, Tx, open_database
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
-from services.acceptance import new_id
-from services.ledger import fold
-from services.retention import Keeping, purge
+from services.operations.acceptance import new_id
+from services.upkeep.ledger import fold
+from services.upkeep.retention import Keeping, purge
 from settings import psycopg2_url
 from tests.support.api import Api, add_deployment, add_member, add_operation
 

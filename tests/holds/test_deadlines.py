@@ -18,10 +18,10 @@ from domain.operations import ErrorOrigin, OperationStatus
 from domain.specs import Accepted
 from keeper.facts import overdue_to_cancel
 from keeper.upkeep import Upkeep
-from services import withdrawals
-from services.admin_changes import forget
-from services.billing_duties import BillingRules
-from services.force import stop_by_force
+from services.billing.duties import BillingRules
+from services.requests import withdrawals
+from services.requests.admin_changes import forget
+from services.requests.force import stop_by_force
 from tests.support.api import add_host
 from tests.support.holds import settle
 from tests.support.spine import ME, Spine

@@ -14,8 +14,8 @@ from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted
-from services import withdrawals
-from services.force import stop_by_force
+from services.requests import withdrawals
+from services.requests.force import stop_by_force
 from tests.support.holds import holds, suspended, unsuspended
 from tests.support.spine import ME, NEVER, Spine
 

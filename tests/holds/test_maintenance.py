@@ -14,8 +14,8 @@ from db.session import FixedClock
 from domain.errors import InvalidInput, OperationInProgress
 from domain.lifecycle import Operation, Status
 from keeper.upkeep import Upkeep
-from services.billing_duties import BillingRules
-from services.maintenance import Due
+from services.billing.duties import BillingRules
+from services.requests.maintenance import Due
 from tests.support.holds import begin_maintenance, end_maintenance, settle, windows
 from tests.support.spine import Spine
 from tests.support.workers import wait_for

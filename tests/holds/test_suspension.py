@@ -14,7 +14,7 @@ from domain.holds import HoldCause
 from domain.lifecycle import Operation, Status
 from domain.operations import ErrorOrigin
 from domain.specs import Accepted
-from services.suspension import stop_suspended
+from services.requests.suspension import stop_suspended
 from tests.support.holds import (
     begin_maintenance,
     end_maintenance,

@@ -14,7 +14,7 @@ import httpx2
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from services.acceptance import workflow_id
+from services.operations.acceptance import workflow_id
 from tests.machine.sight import ProviderFile, Sight, look
 from tests.support.api import Api, running_api
 from tests.support.postgres import PostgresServer

@@ -21,7 +21,7 @@ from db.session import Database
 from domain.lifecycle import Status
 from domain.work import Observation, Seen
 from monitor.lens import Lens
-from services.suspension import stop_suspended
+from services.requests.suspension import stop_suspended
 from tests.monitor.seams import Gaze, Steps, lease_of, parts_of
 from tests.support.spine import Spine
 

@@ -17,14 +17,14 @@ from domain.specs import Accepted
 from domain.work import Observation, Outcome
 from monitor.lens import Lens, Sighting
 from providers.base import Provider
-from services.fence import Owner
-from services.monitoring import Look, Written
-from services.observers import Lease, take
-from services.orphans import Spot
-from services.outcomes import finish
-from services.planning import PlanRules, claim_and_plan
-from services.settlement import Evidence, settle_step
-from services.steps import begin_step
+from services.operations.fence import Owner
+from services.operations.outcomes import finish
+from services.operations.planning import PlanRules, claim_and_plan
+from services.operations.settlement import Evidence, settle_step
+from services.operations.steps import begin_step
+from services.watching.looks import Look, Written
+from services.watching.observers import Lease, take
+from services.watching.orphans import Spot
 from tests.support.calls import RecordingCall
 from tests.support.spine import Spine
 

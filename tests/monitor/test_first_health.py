@@ -13,10 +13,10 @@ from bench.monitor_place import Place, hold_simulated
 from db.models import Instance, LifecycleEvent
 from domain.lifecycle import Health
 from monitor.monitor import Monitor
-from services.fleets import read_rows
-from services.monitoring_first import note_first_health
-from services.observers import Lease, take
-from services.suspension import stop_suspended
+from services.requests.suspension import stop_suspended
+from services.watching.first_health import note_first_health
+from services.watching.fleets import read_rows
+from services.watching.observers import Lease, take
 from tests.monitor.saying import say
 from tests.monitor.seams import SIMULATED
 from tests.support.patience import busy

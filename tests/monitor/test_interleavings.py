@@ -21,7 +21,7 @@ from domain.health import Pulse
 from domain.lifecycle import Operation, Status
 from domain.observations import decide
 from domain.work import Observation, Seen
-from services.requests import act
+from services.requests.changes import act
 from tests.monitor.orders import Bench, Case, orders
 from tests.monitor.saying import say
 from tests.monitor.seams import Gaze

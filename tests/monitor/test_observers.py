@@ -16,9 +16,9 @@ from domain.work import Observation, Seen
 from monitor.lens import Lens
 from monitor.tenure import Tenure
 from providers.base import Provider
-from services.fleets import read_rows
-from services.observers import Lease, Report, freshen, note_outage, note_stray, release, renew, take
-from services.suspension import stop_suspended
+from services.requests.suspension import stop_suspended
+from services.watching.fleets import read_rows
+from services.watching.observers import Lease, Report, freshen, note_outage, note_stray, release, renew, take
 from tests.monitor.seams import SIMULATED, Gaze, Steps, lease_of, parts_of
 from tests.support.spine import Spine
 

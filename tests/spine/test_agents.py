@@ -19,7 +19,7 @@ from db.session import DatabaseClock, FixedClock
 from domain.errors import HostUnavailable, ProviderUnavailable
 from domain.lifecycle import Operation
 from domain.operations import OperationStatus
-from services.places import check_configured, places
+from services.places.reported import check_configured, places
 from tests.spine.test_confirmations import evidence
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine

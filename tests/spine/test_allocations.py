@@ -9,7 +9,7 @@ import pytest
 from db.models import Instance
 from domain.errors import InvalidInput, NameTaken, OperationNotAllowed
 from domain.lifecycle import Operation, ProvisioningStatus, Status
-from services import admin_changes
+from services.requests import admin_changes
 from tests.support.allocations import (
     DEDICATED,
     SHARED,

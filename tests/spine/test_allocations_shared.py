@@ -12,7 +12,7 @@ from db.models import Host, OperationRow
 from domain.errors import OperationNotAllowed
 from domain.lifecycle import Operation, Status
 from domain.specs import Accepted
-from services.works import GrantedDatabase
+from services.operations.works import GrantedDatabase
 from tests.support.allocations import (
     SHARED,
     allocated,

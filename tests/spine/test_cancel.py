@@ -10,8 +10,8 @@ from domain.lifecycle import Operation, ProvisioningStatus, Status
 from domain.operations import ErrorOrigin, OperationStatus
 from domain.specs import Accepted
 from providers.simulated_faults import FOR_EVER
-from services import withdrawals
-from services.acceptance import lock_deployment
+from services.operations.acceptance import lock_deployment
+from services.requests import withdrawals
 from tests.support.spine import ME, NEVER, Spine
 from tests.support.spines import MakeSpine
 from tests.support.workers import wait_for

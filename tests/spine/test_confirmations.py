@@ -13,7 +13,7 @@ from domain.errors import InvalidInput, NotFound, OperationNotAllowed
 from domain.lifecycle import Status
 from domain.operations import OperationStatus, Source
 from domain.specs import Accepted, Caller
-from services.confirmations import record_confirmation
+from services.operations.confirmations import record_confirmation
 from tests.support.postgres import PostgresServer
 from tests.support.spine import NEVER, Spine
 from tests.support.spines import working_spine

@@ -9,7 +9,7 @@ import pytest
 from domain.lifecycle import Health, Status
 from domain.operations import Source
 from domain.specs import Accepted, Caller
-from services.confirmations import record_confirmation
+from services.operations.confirmations import record_confirmation
 from tests.support.ec2 import ACCESS, INTERNAL_ERROR, ZONES, Ec2
 from tests.support.ec2_machines import QUICK
 from tests.support.patience import busy

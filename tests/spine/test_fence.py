@@ -12,11 +12,11 @@ from domain.lifecycle import Status
 from domain.operations import OperationStatus
 from domain.specs import Accepted
 from domain.work import Outcome
-from services.fence import Owner
-from services.outcomes import finish
-from services.planning import PlanRules, claim_and_plan
-from services.settlement import Evidence, settle_step
-from services.steps import StepWork, begin_after, begin_step
+from services.operations.fence import Owner
+from services.operations.outcomes import finish
+from services.operations.planning import PlanRules, claim_and_plan
+from services.operations.settlement import Evidence, settle_step
+from services.operations.steps import StepWork, begin_after, begin_step
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
 

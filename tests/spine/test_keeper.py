@@ -16,7 +16,7 @@ from domain.operations import OperationStatus
 from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
 from keeper.namespace import KEY, SWAPPED, NamespaceCheck
-from services.acceptance import lock_deployment
+from services.operations.acceptance import lock_deployment
 from tests.spine.test_temporal import begun, listed
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine

@@ -20,7 +20,7 @@ from domain.errors import FenceLost
 from domain.work import Identity, Resources, Secrets, Work
 from providers.process import ProcessProvider
 from providers.simulated import SimulatedProvider
-from services.works import load_work
+from services.operations.works import load_work
 from tests.support.api import Api, add_host, running_api
 from tests.support.calls import RecordingCall
 from tests.support.instances import end_all, free_port

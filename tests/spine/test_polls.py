@@ -17,7 +17,7 @@ from activities.contracts import OwnerInput, StepInput
 from db.session import Tx
 from domain.lifecycle import Status
 from domain.limits import PARALLEL_INSTANCES
-from services.confirmations import claims
+from services.operations.confirmations import claims
 from tests.monitor.seams import Steps, parts_of
 from tests.spine.test_confirmations import AGENT, accepted_create, claim, evidence
 from tests.support.patience import busy

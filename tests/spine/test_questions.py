@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from ulid import ULID
 
 from db.vault import NotSealed
-from services.planning import task_queue
+from services.operations.planning import task_queue
 from tests.support.spine import Spine
 from workflows.connection import connect
 

@@ -15,8 +15,8 @@ from db.vault import Vault
 from domain.errors import OperationNotAllowed
 from domain.lifecycle import Operation, Status
 from domain.specs import Accepted
-from services.rotation import rotate_keys, rotate_password
-from services.works import GrantedDatabase
+from services.operations.works import GrantedDatabase
+from services.requests.rotation import rotate_keys, rotate_password
 from tests.support.allocations import DEDICATED, SHARED, allocated, credentials, login, server
 from tests.support.process_spine import ProcessSpine
 from tests.support.spine import ME, Spine

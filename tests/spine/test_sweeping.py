@@ -16,8 +16,8 @@ from blueprints.registry import BLUEPRINTS
 from db.models import Instance, LifecycleEvent
 from domain.work import Call, Work
 from providers.simulated import SimulatedProvider
-from services.orphans import Spot, Sweeper
-from services.works import load_work
+from services.operations.works import load_work
+from services.watching.orphans import Spot, Sweeper
 from tests.support.api import running_api
 from tests.support.calls import RecordingCall
 from tests.support.spine import Spine

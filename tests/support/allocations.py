@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from db.models import DatabaseAllocation, Deployment, Instance, OperationRow
 from domain.specs import Accepted
-from services.works import GrantedDatabase, granted
+from services.operations.works import GrantedDatabase, granted
 from tests.support.spine import Spine
 
 DEDICATED: dict[str, Any] = {"mode": "dedicated"}

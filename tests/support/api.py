@@ -24,7 +24,7 @@ from db.vault import Vault
 from domain.lifecycle import IN_PROGRESS, BillingStatus, Operation, ProvisioningStatus, Role, Status
 from domain.operations import ErrorOrigin, OperationStatus, RestartPolicy
 from embedded.serving import OPTIONS
-from services.acceptance import new_id, workflow_id
+from services.operations.acceptance import new_id, workflow_id
 from settings import Settings, psycopg2_url
 from tests.support.patience import busy
 from tests.support.roles import as_application

@@ -13,10 +13,10 @@ from domain.holds import HoldCause
 from domain.lifecycle import Status
 from domain.operations import OperationStatus, Source
 from domain.specs import Accepted, Ask, Caller
-from services import maintenance
-from services.holds import Suspension
-from services.maintenance import Window
-from services.suspension import suspend, unsuspend
+from services.operations.holds import Suspension
+from services.requests import maintenance
+from services.requests.maintenance import Window
+from services.requests.suspension import suspend, unsuspend
 from tests.support.spine import ME, Spine
 
 BILLING = Ask(Caller("billing", source=Source.BILLING))

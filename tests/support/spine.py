@@ -26,8 +26,8 @@ from domain.specs import Accepted, Ask, Caller, NewDeployment, Spec
 from domain.work import Identity
 from providers.simulated import SimulatedProvider
 from providers.simulated_faults import Fault, FaultKind, Verb
-from services import repeats, requests, withdrawals
-from services.hosts import server_id
+from services.places.hosts import server_id
+from services.requests import changes, repeats, withdrawals
 from settings import psycopg2_url
 from tests.support.looking import Looking
 from tests.support.temporal import TemporalServer
@@ -123,7 +123,7 @@ class Spine(Looking):
         """Accept a create; `simulate={verb: fault}` and the fields of `Spec` go into the spec."""
         host, blueprint = spec.pop("host_id", None), spec.pop("blueprint", "web")
         wanted = NewDeployment(name or self.new_name(), blueprint, provider, a_spec(**spec))
-        return self.write(lambda tx: requests.create(tx, ME, wanted, host))
+        return self.write(lambda tx: changes.create(tx, ME, wanted, host))
 
     def create_done(self, name: str | None = None, **spec: Any) -> Accepted:
         """Create, and wait until it has succeeded."""
@@ -132,10 +132,10 @@ class Spine(Looking):
         return accepted
 
     def act(self, operation: Operation, deployment_id: str, instance_id: str | None = None) -> Accepted:
-        return self.write(lambda tx: requests.act(tx, ME, operation, deployment_id, instance_id))
+        return self.write(lambda tx: changes.act(tx, ME, operation, deployment_id, instance_id))
 
     def modify(self, deployment_id: str, **spec: Any) -> Accepted:
-        return self.write(lambda tx: requests.modify(tx, ME, deployment_id, a_spec(**spec)))
+        return self.write(lambda tx: changes.modify(tx, ME, deployment_id, a_spec(**spec)))
 
     def delete(self, deployment_id: str, instance_id: str | None = None) -> Accepted:
         return self.write(lambda tx: withdrawals.delete(tx, ME, deployment_id, instance_id))

@@ -1,0 +1,1 @@
+"""Billing's word: kept, ordered by its own time, and what follows from it."""

@@ -1,0 +1,1 @@
+"""What the keeper folds, tells and throws away."""

@@ -1,0 +1,1 @@
+"""What is looked at: who watches, what a look may write, what belongs to nobody."""
