@@ -1,7 +1,7 @@
 """Rights at the door of every route: `dependencies=[needs(Right.X)]`, on a route or on a whole router.
 
 A route that names no right is for administrators alone, and the generated matrix of roles and routes
-(tests/access) fails until it names one. Paths that need nobody are listed in `api.gate.OPEN_PATHS`.
+(tests/access) fails until it names one. Paths that need nobody are listed in `api.gate.middleware.OPEN_PATHS`.
 """
 
 from __future__ import annotations

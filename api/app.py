@@ -22,20 +22,20 @@ from api import docs, errors, pages
 from api.access import guard
 from api.asks import Asks
 from api.bounds import BoundsNow, limits_in
-from api.connections import Connections
 from api.exposition import RecordFamilies
-from api.feed import Feed
-from api.gate import Gate
+from api.gate.middleware import Gate
+from api.gate.oidc import Issuer
+from api.gate.rates import Rates
+from api.gate.signed import signatures
+from api.gate.trail import Trail
+from api.gate.trust import Trust, check_settings
 from api.health import Readiness
-from api.oidc import Issuer
+from api.live.connections import Connections
+from api.live.feed import Feed
+from api.live.records import Records
+from api.live.wakeups import Wakeups
 from api.parts import CountCache, Parts
-from api.rates import Rates
-from api.records import Records
 from api.routes import ALIASES, PREFIX, ROUTERS, methods_of, stream
-from api.signed import signatures
-from api.trail import Trail
-from api.trust import Trust, check_settings
-from api.wakeups import Wakeups
 from api.watch import Meters, Watch
 from db.direct import direct
 from db.session import open_database

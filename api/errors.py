@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.connections import CredentialEnded
+from api.live.connections import CredentialEnded
 from api.problems import field_errors, problem
 from db.vault import WrongKey
 from domain.errors import (

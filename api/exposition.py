@@ -27,8 +27,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.feed import Feed
 from api.health import Check
+from api.live.feed import Feed
 from db.queries import measuring
 from db.session import Database
 from domain import metrics as m

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from api.gate import UI
+from api.gate.middleware import UI
 
 _POLICY = "; ".join(
     (

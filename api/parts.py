@@ -13,13 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.asks import Asks
 from api.bounds import BoundsNow
-from api.connections import Connections
 from api.exposition import RecordFamilies
-from api.feed import Feed
+from api.gate.rates import Rates
+from api.gate.trail import Trail
 from api.health import Readiness
-from api.rates import Rates
-from api.trail import Trail
-from api.wakeups import Wakeups
+from api.live.connections import Connections
+from api.live.feed import Feed
+from api.live.wakeups import Wakeups
 from db.session import Database
 from db.vault import Vault
 from services.forms.validation import Rules

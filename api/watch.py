@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.docs import VERSION
-from api.gate import OPEN_PATHS
+from api.gate.middleware import OPEN_PATHS
 from domain.metrics import BUILD, HTTP, SOCKETS
 from system.tracing import PROPAGATOR, failed
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.docs import VERSION
+from api.live.sockets import BAD_MESSAGE, FORBIDDEN, GOING_AWAY, SLOW, UNAUTHORIZED, Subscribe
 from api.schemas import Event
 from api.schemas import stream as frames
-from api.sockets import BAD_MESSAGE, FORBIDDEN, GOING_AWAY, SLOW, UNAUTHORIZED, Subscribe
 from domain.lifecycle import Status
 from scripts.generated import ROOT, settle
 

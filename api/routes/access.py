@@ -12,12 +12,12 @@ from api import schemas
 from api.access import needs
 from api.answers import made, ok
 from api.bounds import limits_in
+from api.changes.transactions import commit
 from api.dependencies import BodyDep, CallerDep, PartsDep
 from api.docs import takes
 from api.filters import AuditQuery, Page
 from api.paging import Pages, as_place, as_position, page_form
 from api.reading import printable_key
-from api.transactions import commit
 from db.models import ApiToken, Deployment, ProjectLimits
 from db.queries import audit
 from db.queries.pages import Record

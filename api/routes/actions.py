@@ -10,16 +10,16 @@ from api import schemas
 from api.access import needs
 from api.answers import ok
 from api.asks import Place, status_seen
-from api.batches import rows_of
-from api.commands import on_instance, wish_for, with_reason
+from api.changes.batches import rows_of
+from api.changes.commands import on_instance, wish_for, with_reason
+from api.changes.doors import Wish
+from api.changes.transactions import commit
 from api.dependencies import AskDep, BodyDep, PartsDep
 from api.docs import takes
-from api.doors import Wish
 from api.filters import words
 from api.parts import Parts
 from api.reading import find_instance
 from api.routes.instances import accepted_instance
-from api.transactions import commit
 from domain.access import Right
 from domain.errors import FieldError, InvalidInput, NotFound
 from domain.lifecycle import Operation, Status

@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse
 from api import schemas
 from api.access import needs
 from api.answers import ok
-from api.commands import on_instance
+from api.changes.commands import on_instance
+from api.changes.doors import Wish
 from api.dependencies import AskDep, CallerDep, PartsDep, now
-from api.doors import Wish
 from api.problems import problem
 from api.reading import find_instance
 from db.models import Instance

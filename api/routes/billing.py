@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api import schemas
 from api.access import needs
 from api.answers import ok
+from api.changes.transactions import commit
 from api.dependencies import PartsDep
 from api.docs import takes
 from api.errors import BadRequest
+from api.gate.signed import MAX_BYTES, signatures
 from api.paging import DEFAULT_SIZE, LARGEST_SIZE, Pages, as_place, as_position, page_form
 from api.problems import problem
 from api.reading import printable_key
-from api.signed import MAX_BYTES, signatures
-from api.transactions import commit
 from db.models import WebhookDelivery
 from db.queries import deliveries
 from domain.access import Right

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Query, Response
 from api import schemas
 from api.access import needs
 from api.answers import accepted, ok, unless_known
-from api.commands import on_deployment, wish_for, with_reason
+from api.changes.commands import on_deployment, wish_for, with_reason
+from api.changes.doors import Wish
+from api.changes.plans import approve_creation, planned_change, planned_creation, split_plan
+from api.changes.transactions import commit
 from api.dependencies import AskDep, BodyDep, CallerDep, KnownHeader, PartsDep, VersionsDep, now
 from api.docs import takes
-from api.doors import Wish
 from api.filters import DeploymentQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
-from api.plans import approve_creation, planned_change, planned_creation, split_plan
 from api.reading import find_deployment, find_operation
 from api.routes.instances import require_version
-from api.transactions import commit
 from db.models import Deployment
 from db.queries import deployments as queries
 from domain.access import Right

@@ -14,12 +14,12 @@ from api import schemas
 from api.access import needs
 from api.answers import ok
 from api.asks import Place
-from api.connections import SeatedResponse
+from api.changes.transactions import commit
 from api.dependencies import AskDep, BodyDep, CallerDep, PartsDep
 from api.docs import takes
+from api.live.connections import SeatedResponse
 from api.parts import Parts
 from api.reading import find_instance, instance_form
-from api.transactions import commit
 from db.session import Tx
 from domain.access import Right
 from domain.errors import Refused, Unavailable

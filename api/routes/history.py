@@ -13,8 +13,8 @@ from api import schemas
 from api.access import needs
 from api.answers import ok, unless_known
 from api.dependencies import CallerDep, KnownHeader, PartsDep
-from api.feed import Feed
 from api.filters import EventQuery, Page, RunQuery
+from api.live.feed import Feed
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
 from api.reading import printable_key

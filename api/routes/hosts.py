@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Response
 from api import schemas
 from api.access import needs
 from api.answers import ok
+from api.changes.transactions import commit
 from api.dependencies import CallerDep, PartsDep, now
 from api.parts import Parts
 from api.reading import printable_key
-from api.transactions import commit
 from db.queries import figures
 from db.session import Tx
 from domain.access import Right

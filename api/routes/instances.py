@@ -13,16 +13,16 @@ from api import schemas
 from api.access import needs
 from api.answers import accepted, ok, unless_known
 from api.asks import Place
-from api.commands import on_instance
+from api.changes.commands import on_instance
+from api.changes.doors import Wish
+from api.changes.plans import approve_creation
+from api.changes.transactions import commit
 from api.dependencies import AskDep, BodyDep, CallerDep, KnownHeader, PartsDep, VersionsDep, now
 from api.docs import takes
-from api.doors import Wish
 from api.filters import InstanceQuery, RowQuery
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
-from api.plans import approve_creation
 from api.reading import answer_form, instance_form
-from api.transactions import commit
 from db.queries import instances as queries
 from domain.access import Right
 from domain.errors import PreconditionRequired

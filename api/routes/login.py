@@ -12,11 +12,11 @@ from fastapi import APIRouter, Request, Response
 from api import schemas
 from api.access import needs
 from api.answers import made, ok
+from api.changes.transactions import commit
 from api.dependencies import BodyDep, CallerDep, PartsDep, now
 from api.docs import takes
-from api.gate import LOGIN_PATH
-from api.transactions import commit
-from api.trust import Trust
+from api.gate.middleware import LOGIN_PATH
+from api.gate.trust import Trust
 from db.session import Tx
 from domain.access import PrincipalKind, Right
 from domain.specs import Caller

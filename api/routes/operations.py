@@ -11,16 +11,16 @@ from fastapi.concurrency import run_in_threadpool
 from api import schemas
 from api.access import needs
 from api.answers import RETRY_SECONDS, ok, unless_known
-from api.batches import operation_rows
-from api.commands import abort_listener, on_operation
+from api.changes.batches import operation_rows
+from api.changes.commands import abort_listener, on_operation
 from api.dependencies import AskDep, BodyDep, CallerDep, KnownHeader, PartsDep, WaitQuery, now
 from api.docs import takes
 from api.filters import OperationQuery
+from api.live.wakeups import wait_for
 from api.paging import Pages, as_place, as_position, page_form
 from api.parts import Parts
 from api.reading import operation_form, printable_key
 from api.routes.instances import accepted_instance
-from api.wakeups import wait_for
 from db.queries import operations as queries
 from db.queries.operations import OperationFilter, Place
 from domain.access import Right

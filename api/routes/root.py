@@ -6,11 +6,11 @@ from fastapi import APIRouter, Response
 
 from api import schemas
 from api.access import needs
+from api.changes.transactions import commit
 from api.dependencies import AskDep, BodyDep, PartsDep
 from api.docs import takes
 from api.routes import actions, instances
 from api.routes.instances import accepted_instance
-from api.transactions import commit
 from domain.access import Right
 from services.forms.bodies import OdooBody
 from services.requests.edits import create_deployment

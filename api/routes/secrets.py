@@ -7,10 +7,10 @@ from fastapi import APIRouter, Response
 from api import schemas
 from api.access import needs
 from api.answers import ok
+from api.changes.transactions import commit
 from api.dependencies import AskDep, PartsDep
 from api.reading import find_instance
 from api.routes.instances import accepted_instance
-from api.transactions import commit
 from db.queries import figures
 from db.session import Tx
 from domain.access import Right

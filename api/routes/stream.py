@@ -19,14 +19,15 @@ from starlette.websockets import WebSocketDisconnect
 from api import schemas
 from api.access import needs, require
 from api.answers import made
-from api.connections import SEND_SECONDS, CredentialEnded, SeatedResponse
+from api.changes.transactions import commit
 from api.dependencies import CallerDep, PartsDep
-from api.entries import Entry
-from api.feed import Feed, Place
 from api.filters import LONGEST_CURSOR, LiveQuery
-from api.parts import Parts
-from api.records import Shown
-from api.sockets import (
+from api.gate.visits import told
+from api.live.connections import SEND_SECONDS, CredentialEnded, SeatedResponse
+from api.live.entries import Entry
+from api.live.feed import Feed, Place
+from api.live.records import Shown
+from api.live.sockets import (
     FIRST_MESSAGE_SECONDS,
     FORBIDDEN,
     SLOW,
@@ -36,8 +37,7 @@ from api.sockets import (
     Subscribe,
     subscription,
 )
-from api.transactions import commit
-from api.visits import told
+from api.parts import Parts
 from db.queries.events import EventFilter
 from domain.access import AccessRole, Right
 from domain.errors import Forbidden, Unavailable

@@ -1,4 +1,4 @@
-"""Frames of the live feed, as AsyncAPI shows them. What a client says is `api.sockets.Subscribe`."""
+"""Frames of the live feed, as AsyncAPI shows them. What a client says is `api.live.sockets.Subscribe`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Rates shared by all API processes: token buckets in one unlogged table, one statement for each question.
 
-`api.rates` asks for several at once and gives them out itself, so that most requests cost no statement;
+`api.gate.rates` asks for several at once and gives them out itself, so that most requests cost no statement;
 acceptance asks for one, in its own transaction.
 """
 

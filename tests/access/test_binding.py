@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from api.app import create_app
-from api.trust import ADMIN, Trust, is_loopback
+from api.gate.trust import ADMIN, Trust, is_loopback
 from settings import Settings
 
 pytestmark = pytest.mark.unit

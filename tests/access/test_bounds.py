@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from api.rates import Rates, Standing
+from api.gate.rates import Rates, Standing
 from db.session import open_database
 from domain.help import HELP
 from domain.specs import Caller

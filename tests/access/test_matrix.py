@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from api.access import right_of
 from api.app import create_app
-from api.gate import OPEN_PATHS, is_open
+from api.gate.middleware import OPEN_PATHS, is_open
 from domain.access import AccessRole, Right, may
 from settings import Settings
 from tests.support.access import bearing, new_token

@@ -12,7 +12,7 @@ import httpx2
 import jwt
 import pytest
 
-import api.oidc as oidc
+from api.gate import oidc
 from settings import Settings
 from tests.support.access import Issuer, Key, bearing, new_key, running_issuer
 from tests.support.api import TOKEN, Api, running_api

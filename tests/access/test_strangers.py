@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from api.rates import _network
+from api.gate.rates import _network
 from db.models import AuditEntry, OneTimeCode
 from tests.support.access import bearing, new_token
 from tests.support.api import Api, running_api

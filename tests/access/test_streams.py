@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from api import connections
-from api.seats import Seats
+from api.live import connections
+from api.live.seats import Seats
 from db.models import OpenStreams
 from db.session import Database, open_database
 from domain.bounds import Limits

@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from api import connections
-from api.connections import LOOK_SECONDS
+from api.live import connections
+from api.live.connections import LOOK_SECONDS
 from db.models import ApiToken, AuditEntry, OneTimeCode
 from db.session import Tx
 from tests.support.access import bearing, in_role, new_token

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from api.live.sockets import Subscribe
 from api.schemas import Event
 from api.schemas import stream as frames
-from api.sockets import Subscribe
 from scripts import asyncapi
 from tests.api.test_feed import emit
 from tests.support.api import TOKEN, Api

@@ -14,7 +14,7 @@ from sqlalchemy import text, update
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from api import sockets
+from api.live import sockets
 from db.models import Meta
 from tests.support.api import TOKEN, Api, running_api
 from tests.support.postgres import PostgresServer

@@ -17,10 +17,10 @@ from sqlalchemy import text
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from api import feed as feeds
-from api.feed import Feed, Place
-from api.records import Records
-from api.wakeups import Wakeups
+from api.live import feed as feeds
+from api.live.feed import Feed, Place
+from api.live.records import Records
+from api.live.wakeups import Wakeups
 from db.queries.events import EventFilter, bounds
 from db.session import Database, open_database
 from services.views.common import TemporalLinks

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from api import feed
+from api.live import feed
 from embedded import cluster, postgres
 from embedded.down import down
 from embedded.installation import open_installation, prepare_directory

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, update
 
-from api.hosts_watch import REMOVED, THERE, Standing, turns
+from api.live.hosts_watch import REMOVED, THERE, Standing, turns
 from api.schemas.stream import HostRecord
 from db.models import Host
 from domain.lifecycle import Status

@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from api.sockets import BAD_MESSAGE, UNAUTHORIZED
+from api.live.sockets import BAD_MESSAGE, UNAUTHORIZED
 from tests.support.api import TOKEN, Api
 
 pytestmark = pytest.mark.servers

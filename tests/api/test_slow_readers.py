@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-import api.sockets
-from api import connections
+import api.live.sockets
+from api.live import connections
 from api.routes import stream
 from tests.api.test_feed import events_on, frame, socket, subscribe
 from tests.support.api import TOKEN, Api, running_api
@@ -113,7 +113,7 @@ def is_admitted(api: Api) -> bool:
 
 
 def api_sockets() -> Any:
-    return api.sockets
+    return api.live.sockets
 
 
 def test_a_crowd_in_the_same_place_is_told_the_same_frame_once_made(api: Api) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from api import wakeups
+from api.live import wakeups
 from domain.lifecycle import Status
 from domain.operations import OperationStatus
 from tests.support.api import TOKEN, Api, running_api

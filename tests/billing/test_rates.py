@@ -30,7 +30,7 @@ class Still:
 
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.rates.time", Still())
+    monkeypatch.setattr("api.gate.rates.time", Still())
 
 
 @pytest.fixture

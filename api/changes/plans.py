@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api.changes.transactions import commit
 from api.paging import opened, sealed
 from api.parts import Parts
-from api.transactions import commit
 from db.models import Deployment
 from db.session import Tx
 from domain.errors import BerthError, FieldError, InvalidInput, PreconditionFailed

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from api.commands import abort_listener, on_instance, on_operation
+from api.changes.commands import abort_listener, on_instance, on_operation
+from api.changes.doors import Wish
 from api.dependencies import now
-from api.doors import Wish
 from api.errors import problem_of
 from api.filters import labels, words
+from api.gate.visits import told
 from api.parts import Parts
 from api.problems import problem_form
-from api.visits import told
 from db.queries import instances, operations
 from db.queries.instances import InstanceFilter
 from db.queries.operations import OperationFilter

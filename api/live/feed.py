@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import structlog
 from fastapi.concurrency import run_in_threadpool
 
-from api.entries import Entry, entry_of, frames_of
-from api.records import Records
-from api.wakeups import Wakeups, wait_for
+from api.live.entries import Entry, entry_of, frames_of
+from api.live.records import Records
+from api.live.wakeups import Wakeups, wait_for
 from db.queries import events
 from db.queries.events import EventFilter
 from db.session import Database

@@ -1,4 +1,4 @@
-"""One event as the feed remembers it, made once for all clients, and several in one frame. Used by `api.feed`."""
+"""One event as the feed (`api.live.feed`) remembers it, made once for all clients, and several in one frame."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which door an operation on one instance goes through, and the refusal in words before it.
 
-Called by `api.commands`, inside its transaction.
+Called by `api.changes.commands`, inside its transaction.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hosts that fall silent, are lost, or come back: what their instances may be asked for turns without a record.
 
-Looked at every few seconds, once for all streams of a process; who asks for records is told (`api.records`).
+Looked at every few seconds, once for all streams of a process; who asks for records is told (`api.live.records`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Live streams: they end with the credential that opened them, and each has a seat of its project's (`api.seats`).
+"""Live streams: they end with the credential that opened them, and each has a seat of its project's (`seats`).
 
 One look at the records every few seconds asks about all tokens with open streams together, and says how many seats
 are taken; a token that is revoked here ends its streams at once.
@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from api.seats import Seats
+from api.live.seats import Seats
 from db.session import Database
 from domain.bounds import Limits
 from domain.errors import Refused

@@ -21,7 +21,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.hosts_watch import HostsWatch
+from api.live.hosts_watch import HostsWatch
 from db.queries import instances, operations
 from db.queries.events import EventFilter
 from db.session import Database

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from api.oidc import Issuer, NotBelieved, NothingHere
+from api.gate.oidc import Issuer, NotBelieved, NothingHere
 from api.threads import in_thread
 from db.session import Database
 from domain.access import AccessRole, is_project

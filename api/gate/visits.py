@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 from ulid import ULID
 
-from api.bodies import where_asked
+from api.gate.bodies import where_asked
 from api.problems import problem
 from services.access.audit import Circumstances, Outcome
 

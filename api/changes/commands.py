@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from api.changes.doors import SIMPLE, Wish, check_actor, instance_door
+from api.changes.transactions import commit
 from api.dependencies import now
-from api.doors import SIMPLE, Wish, check_actor, instance_door
 from api.parts import Parts
 from api.reading import find_deployment, find_instance, find_operation
-from api.transactions import commit
 from db.queries import operations
 from db.session import Tx
 from domain.actions import CANCEL, FORCED

@@ -14,13 +14,13 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.bodies import ClientGoneError, bad_headers, read_body, replay, where_asked
-from api.oidc import NotBelieved, NothingHere
+from api.gate.bodies import ClientGoneError, bad_headers, read_body, replay, where_asked
+from api.gate.oidc import NotBelieved, NothingHere
+from api.gate.rates import Standing
+from api.gate.signed import is_signed
+from api.gate.trust import Trust
+from api.gate.visits import Visit
 from api.problems import problem
-from api.rates import Standing
-from api.signed import is_signed
-from api.trust import Trust
-from api.visits import Visit
 from domain.errors import Unavailable
 from domain.specs import Caller
 from services.access.audit import REQUEST

@@ -19,11 +19,11 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from starlette.websockets import WebSocket
 
-from api.connections import SEND_SECONDS
-from api.entries import Entry, frames_of
-from api.feed import Feed, Place
 from api.filters import LONGEST_CURSOR
-from api.wakeups import wait_for
+from api.live.connections import SEND_SECONDS
+from api.live.entries import Entry, frames_of
+from api.live.feed import Feed, Place
+from api.live.wakeups import wait_for
 from db.queries.events import EventFilter
 from domain.specs import Caller
 from services.forms.bodies import Body
