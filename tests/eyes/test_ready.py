@@ -37,6 +37,7 @@ def becomes(api: Api, name: str, ok: bool) -> None:
 
 def test_a_whole_berth_is_ready_and_lists_what_it_looked_at(whole: Whole) -> None:
     becomes(whole.api, "worker", True)
+    becomes(whole.api, "keeper", True)
     assert checks(whole.api) == dict.fromkeys(
         ("database", "migrations", "keeper", "keys", "temporal", "worker"), True
     )
