@@ -21,10 +21,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.berth import Up, berth_up
 from bench.crowd import Heard, Load, api_process, cpu_seconds, crowd, memory_mb, writing
 from bench.feed_report import write_report
 from db.session import Database, open_database
+from scripts.berth import Up, berth_up
 from settings import psycopg2_url
 
 SOCKETS = (1, 100, 1000)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import create_engine, text
 
-from bench.berth import Up
+from scripts.berth import Up
 from settings import psycopg2_url
 
 _REQUESTS = 400

@@ -18,9 +18,9 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench.berth import CYCLE, Up, bare_worker, berth_up, clients, lanes, one_bare, one_cycle
 from bench.listing import list_latency
 from bench.report import write_report
+from scripts.berth import CYCLE, Up, bare_worker, berth_up, clients, lanes, one_bare, one_cycle
 
 CONCURRENT = (1, 8, 32)
 DOCS = Path(__file__).parent.parent / "docs" / "performance"

@@ -25,12 +25,12 @@ import httpx2
 from playwright.sync_api import Browser, CDPSession, Page, Response, expect
 
 from bench import scroll
-from bench.berth import Up, berth_up
 from bench.ui_report import Figures, write_report
 from bench.ui_writer import Writer, fill
 from db.session import open_database
 from domain.lifecycle import Status
 from scripts import chromium
+from scripts.berth import Up, berth_up
 from settings import psycopg2_url
 
 _PER_SECOND = 100.0

@@ -20,8 +20,8 @@ import httpx2
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from bench.berth import Up, berth_up
 from scripts import chromium
+from scripts.berth import Up, berth_up
 
 _ROOT = Path(__file__).parents[1]
 _BUILT, PICTURES = _ROOT / "ui" / "dist", _ROOT / "docs" / "pictures"

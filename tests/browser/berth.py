@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx2
 
-from bench.berth import Up, berth_up
 from providers.simulated import SimulatedProvider
+from scripts.berth import Up, berth_up
 from tests.support.billing import NEW_SECRET, Sender
 from tests.support.calls import RecordingCall
 from tests.support.workers import wait_for
