@@ -124,7 +124,9 @@ class InstanceSummary(Form):
     )
     notice: str | None = Field(description="What billing wants and has not got, and why; null: nothing.")
     created_at: datetime
-    updated_at: datetime
+    updated_at: datetime = Field(description="When anything of it was written last, its health among it.")
+    changed_at: datetime = Field(description="When a change of it was asked for last, or seen by a look.")
+    changed_by: str = Field(description="Who asked for it; `berth` where a look has seen it.")
 
 
 class Instance(InstanceSummary):

@@ -180,6 +180,10 @@ class Instance(Base):
     """Starts in a row by the restart policy; any other operation resets it."""
     version: Mapped[int] = mapped_column(Integer, server_default="1")
     operation_id: Mapped[str | None]
+    changed_by: Mapped[str] = mapped_column(server_default=text("'berth'"))
+    """Who asked for a change of it last, or Berth itself where a look has shown another status."""
+    changed_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    """When that was. `updated_at` is the last write of anything, health and steps among it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -58,6 +58,8 @@ def _give_up(tx: Tx, row: Instance) -> None:
                 else_=Instance.provisioning_status,
             ),
             version=Instance.version + 1,
+            changed_by="berth",
+            changed_at=tx.now,
             updated_at=tx.now,
         )
         .returning(Instance.version)

@@ -243,6 +243,7 @@ def _bump(
     versions: dict[str, Any] = {}
     if touches:
         values: dict[str, Any] = {"version": Instance.version + 1, "updated_at": tx.now}
+        values |= {"changed_by": ask.caller.name, "changed_at": tx.now}
         if ask.reason is not Reason.RESTART_POLICY:
             values["restarts"] = 0
         rows = tx.run(

@@ -123,8 +123,7 @@ class InstanceForms:
             "current_operation": briefs.of(holder, row.id) if holder is not None and mine else None,
             "allowed_actions": button_forms(situation(row, around)),
             **around.holding.forms(row),
-            "created_at": iso(row.created_at),
-            "updated_at": iso(row.updated_at),
+            **_changed(row),
         }
 
     def _temporal_url(self, row: Row[Any], latest: Row[Any] | None) -> str | None:
@@ -263,8 +262,16 @@ def _times(row: Row[Any]) -> JsonObject:
         "termination_requested_at": iso(row.termination_requested_at),
         "termination_confirmed_at": iso(row.termination_confirmed_at),
         "termination_duration_seconds": row.termination_duration_seconds,
+        **_changed(row),
+    }
+
+
+def _changed(row: Row[Any]) -> JsonObject:
+    return {
         "created_at": iso(row.created_at),
         "updated_at": iso(row.updated_at),
+        "changed_at": iso(row.changed_at),
+        "changed_by": row.changed_by,
     }
 
 

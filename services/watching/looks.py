@@ -29,6 +29,10 @@ def is_busy() -> ColumnElement[bool]:
     )
 
 
+_ACTOR = "berth"
+"""Whom the history names for what a look has shown."""
+
+
 @dataclass(frozen=True)
 class Watched:
     """An instance as read before the look."""
@@ -123,7 +127,7 @@ def note_look(tx: Tx, lease: Lease, before: Watched, pulse: Pulse, look: Look) -
     values: dict[str, Any] = {} if evidence is None else {"health_checked_at": tx.now}
     if told is not None:
         reason = evidence.reason if evidence is not None and evidence.towards is beat.health else None
-        values |= _changes(before, verdict, look) | {
+        values |= _changes(tx, before, verdict, look) | {
             "health": beat.health,
             "health_reason": reason,
             "drift": drift,
@@ -157,7 +161,7 @@ def _event(before: Watched, verdict: Verdict, beat: Pulse, drift: str | None) ->
     return None if beat.health is before.health else "HEALTH_CHANGED"
 
 
-def _changes(before: Watched, verdict: Verdict, look: Look) -> dict[str, Any]:
+def _changes(tx: Tx, before: Watched, verdict: Verdict, look: Look) -> dict[str, Any]:
     if verdict.status is None:
         return {}
     error: dict[str, Any] = {"error_code": None, "error_message": None, "error_origin": None}
@@ -169,7 +173,7 @@ def _changes(before: Watched, verdict: Verdict, look: Look) -> dict[str, Any]:
             + (f": {found.detail}" if found.detail else ""),
             "error_origin": ErrorOrigin.MONITOR,
         }
-    return {"status": verdict.status, **error}
+    return {"status": verdict.status, "changed_by": _ACTOR, "changed_at": tx.now, **error}
 
 
 def _tell(tx: Tx, before: Watched, told: str, status: Status, look: Look, beat: Pulse, row: Any) -> None:
@@ -187,7 +191,7 @@ def _tell(tx: Tx, before: Watched, told: str, status: Status, look: Look, beat: 
         source=Source.MONITOR,
         reason=None,
         confirmation_method=None,
-        actor="berth",
+        actor=_ACTOR,
         cloud_instance_id=row.cloud_instance_id,
         data={
             "name": before.name,

@@ -79,8 +79,11 @@ def test_an_instance_becomes_healthy_and_its_health_stays_fresh(spine: Spine) ->
 def test_a_stop_a_start_and_a_removal_by_hand_are_followed_and_told(spine: Spine) -> None:
     made = spine.create_done()
     row = becomes(spine, made.deployment_id, health=Health.HEALTHY)
+    asked = row.changed_at
+    assert (row.changed_by, asked <= row.updated_at) == ("tester", True), "its health is no change of it"
     stop_by_hand(spine, row.id)
-    becomes(spine, made.deployment_id, status=Status.STOPPED)
+    row = becomes(spine, made.deployment_id, status=Status.STOPPED)
+    assert (row.changed_by, row.changed_at > asked) == ("berth", True)
     start_by_hand(spine, row.id)
     becomes(spine, made.deployment_id, status=Status.RUNNING, health=Health.HEALTHY)
     remove_by_hand(spine, row.id)

@@ -129,7 +129,7 @@ function times(instance: Instance): Row[] {
   const { launch_duration_seconds: launched, termination_duration_seconds: terminated } = instance;
   return present([
     ["Created", absolute(instance.created_at)],
-    ["Changed", absolute(instance.updated_at)],
+    ["Changed", `${absolute(instance.changed_at)} by ${instance.changed_by}`],
     ["Launch took", typeof launched === "number" ? <Seconds key="launch" of={launched} /> : null],
     ["End took", typeof terminated === "number" ? <Seconds key="end" of={terminated} /> : null],
   ]);

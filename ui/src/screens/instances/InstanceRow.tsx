@@ -116,15 +116,14 @@ function RowState({ held }: { held: Held }) {
 }
 
 function Changed({ held }: { held: Held }) {
-  const flash = useFlash(held.record.id);
-  const actor = held.record.current_operation?.actor ?? flash?.actor;
+  const { changed_by, changed_at } = held.record;
   return (
-    <>
-      {actor && `${actor} `}
-      <span className="muted">
-        <Ago time={held.record.updated_at} />
+    <span className="flex gap-1.5" title={`by ${changed_by}`}>
+      <span className="truncate">{changed_by}</span>
+      <span className="muted shrink-0">
+        <Ago time={changed_at} />
       </span>
-    </>
+    </span>
   );
 }
 

@@ -36,7 +36,7 @@ const TEXTS: Record<Exclude<Sort, "attention">, (record: Instance) => string> = 
   blueprint: (record) => record.blueprint,
   where: (record) => `${record.provider} ${record.host ?? record.availability_zone ?? ""}`,
   created: (record) => record.created_at,
-  changed: (record) => record.updated_at,
+  changed: (record) => record.changed_at,
 };
 
 const collator = new Intl.Collator("en", { numeric: true });
