@@ -17,7 +17,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from tests.support.api import Api
+from tests.support.api import Api, http_client
 
 _NUMBERS = itertools.count(1)
 _FORMS: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
@@ -36,7 +36,7 @@ def new_token(api: Api, role: str, project: str = "default", seconds: int = 3600
 def bearing(api: Api, token: str | None, **headers: str) -> Iterator[httpx2.Client]:
     """A client that shows `token`."""
     shown = {"Authorization": f"Bearer {token}"} if token is not None else {}
-    with httpx2.Client(base_url=api.url, headers={**shown, **headers}, timeout=60, trust_env=False) as client:
+    with http_client(api.url, {**shown, **headers}) as client:
         yield client
 
 

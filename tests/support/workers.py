@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.patience import busy
 
 _READY_SECONDS = 90.0
-_TICK = 0.01
+_SHORTEST_TICK, _LONGEST_TICK = 0.01, 0.05
 
 
 @dataclass
@@ -63,7 +63,8 @@ def wait_for(
         patience = max(patience, busy())  # others may begin to want the processors while we wait
         in_time = time.monotonic() < begun + seconds * patience
         assert in_time, otherwise if isinstance(otherwise, str) else otherwise()
-        time.sleep(_TICK)
+        # Many wait at once, and each look costs what is waited for its time: the longer it lasts, the less often.
+        time.sleep(min(_LONGEST_TICK, max(_SHORTEST_TICK, (time.monotonic() - begun) / 10)))
 
 
 class Kept:
