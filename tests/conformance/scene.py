@@ -88,22 +88,21 @@ class Scene:
 
     def until(self, seen: Seen, says: str = "") -> Observation:
         """Look until this is seen, and said; an absence only when it is proven."""
+        eyes = self.provider()  # a fresh one, but the same all the time: to open one costs more than a look
         deadline = time.monotonic() + self.harness.settle_seconds
         first_absence: float | None = None
         while True:
-            found, now = self.look(), time.monotonic()
+            found, now = eyes.observe(self.work), time.monotonic()
             if found.seen is not Seen.ABSENT:
                 first_absence = None
             elif first_absence is None:
                 first_absence = now
-            proven = seen is not Seen.ABSENT or self._proven(found, now - (first_absence or now))
+            waited = now - (first_absence or now)
+            proven = seen is not Seen.ABSENT or found.certain or waited > eyes.consistency_seconds
             if found.seen is seen and proven and says in f"{found.provider_state}: {found.detail}":
                 return found
             assert now < deadline, f"not {seen} {says!r} after {self.harness.settle_seconds} s: {found}"
             self.harness.pause()
-
-    def _proven(self, found: Observation, for_seconds: float) -> bool:
-        return found.certain or for_seconds > self.provider().consistency_seconds
 
     def look(self) -> Observation:
         return self.provider().observe(self.work)
