@@ -134,6 +134,7 @@ def _description(session: Session, instance: Record, secrets: Record) -> list[st
         ("labels", text.pairs_text(instance.get("labels"))),
         ("pending", _pending(instance)),
         ("created", instance.get("created_at")),
+        ("changed", " by ".join(str(instance[k]) for k in ("changed_at", "changed_by") if instance.get(k))),
         ("launch took", spent("launch_duration_seconds")(instance)),
         *((k, instance.get(k)) for k in ("id", "deployment_id", "cloud_instance_id", "version", "temporal_url")),
     ]

@@ -49,6 +49,12 @@ def test_an_unknown_status_is_shown_as_it_is(canned: CannedBerth, berth: Run) ->
     assert "defrosting" in berth("list").out
 
 
+def test_who_changed_it_last_is_said(canned: CannedBerth, berth: Run) -> None:
+    changed = {"changed_at": "2026-05-04T03:02:01Z", "changed_by": "token:deploys"}
+    canned.on("GET", "/instances/demo", Reply(200, instance(**changed)))
+    assert "2026-05-04T03:02:01Z by token:deploys" in berth("get", "demo").out
+
+
 def test_filters_go_to_the_server(canned: CannedBerth, berth: Run) -> None:
     canned.on("GET", "/instances", Reply(200, {"items": []}))
     berth("list", "--status", "error", "--provider", "process")
