@@ -21,7 +21,6 @@ from psycopg2.extensions import (
     set_wait_callback,
 )
 
-_CONNECT_SECONDS = 5.0
 _NEXT_HOST_SECONDS = 11.0
 """Of several hosts, one that takes no connection is given up after the `tcp_user_timeout` of our connections."""
 
@@ -62,16 +61,16 @@ def _ready(channel: Any, events: int, deadline: float | None) -> bool:
 
 def _wait(waited_for: Any) -> None:
     if waited_for.status == STATUS_SETUP:
-        allowed: float | None = _connecting_seconds(waited_for.dsn)
+        allowed = _connecting_seconds(waited_for.dsn)
     else:
         allowed = getattr(waited_for, "answer_seconds", None)
     if not until_answered(waited_for, None if allowed is None else time.monotonic() + allowed):
         raise psycopg2.OperationalError("the database server does not answer in time")
 
 
-def _connecting_seconds(dsn: str) -> float:
+def _connecting_seconds(dsn: str) -> float | None:
     named = parse_dsn(dsn)
     hosts = str(named.get("host", "")).count(",") + 1
-    if hosts > 1:
-        return hosts * _NEXT_HOST_SECONDS
-    return float(named.get("connect_timeout") or _CONNECT_SECONDS)
+    if "connect_timeout" not in named:
+        return None
+    return float(named["connect_timeout"]) if hosts == 1 else hosts * _NEXT_HOST_SECONDS
