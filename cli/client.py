@@ -96,8 +96,7 @@ class Client:
 
     def send(self, call: Call) -> Answer:
         """Send until there is an answer or patience is over. Raises `ApiProblem` or `Unreachable`."""
-        patience = calls.PATIENCE_SECONDS if call.patience is None else call.patience
-        deadline = time.monotonic() + (patience if self._may_come_back() else 0)
+        deadline: float | None = None
         pause = 0.1
         told = False
         while True:
@@ -112,6 +111,8 @@ class Client:
                 pause = max(pause, float(problem.problem.get("retry_after") or 0))
             else:
                 return answer
+            if deadline is None:  # from the first failure on: it may have taken long itself
+                deadline = time.monotonic() + self._patience(call)
             if time.monotonic() + pause > deadline:
                 raise failure
             if not told and self._on_silence:
@@ -139,9 +140,11 @@ class Client:
             raise _problem(response)
         return Answer(response.status_code, _object(response), response.headers.get("ETag"), _pause(response))
 
-    def _may_come_back(self) -> bool:
+    def _patience(self, call: Call) -> float:
         """A supervisor that is gone restarts nothing: waiting for its API would be in vain."""
-        return self.target.supervisor is None or lives(self.target.supervisor)
+        if self.target.supervisor is not None and not lives(self.target.supervisor):
+            return 0.0
+        return calls.PATIENCE_SECONDS if call.patience is None else call.patience
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(

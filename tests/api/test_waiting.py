@@ -69,7 +69,7 @@ def test_a_long_poll_gives_up_after_its_time(api: Api) -> None:
     begun = time.monotonic()
     answer = api.ask("GET", f"/operations/{operation_id}?wait=0.5")
 
-    assert 0.5 <= time.monotonic() - begun < 10, "it waited as long as others may"
+    assert 0.5 <= time.monotonic() - begun < 10 * busy(), "it waited as long as others may"
     assert answer.json()["done"] is False
     assert answer.headers["Retry-After"] == "2"
 
@@ -87,7 +87,7 @@ def test_an_end_without_a_notification_is_seen_within_a_second(api: Api) -> None
     assert api.get(f"/operations/{operation_id}?wait=20")["done"]
     timer.join()
 
-    assert time.monotonic() - begun < 10, "nobody looked before the wait was over"
+    assert time.monotonic() - begun < 10 * busy(), "nobody looked before the wait was over"
 
 
 def test_a_hundred_waiters_share_one_database_connection(api: Api) -> None:
@@ -194,7 +194,7 @@ def test_a_reader_of_the_feed_is_woken_by_news(api: Api) -> None:
     timer.join()
 
     assert [e["event_type"] for e in form["items"]] == ["LAUNCH_REQUESTED"]
-    assert time.monotonic() - begun < 10, "nobody was woken"
+    assert time.monotonic() - begun < 10 * busy(), "nobody was woken"
 
 
 def test_no_event_is_missed_or_reordered_while_many_write(api: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -19,6 +20,7 @@ class Reply:
     body: Any = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
+    after_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class CannedBerth:
                 body = json.loads(raw) if raw else None
                 canned.seen.append(Seen(self.command, path, query, dict(self.headers), body))
                 reply = canned._next(self.command, path)
+                time.sleep(reply.after_seconds)
                 if reply.hang_up:
                     self.close_connection = True
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def test_waiting_survives_a_restart_of_the_api(canned: CannedBerth, berth: Run) 
         Reply(200, operation("succeeded")),
     )
     assert berth("wait", "op_01").code == 0
+
+
+def test_a_refusal_that_took_longer_than_patience_is_asked_again_under_the_same_key(
+    canned: CannedBerth, berth: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "PATIENCE_SECONDS", 0.5)
+    locked = replace(problem(503, "A part does not answer", code="unavailable"), after_seconds=1.0)
+    canned.on("POST", "/instances/demo/actions", locked, accepted(operation(kind="stop")))
+    assert berth("stop", "demo").code == 0
+    first, second = canned.requests("POST")
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
 
 
 def test_who_comes_to_wait_while_the_api_is_away_waits_too(
