@@ -7,7 +7,7 @@ are taken; a token that is revoked here ends its streams at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -42,8 +42,14 @@ class CredentialEnded(Refused):
 class SeatedResponse(StreamingResponse):
     """Holds its seat until it has ended, however it ends; a client that takes nothing ends it."""
 
-    def __init__(self, seat: AbstractContextManager[None], parts: AsyncIterator[str], media_type: str) -> None:
-        super().__init__(parts, media_type=media_type)
+    def __init__(
+        self,
+        seat: AbstractContextManager[None],
+        parts: AsyncIterator[str],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(parts, media_type=media_type, headers=headers)
         self._seat = seat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

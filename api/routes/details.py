@@ -23,6 +23,7 @@ from api.reading import find_instance, instance_form
 from db.session import Tx
 from domain.access import Right
 from domain.errors import Refused, Unavailable
+from domain.log_window import unseen
 from services.forms.bodies import ConfirmationBody
 from services.forms.validation import parsed
 from services.operations.confirmations import record_confirmation
@@ -31,6 +32,7 @@ from services.requests.revealing import reveal
 router = APIRouter(tags=["instances"])
 _FOLLOW_SECONDS = 1.0
 _FOLLOW_LINES = 1000
+_FOLLOWED = "Plain text, line by line, until the instance is gone. `Berth-Log-Lines`: how many were there before."
 
 
 @router.post(
@@ -60,22 +62,25 @@ async def logs(
     caller: CallerDep,
     key: str,
     tail: Annotated[int, Query(ge=0, le=5000, description="How many of the last lines.")] = 100,
-    follow: Annotated[bool, Query(description="Plain text, line by line, until the instance is gone.")] = False,
+    follow: Annotated[bool, Query(description=_FOLLOWED)] = False,
 ) -> Response:
     """The instance's own output, asked from its provider now; secrets are masked."""
     form = await run_in_threadpool(instance_form, parts, caller, key)
     place = Place(form["provider"], form["host_id"])
-    lines = await parts.asks.logs(form["id"], place, tail)
+    lines = await parts.asks.logs(form["id"], place, max(tail, _FOLLOW_LINES) if follow else tail)
     if follow:
+        first = lines[-tail:] if tail else []
         seat = await parts.connections.admit(caller)
-        told = parts.connections.stream(caller, _follow(parts, form["id"], place, lines))
-        return SeatedResponse(seat, told, "text/plain; charset=utf-8")
+        told = parts.connections.stream(caller, _follow(parts, form["id"], place, first, lines))
+        return SeatedResponse(seat, told, "text/plain; charset=utf-8", {"Berth-Log-Lines": str(len(first))})
     return ok({"instance_id": form["id"], "lines": lines})
 
 
-async def _follow(parts: Parts, instance_id: str, place: Place, shown: list[str]) -> AsyncIterator[str]:
-    """`shown`, then what comes after it. Providers give last lines only: what overlaps was there before."""
-    yield "".join(f"{line}\n" for line in shown)
+async def _follow(
+    parts: Parts, instance_id: str, place: Place, first: list[str], known: list[str]
+) -> AsyncIterator[str]:
+    """`first`, then what comes behind `known`, of which it is the end. Providers give last lines only."""
+    yield "".join(f"{line}\n" for line in first)
     while not parts.wakeups.closing:
         await asyncio.sleep(_FOLLOW_SECONDS)
         try:
@@ -84,20 +89,9 @@ async def _follow(parts: Parts, instance_id: str, place: Place, shown: list[str]
             continue
         except Refused:
             return
-        news = after_overlap(shown, now)
-        if news:
+        if news := unseen(known, now):
             yield "".join(f"{line}\n" for line in news)
-            shown = now
-
-
-def after_overlap(before: list[str], now: list[str]) -> list[str]:
-    """The new lines of `now`, the last lines there are; `before` were the last ones a moment ago."""
-    for new in range(len(now) + 1):
-        old = now[: len(now) - new]
-        overlap = min(len(old), len(before))
-        if old[len(old) - overlap :] == before[len(before) - overlap :]:
-            return now[len(now) - new :]
-    return now
+        known = now
 
 
 @router.post(

@@ -18,6 +18,7 @@ from cli.events import EVENTS, named
 from cli.lists import show
 from cli.screen import Format
 from cli.session import Session, reads
+from domain.log_window import MARK_LINES, unseen
 
 if TYPE_CHECKING:
     from cli.feed import News
@@ -28,7 +29,6 @@ USUAL, MOST = 50, 1000
 OUTAGE_SECONDS = 120.0
 LOG_SECONDS = 1.0
 LOG_WINDOW = 2000
-MARK_LINES = 50
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")]
 
@@ -200,16 +200,6 @@ def _follow_logs(session: Session, path: str, known: list[str]) -> None:
             session.screen.note("… more was written than can be shown; some lines are left out")
         _print_logs(session, news)
         known = window
-
-
-def unseen(known: list[str], window: list[str]) -> list[str]:
-    """What of the latest lines comes behind those that are known: behind the last place where these end."""
-    mark = known[-MARK_LINES:]
-    if mark:
-        for end in range(len(window), len(mark) - 1, -1):
-            if window[end - len(mark) : end] == mark:
-                return window[end:]
-    return window
 
 
 def _print_logs(session: Session, lines: list[str]) -> None:

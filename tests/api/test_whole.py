@@ -191,6 +191,19 @@ def test_logs_are_the_instances_own(api: Api) -> None:
     assert isinstance(form["lines"], list)
 
 
+@pytest.mark.parametrize("tail", [0, 1])
+def test_whoever_follows_the_log_is_told_what_is_written_from_then_on(api: Api, tail: int) -> None:
+    """A simulated instance logs the verbs that it met."""
+    key = done(api, api.create())["instance_ids"][0]
+    (written,) = api.get(f"/instances/{key}/logs?tail=1")["lines"]
+    with api.client.stream("GET", f"/api/v1/instances/{key}/logs?tail={tail}&follow=true") as followed:
+        assert followed.headers["Berth-Log-Lines"] == str(tail)
+        lines = followed.iter_lines()
+        assert [next(lines) for _ in range(tail)] == [written][:tail]
+        assert api.act(key, "stop").status_code == 202
+        assert "stop" in next(lines)
+
+
 def test_everything_is_ready(api: Api) -> None:
     def verbose() -> httpx2.Response:
         return api.client.get("/readyz?verbose")

@@ -8,7 +8,6 @@ import pytest
 
 from cli import calls, watching
 from cli.commands.connecting import pg_environment
-from cli.commands.feeds import unseen
 from cli.feed import News
 from cli.screen import Format, Screen
 from cli.session import Session
@@ -117,13 +116,6 @@ def test_inventory_asks_every_provider_that_can_be_used(canned: CannedBerth, ber
     canned.on("GET", "/providers", Reply(200, {"items": providers}))
     canned.on("GET", "/providers/process/inventory", Reply(200, {"items": objects}))
     assert berth("inventory", "-q").out == "p1\np2\n"
-
-
-def test_followed_logs_go_on_where_they_were() -> None:
-    assert unseen(["a", "b"], ["a", "b", "c"]) == ["c"]
-    assert unseen(["a", "b"], ["a", "b"]) == []
-    assert unseen([], ["a"]) == ["a"]
-    assert unseen(["a", "b"], ["x", "y"]) == ["x", "y"]
 
 
 def test_a_provider_that_does_not_answer_is_named(canned: CannedBerth, berth: Run) -> None:

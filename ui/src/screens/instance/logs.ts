@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "react";
 
 import { asFailure } from "@/api/problems";
 import { useSession } from "@/api/session";
+import { LogLines } from "@/lib/logWindow";
 
 const MOST_LINES = 2_000;
 const TAIL = 200;
@@ -18,13 +19,20 @@ export interface Log {
   error: unknown;
 }
 
-async function follow(id: string, tail: number, onText: (text: string) => void, onOpen: () => void, signal: AbortSignal): Promise<void> {
-  const response = await fetch(`/api/v1/instances/${id}/logs?tail=${tail}&follow=true`, {
+interface Reading {
+  /** So many of the lines to come were written before. */
+  onOpen: (written: number) => void;
+  onText: (text: string) => void;
+  signal: AbortSignal;
+}
+
+async function follow(id: string, { onOpen, onText, signal }: Reading): Promise<void> {
+  const response = await fetch(`/api/v1/instances/${id}/logs?tail=${TAIL}&follow=true`, {
     headers: { Authorization: `Bearer ${useSession.getState().token ?? ""}` },
     signal,
   });
   if (!response.ok || response.body === null) throw asFailure(await response.json().catch(() => null), response);
-  onOpen();
+  onOpen(Number(response.headers.get("Berth-Log-Lines") ?? 0));
   const reader = response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
   for (;;) {
     const { value, done } = await reader.read();
@@ -41,7 +49,7 @@ export function useLog(id: string, paused: boolean, over: boolean): Log {
   useEffect(() => {
     if (over) return undefined;
     const closing = new AbortController();
-    let rest = "";
+    const written = new LogLines();
     let pending: string[] = [];
     let skipped = 0;
     const draw = (): void => {
@@ -58,20 +66,19 @@ export function useLog(id: string, paused: boolean, over: boolean): Log {
     };
     const drawing = setInterval(draw, DRAW_MS);
     const take = (text: string): void => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      pending.push(...lines);
+      pending.push(...written.take(text));
       // While it is paused nothing is drawn, and nothing that could not be drawn is kept.
       const most = Math.max(0, pending.length - MOST_LINES);
       pending.splice(0, most);
       skipped += most;
     };
     const run = async (): Promise<void> => {
-      let tail = TAIL;
+      const onOpen = (count: number): void => {
+        written.open(count);
+        setLog((before) => ({ ...before, state: "following", error: null }));
+      };
       while (!closing.signal.aborted) {
-        const opened = (): void => setLog((before) => ({ ...before, state: "following", error: null }));
-        const failure: unknown = await follow(id, tail, take, opened, closing.signal).catch((error: unknown) => error);
-        tail = 0;
+        const failure: unknown = await follow(id, { onOpen, onText: take, signal: closing.signal }).catch((error: unknown) => error);
         if (closing.signal.aborted) return;
         setLog((before) => ({ ...before, state: "waiting", error: failure ?? null }));
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
