@@ -75,7 +75,7 @@ export function ActionButtons({ instance, without = [] }: { instance: Instance; 
   const rest = choices.filter((choice) => !choice.button && choice.enabled && !without.includes(choice.action));
   const ordered = [...shown.filter((choice) => !choice.ending), ...shown.filter((choice) => choice.ending)];
   return (
-    <div className="actions" role="group" aria-label="Actions">
+    <div className="actions" role="group" aria-label="Actions" tabIndex={-1} data-home="">
       {ordered.map((choice) => (
         <Button
           key={choice.action}

@@ -1,6 +1,6 @@
 /** Sign-in, and the frame of every screen. */
 
-import { Suspense, useEffect, useState } from "react";
+import { Fragment, Suspense, useEffect, useState } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 
 import { exchangeLoginCode, followOtherTabs, takeLoginCode, useSession } from "@/api/session";
@@ -10,6 +10,7 @@ import { ErrorFence } from "@/parts/ErrorFence";
 import { Announcer, Toasts } from "@/parts/Toasts";
 
 import { Bar } from "./Bar";
+import { useFocusKept, useFocusOnArrival } from "./focus";
 import { LinkBanner } from "./LinkBanner";
 import { Login } from "./Login";
 import { fetchNext, NotFound, SCREENS } from "./screens";
@@ -39,7 +40,8 @@ export function App() {
   if (code === "trying") return <main className="p-8 text-ink-3">Signing in…</main>;
   if (token === null) return <Login codeFailed={code === "failed"} />;
   return (
-    <>
+    // Nothing that one person has opened or typed is left for the next.
+    <Fragment key={token}>
       <a className="skip" href="#main">
         Skip to the content
       </a>
@@ -49,7 +51,7 @@ export function App() {
       <Shortcuts />
       <Toasts />
       <Announcer />
-    </>
+    </Fragment>
   );
 }
 
@@ -59,6 +61,8 @@ const NEXT_AFTER_MS = 2_000;
 function Screens() {
   const [location] = useLocation();
   const later = useLater();
+  useFocusKept();
+  useFocusOnArrival(location);
   useEffect(() => {
     if (!later) return undefined;
     const waiting = setTimeout(fetchNext, NEXT_AFTER_MS);
