@@ -143,12 +143,20 @@ def settle_holds(tx: Tx, operation: OperationRow, deployment: Deployment, verdic
         _taken_back(tx, operation, deployment, caller)
 
 
+def stopped_by_deadline(operation: OperationRow) -> bool:
+    """Whether nobody but its deadline has asked a begun operation to end."""
+    asked, deadline = operation.cancel_requested_at, operation.deadline_at
+    begun = operation.started_at is not None
+    return begun and asked is not None and deadline is not None and asked >= deadline
+
+
 def _taken_back(tx: Tx, operation: OperationRow, deployment: Deployment, caller: Caller) -> None:
     """Only the hold of whoever asked: the other's is its owner's, and is enforced anew.
 
-    A run that was cancelled in Temporal was taken back by nobody who owns a hold: it stands, too.
+    What was cancelled in Temporal, or ended with its lost host, was taken back by nobody who owns a hold: it
+    stands, too.
     """
-    if operation.started_at is not None and operation.cancel_requested_at is None:
+    if operation.cancel_requested_at is None or stopped_by_deadline(operation):
         return
     members = tx.session.execute(
         select(Instance.id, Instance.status).where(Instance.deployment_id == deployment.id)

@@ -19,7 +19,7 @@ from domain.work import Seen
 from services.operations.database_ends import kept_database, unfinished_database_step
 from services.operations.events import instance_event
 from services.operations.fence import Owner, lock_operation
-from services.operations.holds import settle_holds
+from services.operations.holds import settle_holds, stopped_by_deadline
 from services.operations.lives import end_life
 from services.operations.planning import moves_with_rows
 from services.operations.settlement import mark_error
@@ -65,7 +65,7 @@ def conclude(
     looks: Mapping[str, str] | None = None,
     park_seconds: float = 0,
 ) -> dict[str, Any]:
-    """Settle what is left of a running operation whose rows are locked. Called by Finish and by the keeper."""
+    """Settle what is left of a running operation whose rows are locked: for Finish, the keeper, forget."""
     moves, rows = moves_with_rows(tx, operation.id)
     undone = unfinished_database_step(tx, operation, deployment)
     if moves and undone is None and all(m.outcome == "confirmed" for m in moves):
@@ -195,10 +195,7 @@ def _cancelled(
 
 def _overdue(operation: OperationRow) -> dict[str, Any] | None:
     """Nobody asked for this cancel but the deadline: the operation has failed, and a retry may help."""
-    asked, deadline = operation.cancel_requested_at, operation.deadline_at
-    if operation.started_at is None or operation.pre_empted_by is not None:
-        return None
-    if asked is None or deadline is None or asked < deadline:
+    if operation.pre_empted_by is not None or not stopped_by_deadline(operation):
         return None
     message = f"The {operation.kind} was not done by its deadline and was stopped."
     return {"code": "timed-out", "message": message, "step": None, "retryable": True, "kept": [], "cleaned": []}

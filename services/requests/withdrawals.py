@@ -130,6 +130,7 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
     if operation.kind is Operation.SUSPEND:
         _check_own_hold(tx, ask, operation)
     if operation.status is OperationStatus.PENDING:
+        _ask_to_end(tx, operation)
         end_unstarted(tx, operation.id, f"cancelled by {ask.caller.name}")
         if operation.kind is Operation.DELETE:
             # The accepted delete had lowered the wish; what it would have removed stays.
@@ -138,11 +139,16 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
         raise OperationNotAllowed(
             "cancel", operation.status.value, (), "a delete that has begun cannot be taken back"
         )
-    elif operation.cancel_requested_at is None:
-        operation.cancel_requested_at = tx.session.scalar(select(tx.now))
-        tx.session.flush()
+    else:
+        _ask_to_end(tx, operation)
     tx.wake(CHANNEL_OPERATIONS, operation.id)
     return operation
+
+
+def _ask_to_end(tx: Tx, operation: OperationRow) -> None:
+    if operation.cancel_requested_at is None:
+        operation.cancel_requested_at = tx.session.scalar(select(tx.now))
+        tx.session.flush()
 
 
 def _check_own_hold(tx: Tx, ask: Ask, operation: OperationRow) -> None:
