@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import text
-from sqlalchemy.engine import Connection
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from db.direct import direct
 from db.session import CHANNEL_OPERATIONS, KEEPER_LOCK, Database
 from keeper.chores import Chores, ended
 from keeper.dispatch import ask_to_close, dispatch
@@ -66,24 +65,29 @@ class Keeper:
             await self._pause(self.limits.interval_seconds)
 
     async def hold_lock_and_act(self) -> None:
-        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.detach()  # back in the pool it would keep the lock, and no keeper would ever have it again
-            await asyncio.to_thread(connection.execute, text(f"listen {CHANNEL_OPERATIONS}"))
+        """On a connection beside the pool: back in it, it would keep the lock, and no keeper could have it."""
+        connection = await asyncio.to_thread(direct(self.database.engine, "berth-keeper"))
+        try:
+            await asyncio.to_thread(_listen, connection)
             while not self.stopping.is_set():
-                got = await asyncio.to_thread(_try_lock, connection)
-                if not got:
+                if not await asyncio.to_thread(_try_lock, connection):
                     await self._pause(self.limits.interval_seconds)
                     continue
-                stopper = Stopper(self.database, self.client, self.limits)
-                reconciler = Reconciler(self.database, self.client, self.limits)
-                chores = asyncio.create_task(self.chores.run()) if self.chores is not None else None
-                try:
-                    await self._act_until_stopped(connection, stopper, reconciler)
-                finally:
-                    if chores is not None:
-                        await ended(chores)
+                await self._act(connection)
+        finally:
+            await asyncio.to_thread(connection.close)
 
-    async def _act_until_stopped(self, connection: Connection, stopper: Stopper, reconciler: Reconciler) -> None:
+    async def _act(self, connection: Any) -> None:
+        stopper = Stopper(self.database, self.client, self.limits)
+        reconciler = Reconciler(self.database, self.client, self.limits)
+        chores = asyncio.create_task(self.chores.run()) if self.chores is not None else None
+        try:
+            await self._act_until_stopped(connection, stopper, reconciler)
+        finally:
+            if chores is not None:
+                await ended(chores)
+
+    async def _act_until_stopped(self, connection: Any, stopper: Stopper, reconciler: Reconciler) -> None:
         log.info("keeper acts")
         tasks: set[asyncio.Task[None]] = set()
         next_round = 0.0
@@ -172,15 +176,22 @@ class Keeper:
             return
 
 
-def _try_lock(connection: Connection) -> bool:
-    return bool(connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": KEEPER_LOCK}).scalar_one())
+def _listen(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"listen {CHANNEL_OPERATIONS}")
 
 
-def _wait_for_wake(connection: Connection, seconds: float) -> None:
+def _try_lock(connection: Any) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", (KEEPER_LOCK,))
+        return bool(cursor.fetchone()[0])
+
+
+def _wait_for_wake(connection: Any, seconds: float) -> None:
     """Return at a notification or after `seconds`; a lost connection raises."""
-    raw: Any = connection.connection.dbapi_connection
-    if readable(raw, seconds):
-        raw.poll()
-        raw.notifies.clear()
+    if readable(connection, seconds):
+        connection.poll()
+        connection.notifies.clear()
     else:
-        connection.execute(text("select 1"))
+        with connection.cursor() as cursor:
+            cursor.execute("select 1")

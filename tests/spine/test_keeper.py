@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
+import time
+from contextlib import closing, suppress
+from socket import create_server
 
+import psycopg2
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from db.direct import direct
 from db.models import Meta, OperationRow
-from db.session import KEEPER_LOCK
+from db.session import KEEPER_LOCK, Database, open_database
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
 from keeper.facts import KeeperLimits
@@ -163,14 +167,18 @@ class Breaks(NamespaceCheck):
         raise TimeoutError("no connection of the pool was free")
 
 
+def a_keeper(database: Database) -> Keeper:
+    """One without a Temporal: it is not asked where nothing waits, or where nothing is looked at."""
+    limits = KeeperLimits(0.1, 0.1, 0.1, 0.1)
+    return Keeper(database, None, limits, Breaks(), asyncio.Event())  # type: ignore[arg-type]
+
+
 def test_a_keeper_that_begins_again_has_let_go_of_its_lock(make_spine: MakeSpine) -> None:
     spine = make_spine()
 
     async def acts() -> None:
-        limits = KeeperLimits(0.1, 0.1, 0.1, 0.1)
-        keeper = Keeper(spine.database, None, limits, Breaks(), asyncio.Event())  # type: ignore[arg-type]
         with pytest.raises(TimeoutError):
-            await keeper.hold_lock_and_act()
+            await a_keeper(spine.database).hold_lock_and_act()
 
     asyncio.run(acts())
     with closing(direct(spine.database.engine, "another")()) as other, other.cursor() as cursor:
@@ -180,3 +188,24 @@ def test_a_keeper_that_begins_again_has_let_go_of_its_lock(make_spine: MakeSpine
             return bool(cursor.fetchone()[0])
 
         wait_for(is_free, 30, "the pool keeps the lock: no keeper can ever have it again")
+
+
+async def longest_stand(work: asyncio.Task[None]) -> float:
+    """For how long the event loop did nothing else while `work` went on."""
+    longest, last = 0.0, time.monotonic()
+    while not work.done():
+        await asyncio.sleep(0.05)
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+async def test_records_that_say_nothing_do_not_hold_up_the_heartbeats_of_the_worker() -> None:
+    """A frozen server's kernel goes on to take connections."""
+    with create_server(("127.0.0.1", 0)) as mute:
+        database = open_database(f"postgresql+psycopg2://berth@127.0.0.1:{mute.getsockname()[1]}/berth")
+        tries = asyncio.create_task(a_keeper(database).hold_lock_and_act())
+        stood = await longest_stand(tries)
+        with suppress(SQLAlchemyError, psycopg2.Error):
+            tries.result()
+        database.engine.dispose()
+    assert stood < 2.5, "heartbeats, provider calls and signals waited for the records"
