@@ -4,7 +4,7 @@ import { hearClock } from "@/lib/clock";
 
 import { answering } from "./bounded";
 import { client } from "./generated/client.gen";
-import { asFailure, Refusal } from "./problems";
+import { asFailure, NotOurs, Refusal } from "./problems";
 import { useSession } from "./session";
 
 client.setConfig({
@@ -15,12 +15,20 @@ client.setConfig({
   querySerializer: { array: { explode: false, style: "form" } },
 });
 
-client.interceptors.response.use((response) => {
+/** Whoever asked has left meanwhile, or somebody else came: what is answered is neither shown nor held against them. */
+function isOfAnother(request: Request | undefined): boolean {
+  const shown = request?.headers.get("Authorization") ?? null;
+  return shown !== null && shown !== `Bearer ${useSession.getState().token}`;
+}
+
+client.interceptors.response.use((response, request) => {
+  if (isOfAnother(request)) throw new NotOurs();
   hearClock(response.headers.get("Date"));
   return response;
 });
 
-client.interceptors.error.use((error, response) => {
+client.interceptors.error.use((error, response, request: Request | undefined) => {
+  if (isOfAnother(request)) return new NotOurs();
   const failure = asFailure(error, response);
   if (failure instanceof Refusal && failure.problem.status === 401) useSession.getState().signOut(true);
   return failure;

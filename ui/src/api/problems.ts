@@ -21,6 +21,14 @@ export class NoAnswer extends Error {
   }
 }
 
+/** Asked by who was signed in before: nobody who is here now need hear of it, and it is not asked again as somebody else. */
+export class NotOurs extends Error {
+  constructor() {
+    super("Somebody else has signed in since.");
+    this.name = "NotOurs";
+  }
+}
+
 function isProblem(value: unknown): value is Problem {
   return typeof value === "object" && value !== null && "title" in value && "code" in value && "status" in value;
 }

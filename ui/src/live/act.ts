@@ -1,7 +1,8 @@
 /** From a click to the truth: show the move at once, ask once under one key, roll back when refused, never assume. */
 
 import { type AcceptedInstance, type BatchRow, freshKey, type Instance, instancesAct, instancesBatch } from "@/api/client";
-import { NoAnswer, Refusal, tell, worthRetrying } from "@/api/problems";
+import { NoAnswer, NotOurs, Refusal, tell, worthRetrying } from "@/api/problems";
+import { useSession } from "@/api/session";
 import { announce } from "@/lib/announce";
 import { duringOf, lifecycleNow } from "@/lib/lifecycle";
 import { say, unsay } from "@/lib/toasts";
@@ -66,6 +67,7 @@ export async function act(instance: Instance, action: string, extra: Extra = {})
 
 /** Again under the same key while nobody answers, so that it cannot happen twice. */
 export async function askUntilAnswered<T>(whom: string, key: string, request: () => Promise<T>, onSilence?: () => void): Promise<T> {
+  const who = useSession.getState().token;
   for (let tries = 0; ; tries += 1) {
     try {
       const answer = await request();
@@ -77,6 +79,7 @@ export async function askUntilAnswered<T>(whom: string, key: string, request: ()
       onSilence?.();
       sayUnsure(whom, key);
       await pause(wait);
+      if (useSession.getState().token !== who) throw new NotOurs();
     }
   }
 }
@@ -109,6 +112,7 @@ export async function lookAfter(instanceId: string, key?: string): Promise<void>
 }
 
 function giveUp(instance: Instance, label: string, key: string, error: unknown): void {
+  if (error instanceof NotOurs) return;
   unsay(key);
   if (error instanceof NoAnswer) return void lookAfter(instance.id, key);
   withdrawn(instance.id, key);
@@ -183,6 +187,7 @@ function takeRow(instance: Instance, key: string, row: BatchRow | null): RowResu
 }
 
 function giveUpRow(instance: Instance, key: string, error: unknown): void {
+  if (error instanceof NotOurs) return;
   if (error instanceof NoAnswer) return void lookAfter(instance.id, key);
   withdrawn(instance.id, key);
   void readInstance(instance.id).catch(() => undefined);

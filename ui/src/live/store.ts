@@ -33,8 +33,10 @@ interface LinkState {
   setTold: (told: boolean) => void;
 }
 
+const NO_LINK: Link = { state: "connecting", heardAt: null, nextTryAt: null };
+
 export const useLink = create<LinkState>((set) => ({
-  link: { state: "connecting", heardAt: null, nextTryAt: null },
+  link: NO_LINK,
   told: false,
   setLink: (link) => set({ link }),
   setTold: (told) => set((state) => (state.told === told ? state : { told })),
@@ -158,6 +160,7 @@ export function withdrawn(instanceId: string, key: string): void {
 export function startEmpty(): void {
   for (const rows of [held, operations, asks, flashes, moved]) rows.clear();
   mine.clear();
+  useLink.setState({ link: NO_LINK, told: false });
   tellAll();
 }
 

@@ -5,6 +5,7 @@ import { useEffect } from "react";
 import { type Event, eventsList, type Instance, type OperationForm } from "@/api/client";
 import { useSession } from "@/api/session";
 import { lifecycleQuery } from "@/lib/lifecycle";
+import { useToasts } from "@/lib/toasts";
 
 import { EitherWire } from "./either";
 import { Feed, type Link } from "./feed";
@@ -170,11 +171,28 @@ async function verify(): Promise<void> {
   if (line === feed && line.cursor === cursor) line.redial();
 }
 
+/** Whoever is signed in next sees nothing of what this person was allowed to see, asked for, or was told. */
+function startAnew(): void {
+  feed?.close();
+  feed = null;
+  for (const timer of [storing, gathering]) clearTimeout(timer);
+  storing = gathering = undefined;
+  shown = arrived.length = fetched.length = 0;
+  wanted.clear();
+  startEmpty();
+  useToasts.setState({ shown: [] });
+  // What is still on the screen is asked for anew in the new name; where there is none, nothing is.
+  queryClient.removeQueries(token() === null ? {} : { type: "inactive" });
+  void queryClient.resetQueries();
+}
+
 const token = (): string | null => useSession.getState().token;
 
 /** Keeps the page live as long as somebody is signed in. */
 export function useSync(): void {
   const who = useSession((session) => session.token);
+  // At once, before anything is drawn for the next person.
+  useEffect(() => useSession.subscribe((session, before) => void (session.token === before.token || startAnew())), []);
   useEffect(() => {
     if (who === null) return undefined;
     void queryClient.prefetchQuery(lifecycleQuery);
@@ -195,11 +213,5 @@ export function useSync(): void {
       window.removeEventListener("online", onWake);
       window.removeEventListener("offline", onOffline);
     };
-  }, [who]);
-  useEffect(() => {
-    // Whoever signs in next sees nothing of what this person was allowed to see.
-    if (who !== null) return;
-    startEmpty();
-    queryClient.clear();
   }, [who]);
 }
