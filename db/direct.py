@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from sqlalchemy import Engine
 
 from db.session import LOST_PEER, LOST_PEER_OPTIONS
-from system.postgres_waits import BoundedConnection, bound_waits
+from system.postgres_waits import bound_waits, connect
 
 _NAME_LENGTH = 63
 _SESSION = f"-c statement_timeout=5000 {LOST_PEER_OPTIONS}"
@@ -21,19 +20,18 @@ _SESSION = f"-c statement_timeout=5000 {LOST_PEER_OPTIONS}"
 
 def direct(engine: Engine, name: str) -> Callable[[], Any]:
     """How to connect as `engine` does, outside its pool. `name` is what the server shows of the connection."""
-    arguments, keywords = engine.dialect.create_connect_args(engine.url)
+    _, keywords = engine.dialect.create_connect_args(engine.url)
     bound_waits()
     bounded = {
-        "connection_factory": BoundedConnection,
         "connect_timeout": 5,
         **LOST_PEER,
         "application_name": name[:_NAME_LENGTH],
         "options": _SESSION,
     }
 
-    def connect() -> Any:
-        connection = psycopg2.connect(*arguments, **{**keywords, **bounded})
+    def opened() -> Any:
+        connection = connect(**{**keywords, **bounded})
         connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         return connection
 
-    return connect
+    return opened

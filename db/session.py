@@ -28,11 +28,12 @@ from sqlalchemy import (
     insert,
     text,
 )
+from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import Function
 
 from db.models import Base, LifecycleEvent
-from system.postgres_waits import BoundedConnection, bound_waits
+from system.postgres_waits import BoundedConnection, bound_waits, connect
 
 LOST_PEER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 LOST_PEER_OPTIONS = (
@@ -176,11 +177,15 @@ def open_database(url: str, *, pool_size: int = 10, clock: Clock | None = None) 
         pool_timeout=10,
         pool_pre_ping=True,
         connect_args={
-            "connection_factory": BoundedConnection,
             "connect_timeout": 5,
             "options": f"-c statement_timeout=15000 {_LOCKS} -c timezone=UTC {LOST_PEER_OPTIONS}",
             "application_name": "berth",
             **LOST_PEER,
         },
     )
+    listen(engine, "do_connect", _connect)
     return Database(engine, clock)
+
+
+def _connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> BoundedConnection:
+    return connect(**keywords)

@@ -8,10 +8,13 @@ count then, so ours counts it. psycopg2 closes a connection that was waited for 
 from __future__ import annotations
 
 import select
+import socket
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
+import structlog
 from psycopg2.extensions import (
     POLL_OK,
     POLL_READ,
@@ -21,8 +24,7 @@ from psycopg2.extensions import (
     set_wait_callback,
 )
 
-_NEXT_HOST_SECONDS = 11.0
-"""Of several hosts, one that takes no connection is given up after the `tcp_user_timeout` of our connections."""
+log = structlog.get_logger("postgres")
 
 
 class BoundedConnection(connection):
@@ -37,6 +39,51 @@ class BoundedConnection(connection):
 def bound_waits() -> None:
     """From here on all blocking connections of this process are waited for by `_wait`. May be called again."""
     set_wait_callback(_wait)
+
+
+def connect(**keywords: Any) -> BoundedConnection:
+    """Connect with libpq's `keywords`: to the first host and address that answers, each within `connect_timeout`.
+
+    libpq goes on to the next by time only where it does the waiting itself. Raises `psycopg2.OperationalError`, of
+    the last one that was tried.
+    """
+    *others, last = _places(keywords)
+    rest = {name: value for name, value in keywords.items() if name not in ("host", "port")}
+    for place in others:
+        try:
+            return _connected(rest | place)
+        except psycopg2.OperationalError as error:
+            log.warning("a database host is passed over", kind=type(error).__name__, **place)
+    return _connected(rest | last)
+
+
+def _connected(keywords: dict[str, Any]) -> BoundedConnection:
+    made: BoundedConnection = psycopg2.connect(**keywords, connection_factory=BoundedConnection)
+    return made
+
+
+def _places(keywords: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each host and address by itself. No host, a socket, an unknown name: libpq finds out what is meant."""
+    hosts = str(keywords.get("host", "")).split(",")
+    ports = str(keywords.get("port", "")).split(",")
+    if len(ports) != len(hosts):
+        ports = ports[:1] * len(hosts)
+    found: list[dict[str, Any]] = []
+    for host, port in zip(hosts, ports, strict=True):
+        place = {name: value for name, value in (("host", host), ("port", port)) if value}
+        addresses = [] if "hostaddr" in keywords else _addresses(host, port)
+        found += [place | {"hostaddr": address} for address in addresses] or [place]
+    return found
+
+
+def _addresses(host: str, port: str) -> list[str]:
+    if not host or host.startswith(("/", "@")):
+        return []
+    try:
+        known = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(address[0]) for *_, address in known))
 
 
 def readable(channel: Any, seconds: float) -> bool:
@@ -69,8 +116,5 @@ def _wait(waited_for: Any) -> None:
 
 
 def _connecting_seconds(dsn: str) -> float | None:
-    named = parse_dsn(dsn)
-    hosts = str(named.get("host", "")).count(",") + 1
-    if "connect_timeout" not in named:
-        return None
-    return float(named["connect_timeout"]) if hosts == 1 else hosts * _NEXT_HOST_SECONDS
+    allowed = parse_dsn(dsn).get("connect_timeout")
+    return None if allowed is None else float(allowed)

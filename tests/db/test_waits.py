@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from socket import create_connection, create_server
 
 import psycopg2
@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from db.direct import direct
 from db.session import open_database
 from settings import psycopg2_url
-from system.postgres_waits import BoundedConnection
+from system.postgres_waits import BoundedConnection, _places
 
 pytestmark = pytest.mark.servers
 _BUSY_MACHINE_SECONDS = 30.0
@@ -57,8 +57,8 @@ def test_connections_beside_the_pool_are_bounded_too(database_url: str) -> None:
 
 def test_who_takes_a_connection_and_says_nothing_is_given_up() -> None:
     """A frozen server's kernel goes on to take connections."""
-    with create_server(("127.0.0.1", 0)) as mute:
-        database = open_database(f"postgresql+psycopg2://berth@127.0.0.1:{mute.getsockname()[1]}/berth")
+    with takes_and_says_nothing() as port:
+        database = open_database(f"postgresql+psycopg2://berth@127.0.0.1:{port}/berth")
         with soon(), pytest.raises(OperationalError, match="not answer in time"), database.begin() as tx:
             tx.run(text("select 1"))
         database.engine.dispose()
@@ -71,11 +71,30 @@ def drops_everything() -> Iterator[int]:
         yield full.getsockname()[1]
 
 
-def test_a_host_in_a_dead_network_is_passed_over(database_url: str) -> None:
+@contextmanager
+def takes_and_says_nothing() -> Iterator[int]:
+    """As the kernel of a frozen server does."""
+    with create_server(("127.0.0.1", 0)) as mute:
+        yield mute.getsockname()[1]
+
+
+@pytest.mark.parametrize("first", [drops_everything, takes_and_says_nothing])
+def test_a_host_that_does_not_answer_is_passed_over(
+    database_url: str, first: Callable[[], AbstractContextManager[int]]
+) -> None:
     given = parse_dsn(psycopg2_url(database_url).replace("+psycopg2", ""))
-    with drops_everything() as port:
+    with first() as port:
         hosts = f"host=127.0.0.1:{port}&host={given['host']}"
         database = open_database(f"postgresql+psycopg2://{given['user']}@/{given['dbname']}?{hosts}")
         with database.begin() as tx:
             assert tx.run(text("select 1")).scalar_one() == 1
+        with closing(direct(database.engine, "of a test")()) as connection, connection.cursor() as cursor:
+            cursor.execute("select 1")
     database.engine.dispose()
+
+
+def test_a_name_is_tried_at_each_of_its_addresses() -> None:
+    places = _places({"host": "localhost,/run/postgresql,nowhere.invalid", "port": "5432"})
+    tried = [(place["host"], place.get("hostaddr"), place["port"]) for place in places]
+    assert ("localhost", "127.0.0.1", "5432") in tried
+    assert tried[-2:] == [("/run/postgresql", None, "5432"), ("nowhere.invalid", None, "5432")]
