@@ -68,12 +68,11 @@ class Keeper:
         """On a connection beside the pool: back in it, it would keep the lock, and no keeper could have it."""
         connection = await asyncio.to_thread(direct(self.database.engine, "berth-keeper"))
         try:
-            await asyncio.to_thread(_listen, connection)
             while not self.stopping.is_set():
-                if not await asyncio.to_thread(_try_lock, connection):
+                if await asyncio.to_thread(_try_lock, connection):
+                    await self._act(connection)
+                else:
                     await self._pause(self.limits.interval_seconds)
-                    continue
-                await self._act(connection)
         finally:
             await asyncio.to_thread(connection.close)
 
@@ -176,22 +175,21 @@ class Keeper:
             return
 
 
-def _listen(connection: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"listen {CHANNEL_OPERATIONS}")
-
-
 def _try_lock(connection: Any) -> bool:
+    """Who has it listens from then on. Who stands by does not: psycopg2 keeps for ever what nobody fetches."""
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s)", (KEEPER_LOCK,))
-        return bool(cursor.fetchone()[0])
+        got = bool(cursor.fetchone()[0])
+        if got:
+            cursor.execute(f"listen {CHANNEL_OPERATIONS}")
+    return got
 
 
 def _wait_for_wake(connection: Any, seconds: float) -> None:
     """Return at a notification or after `seconds`; a lost connection raises."""
     if readable(connection, seconds):
         connection.poll()
-        connection.notifies.clear()
     else:
         with connection.cursor() as cursor:
             cursor.execute("select 1")
+    connection.notifies.clear()

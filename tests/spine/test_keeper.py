@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from socket import create_server
+from typing import Any
 
 import psycopg2
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.direct import direct
 from db.models import Meta, OperationRow
-from db.session import KEEPER_LOCK, Database, open_database
+from db.session import CHANNEL_OPERATIONS, KEEPER_LOCK, Database, open_database
 from domain.lifecycle import Operation, Status
 from domain.operations import OperationStatus
+from keeper import keeper as module
 from keeper.facts import KeeperLimits
 from keeper.keeper import Keeper
 from keeper.namespace import KEY, SWAPPED, NamespaceCheck
@@ -209,3 +212,31 @@ async def test_records_that_say_nothing_do_not_hold_up_the_heartbeats_of_the_wor
             tries.result()
         database.engine.dispose()
     assert stood < 2.5, "heartbeats, provider calls and signals waited for the records"
+
+
+async def test_who_stands_by_for_the_lock_gathers_no_news_that_he_never_reads(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(database_url)
+    made: list[Any] = []
+
+    def remembered(engine: Engine, name: str) -> Callable[[], Any]:
+        def connect() -> Any:
+            made.append(direct(engine, name)())
+            return made[-1]
+
+        return connect
+
+    monkeypatch.setattr(module, "direct", remembered)
+    stands_by = a_keeper(database)
+    with closing(direct(database.engine, "acts")()) as acts, acts.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock(%s)", (KEEPER_LOCK,))
+        tries = asyncio.create_task(stands_by.hold_lock_and_act())
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            cursor.execute(f"notify {CHANNEL_OPERATIONS}, 'op_1'")
+        await asyncio.sleep(0.5)
+        assert made[0].notifies == []
+    with pytest.raises(TimeoutError):
+        await tries  # it has the lock now, and acts
+    database.engine.dispose()
