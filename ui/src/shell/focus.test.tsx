@@ -52,6 +52,15 @@ it("one of a row leaves it to the row's link, also where the row is drawn in ano
   expect(document.activeElement?.getAttribute("href")).toBe("/operations/op");
 });
 
+it("a row that is only put elsewhere keeps it", async () => {
+  render(<main id="main" tabIndex={-1}><ol><li><button type="button">Stop</button></li><li>other</li></ol></main>);
+  const button = screen.getByRole("button", { name: "Stop" });
+  button.focus();
+  screen.getByRole("list").append(button.parentElement as HTMLElement);
+  await settled();
+  expect(document.activeElement).toBe(button);
+});
+
 it("one outside of the content gives it back to what had it before", async () => {
   render(<><main id="main" tabIndex={-1}><button type="button">Stop</button></main><section><Once>Dismiss</Once></section></>);
   screen.getByRole("button", { name: "Stop" }).focus();

@@ -68,8 +68,8 @@ export function keepFocus(): () => void {
       if (last?.element === target && last.element.isConnected && isNowhere()) last = null;
     });
   };
-  const observer = new MutationObserver(() => {
-    if (last === null || last.element.isConnected) return;
+  const observer = new MutationObserver((records) => {
+    if (last === null || !isNowhere() || !wasTaken(last.element, records)) return;
     const lost = last;
     last = null;
     // Dialogs and menus that close give the focus back by themselves, a moment later.
@@ -85,6 +85,11 @@ export function keepFocus(): () => void {
   };
 }
 
+/** Gone, or only put elsewhere, as a row that is sorted: a browser takes the focus from both. */
+function wasTaken(element: HTMLElement, records: readonly MutationRecord[]): boolean {
+  return !element.isConnected || records.some((record) => [...record.removedNodes].some((node) => node.contains(element)));
+}
+
 function takeOver(lost: Place, before: readonly HTMLElement[]): void {
   for (const heir of heirsOf(lost, before)) {
     heir.focus({ preventScroll: true });
@@ -92,8 +97,9 @@ function takeOver(lost: Place, before: readonly HTMLElement[]): void {
   }
 }
 
-function* heirsOf({ around, row }: Place, before: readonly HTMLElement[]): Generator<HTMLElement> {
+function* heirsOf({ element, around, row }: Place, before: readonly HTMLElement[]): Generator<HTMLElement> {
   const content = main();
+  if (element.isConnected) yield element;
   if (row !== null) {
     for (const link of content?.querySelectorAll<HTMLElement>("tr a.name") ?? []) if (link.getAttribute("href") === row) yield link;
   }

@@ -1,12 +1,13 @@
 /** The table: a real one, laid out as grids, of which only the rows in view exist. */
 
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { defaultRangeExtractor, type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type CSSProperties, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { useUi } from "@/lib/ui";
 import { Icon } from "@/parts/Icon";
 
 import type { GroupKey, Line } from "./arrange";
+import { useBusy } from "./busy";
 import { COLUMN_LOOKS, gridOf, shownColumns, useHiddenColumns } from "./columns";
 import type { Sort, View } from "./filters";
 import { InstanceRow, placed } from "./InstanceRow";
@@ -53,12 +54,14 @@ export function InstanceTable({ lines, totals, total, view, stale, onSort, onNea
   const columns = useMemo(() => new Set(shown), [shown]);
   const grid = gridOf(shown, width);
   const body = useRef<HTMLTableSectionElement>(null);
-  const { virtual, offset } = useRows(entries, phone, body);
   const [cursor, setCursor] = useState<string | null>(null);
+  const pinned = useMemo(() => entries.findIndex((entry) => entry.kind === "row" && entry.id === cursor), [entries, cursor]);
+  const { virtual, offset } = useRows(entries, phone, body, pinned);
+  const hands = useBusy(body, onBusy);
   const ids = useMemo(() => lines.map((line) => line.id), [lines]);
   useRowKeys(ids, cursor, setCursor, (id) => virtual.scrollToIndex(entries.findIndex((entry) => entry.kind === "row" && entry.id === id)));
   const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
+  const last = virtual.range?.endIndex ?? 0;
   useEffect(() => {
     if (last > entries.length - NEAR_END) onNearEnd();
   }, [last, entries.length, onNearEnd]);
@@ -71,8 +74,7 @@ export function InstanceTable({ lines, totals, total, view, stale, onSort, onNea
         role="rowgroup"
         ref={body}
         style={{ height: virtual.getTotalSize(), position: "relative" }}
-        onPointerEnter={(event) => onBusy(event.pointerType === "mouse")}
-        onPointerLeave={() => onBusy(false)}
+        {...hands}
       >
         {items.map((item) => {
           const entry = entries[item.index];
@@ -90,7 +92,14 @@ export function InstanceTable({ lines, totals, total, view, stale, onSort, onNea
   );
 }
 
-function useRows(entries: readonly Entry[], phone: boolean, body: React.RefObject<HTMLTableSectionElement | null>) {
+/** The rows in view, and the one that has or had the focus: scrolled away, it must not lose it. */
+export function rangeWith(pinned: number, range: Range): number[] {
+  const shown = defaultRangeExtractor(range);
+  if (pinned < 0 || pinned >= range.count || shown.includes(pinned)) return shown;
+  return [...shown, pinned].sort((a, b) => a - b);
+}
+
+function useRows(entries: readonly Entry[], phone: boolean, body: React.RefObject<HTMLTableSectionElement | null>, pinned: number) {
   const density = useUi((ui) => ui.density);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => {
@@ -109,6 +118,7 @@ function useRows(entries: readonly Entry[], phone: boolean, body: React.RefObjec
       return entry === undefined ? index : entry.kind === "row" ? entry.id : entry.group;
     },
     overscan: 8,
+    rangeExtractor: useCallback((range: Range) => rangeWith(pinned, range), [pinned]),
     // Rows are drawn with the next frame, not inside the scroll event.
     useFlushSync: false,
     scrollMargin: offset,
