@@ -6,9 +6,12 @@ import type { DeploymentForm } from "@/api/client";
 
 import { type Draft, differences, draftOf, patchOf, rebase, same } from "./spec";
 
-interface Kept {
+interface Start {
   version: number;
   base: Draft;
+}
+
+interface Kept extends Start {
   draft: Draft;
   at: number;
 }
@@ -52,7 +55,8 @@ export interface Drafting {
   /** The server has moved on since the draft began. */
   behind: boolean;
   theirs: Draft;
-  edit: (draft: Draft) => void;
+  /** `from` is what it was written from, where that is no longer what is there. */
+  edit: (draft: Draft, from?: Start) => void;
   discard: () => void;
   rebaseOnTheirs: () => void;
 }
@@ -81,7 +85,7 @@ export function useDraft(deployment: DeploymentForm): Drafting {
     savedAt: kept?.at ?? null,
     // A version also moves without the specification: that is no conflict.
     behind: kept !== null && version > kept.version && !same(kept.base, theirs),
-    edit: (next) => store(same(next, base) ? null : { version: baseVersion, base, draft: next, at: Date.now() }),
+    edit: (next, from = { version: baseVersion, base }) => store(same(next, from.base) ? null : { ...from, draft: next, at: Date.now() }),
     discard: () => store(null),
     rebaseOnTheirs: () => {
       const next = rebase(base, draft, theirs);
