@@ -14,6 +14,7 @@ from services.operations.acceptance import as_member, check_free, lock_deploymen
 from services.operations.fence import lock_operation
 from services.operations.lives import end_life
 from services.operations.outcomes import conclude
+from services.operations.sizes import resize
 from services.requests.edits import instance
 from services.requests.single_changes import record
 
@@ -42,8 +43,7 @@ def forget(tx: Tx, ask: Ask, instance_id: str, *, host_lost: bool) -> Accepted:
     end_life(tx, tx.session.get_one(OperationRow, operation_id), row, reason=LOST)
     left = tx.session.scalar(select(func.count()).where(Instance.deployment_id == deployment.id)) or 0
     if left:
-        deployment.members = max(1, deployment.members - 1)
-        deployment.generation += 1
+        resize(tx, deployment, max(1, deployment.members - 1))
     else:
         tx.session.expunge(deployment)
         tx.session.execute(delete(Deployment).where(Deployment.id == deployment.id))

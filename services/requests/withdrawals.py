@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select, update
 
-from db.models import OperationRow
+from db.models import Deployment, OperationRow
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.access import Right
 from domain.changes import Member, Touch, touch
@@ -27,6 +27,7 @@ from services.operations.acceptance import (
     take_fence,
 )
 from services.operations.outcomes import end_unstarted
+from services.operations.sizes import resize
 from services.places.database_checks import check_not_needed
 from services.requests.changes import chosen_members
 from services.requests.protection import check_may_go
@@ -67,8 +68,7 @@ def delete(
     touches = [_delete_touch(m) for m in chosen]
     insert_operation(tx, ask, deployment, Operation.DELETE, touches, id=operation_id, forced=forced)
     if len(chosen) < len(members):
-        deployment.members = max(1, deployment.members - len(chosen))
-        deployment.generation += 1
+        resize(tx, deployment, max(1, deployment.members - len(chosen)))
     if holder is None or holder.status is OperationStatus.PENDING:
         take_fence(tx, deployment.id, operation_id)
     return Accepted(operation_id, deployment.id)
@@ -133,8 +133,7 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
         _ask_to_end(tx, operation)
         end_unstarted(tx, operation.id, f"cancelled by {ask.caller.name}")
         if operation.kind is Operation.DELETE:
-            # The accepted delete had lowered the wish; what it would have removed stays.
-            deployment.members = max(deployment.members, len(members_of(tx, deployment.id)))
+            _restore_members(tx, deployment)
     elif operation.kind is Operation.DELETE:
         raise OperationNotAllowed(
             "cancel", operation.status.value, (), "a delete that has begun cannot be taken back"
@@ -143,6 +142,13 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
         _ask_to_end(tx, operation)
     tx.wake(CHANNEL_OPERATIONS, operation.id)
     return operation
+
+
+def _restore_members(tx: Tx, deployment: Deployment) -> None:
+    """The accepted delete had lowered the wish; what it would have removed stays."""
+    alive = len(members_of(tx, deployment.id))
+    if alive > deployment.members:
+        resize(tx, deployment, alive)
 
 
 def _ask_to_end(tx: Tx, operation: OperationRow) -> None:
