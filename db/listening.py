@@ -95,7 +95,8 @@ class Listener:
             cursor.execute(self._listen_to)
             self._heard(cursor, None)
             while not self.closing:
-                selector.select(self._look_seconds)
+                # What came with the answer to a statement of `heard` is off the wire already: it wakes nobody.
+                selector.select(0 if connection.notifies else self._look_seconds)
                 connection.poll()
                 notes = [Note(told.channel, told.payload) for told in connection.notifies]
                 connection.notifies.clear()
