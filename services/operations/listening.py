@@ -6,6 +6,7 @@ from db.models import OperationRow
 from db.session import CHANNEL_OPERATIONS, Tx
 from domain.errors import NotFound, OperationNotAllowed
 from domain.specs import Ask
+from services.access.audit import Outcome, note
 from services.operations.events import instance_event
 from services.operations.outcomes import end_listening
 
@@ -35,4 +36,6 @@ def abort(tx: Tx, ask: Ask, operation_id: str) -> None:
         source=ask.caller.source,
         actor=ask.caller.name,
     )
+    target = f"{operation.deployment_name} {operation.deployment_id}"
+    note(tx, ask.caller, "abort", target, outcome=Outcome.ACCEPTED, status=202, detail=operation_id)
     tx.wake(CHANNEL_OPERATIONS, operation_id)

@@ -15,6 +15,7 @@ from domain.holds import HoldCause, why_held
 from domain.lifecycle import Operation, Role, Status, allowed_operations, move_for
 from domain.operations import OperationStatus, Source
 from domain.specs import Accepted, Ask
+from services.access.audit import Outcome, note
 from services.operations.acceptance import (
     check_free,
     holder_of,
@@ -140,6 +141,8 @@ def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
         )
     else:
         _ask_to_end(tx, operation)
+    target = f"{operation.deployment_name} {operation.deployment_id}"
+    note(tx, ask.caller, "cancel", target, outcome=Outcome.ACCEPTED, status=202, detail=operation.id)
     tx.wake(CHANNEL_OPERATIONS, operation.id)
     return operation
 

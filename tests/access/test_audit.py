@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from db.models import AuditEntry
+from db.models import AuditEntry, OperationRow
 from db.session import Tx
+from domain.lifecycle import Status
 from domain.specs import Caller
 from embedded import probe
 from services.access.audit import note
@@ -113,6 +114,43 @@ def test_a_batch_that_is_accepted_in_part_has_an_entry_of_each_row(api: Api) -> 
     assert (refused["target"], refused["status"]) == ("/api/v1/instances/nobody", 404)
     assert [(e["action"], e["status"]) for e in entries(api, actor=me, outcome="accepted")] == [("stop", 202)]
     assert entries(api, actor=me, outcome="done") == []
+
+
+def a_listener(api: Api) -> str:
+    """A failed operation that listens for a retry."""
+    name = api.an_instance(Status.ERROR)
+    operation_id: str = api.get(f"/operations?q={name}")["items"][0]["id"]
+    with api.database.begin() as tx:
+        listens = update(OperationRow).where(OperationRow.id == operation_id)
+        tx.run(listens.values(phase="awaiting_operator", parked_until=tx.now + timedelta(hours=1)))
+    return operation_id
+
+
+@pytest.mark.parametrize("action", ["cancel", "abort"])
+def test_a_batch_of_operations_has_an_entry_of_each_row_that_was_ended(api: Api, action: str) -> None:
+    ended = api.create()["operation"]["id"] if action == "cancel" else a_listener(api)
+    with in_role(api, "operator") as operator:
+        me = operator.get("/me")["principal"]
+        answer = operator.ask("POST", "/operations:batch", {"action": action, "ids": [ended, "op_nothing"]})
+        assert [row["status"] for row in answer.json()["items"]] == [202, 404], answer.text
+    refused = soon(api, actor=me, outcome="refused")
+    assert (refused["target"], refused["status"]) == ("/api/v1/operations/op_nothing", 404)
+    (entry,) = entries(api, actor=me, outcome="accepted")
+    assert (entry["action"], entry["detail"], entry["status"]) == (action, ended, 202)
+    assert entry["trace_id"] == answer.headers["X-Request-ID"]
+    assert entries(api, actor=me, outcome="done") == []
+
+
+@pytest.mark.parametrize("action", ["cancel", "abort"])
+def test_who_ended_an_operation_is_in_the_trail_once(api: Api, action: str) -> None:
+    ended = api.create()["operation"]["id"] if action == "cancel" else a_listener(api)
+    with in_role(api, "operator") as operator:
+        me = operator.get("/me")["principal"]
+        assert operator.ask("POST", f"/operations/{ended}/{action}").status_code == 202
+        operator.ask("DELETE", "/instances/nothing")
+    soon(api, actor=me, outcome="refused")
+    (entry,) = entries(api, actor=me, outcome="accepted")
+    assert (entry["action"], entry["detail"], entry["role"]) == (action, ended, "operator")
 
 
 def test_who_has_no_token_is_nobody_in_the_trail(api: Api) -> None:
