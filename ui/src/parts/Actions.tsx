@@ -1,7 +1,7 @@
 /** What can be done with an instance: exactly what the server allows, with its labels and its reasons. */
 
 import { Menu, MenuButton, MenuItem, MenuItems } from "@headlessui/react";
-import { useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 
 import type { Action, Instance } from "@/api/client";
@@ -129,49 +129,60 @@ export function ActionMenu({ instance, choices, label, size = "sm" }: ActionMenu
   const { run, reason } = useDoing(instance);
   const all = useChoices(instance);
   const listed = (choices ?? all).filter((choice) => choices !== undefined || choice.button || choice.enabled);
-  const safe = listed.filter((choice) => !choice.ending);
-  const endings = listed.filter((choice) => choice.ending);
+  const items = listed.map((choice): MenuWay => ({
+    key: choice.action,
+    text: choice.more ? `${choice.label}…` : choice.label,
+    ending: choice.ending,
+    reason: reason(choice),
+    run: () => run(choice),
+  }));
+  return <WaysMenu items={items} label={label ?? `Actions for ${instance.name}`} size={size} />;
+}
+
+export interface MenuWay {
+  key: string;
+  text: string;
+  ending: boolean;
+  reason: string | null;
+  run: () => void;
+}
+
+/** Behind the dots: what can be done, and below a line what ends something. */
+export function WaysMenu({ items, label, size = "sm", children }: { items: readonly MenuWay[]; label: string; size?: "sm" | "md"; children?: ReactNode }) {
+  const safe = items.filter((item) => !item.ending);
+  const endings = items.filter((item) => item.ending);
   return (
     <Menu>
-      <MenuButton
-        className="btn"
-        data-kind="quiet"
-        data-size={size === "sm" ? "sm" : undefined}
-        data-icon=""
-        data-menu=""
-        aria-label={label ?? `Actions for ${instance.name}`}
-      >
+      <MenuButton className="btn" data-kind="quiet" data-size={size === "sm" ? "sm" : undefined} data-icon="" data-menu="" aria-label={label}>
         <Icon name="more" />
       </MenuButton>
       <MenuItems className="menu-items" anchor={{ to: "bottom end", gap: 4, padding: 8 }}>
-        {safe.map((choice) => (
-          <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
+        {safe.map((item) => (
+          <WayItem key={item.key} item={item} />
         ))}
+        {children}
         {safe.length > 0 && endings.length > 0 && <div className="rule" role="separator" />}
-        {endings.map((choice) => (
-          <ActionItem key={choice.action} choice={choice} reason={reason(choice)} onRun={run} />
+        {endings.map((item) => (
+          <WayItem key={item.key} item={item} />
         ))}
       </MenuItems>
     </Menu>
   );
 }
 
-function ActionItem({ choice, reason, onRun }: { choice: Choice; reason: string | null; onRun: (choice: Choice) => void }) {
+function WayItem({ item: { text, ending, reason, run } }: { item: MenuWay }) {
   return (
     <MenuItem>
       <button
         type="button"
-        className={choice.ending ? "danger" : undefined}
+        className={ending ? "danger" : undefined}
         aria-disabled={reason !== null || undefined}
         onClick={(event) => {
           if (reason !== null) event.preventDefault();
-          else onRun(choice);
+          else run();
         }}
       >
-        <span>
-          {choice.label}
-          {choice.more && "…"}
-        </span>
+        <span>{text}</span>
         {reason !== null && <small>{reason}</small>}
       </button>
     </MenuItem>

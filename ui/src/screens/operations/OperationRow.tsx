@@ -1,5 +1,6 @@
 /** One operation in one line; a stuck or parked one explains itself in a sentence below and offers the way out. */
 
+import { MenuItem } from "@headlessui/react";
 import { Link } from "wouter";
 
 import type { OperationForm } from "@/api/client";
@@ -7,6 +8,7 @@ import { useNow } from "@/lib/clock";
 import { useLifecycle } from "@/lib/lifecycle";
 import { stepPhase } from "@/lib/look";
 import { duration, plain } from "@/lib/time";
+import { type MenuWay, WaysMenu } from "@/parts/Actions";
 import { Button } from "@/parts/Button";
 import { Icon } from "@/parts/Icon";
 import { useOperationLabel } from "@/parts/OperationPart";
@@ -158,8 +160,7 @@ function Ways({ ways, operation, title }: { ways: readonly Way[]; operation: Ope
       {ways.map((way, index) => (
         <span key={way.label} data-wide={index > 0 ? "" : undefined}>
           <Button size="sm" {...(way.main ? {} : { kind: way.ending ? ("danger" as const) : ("quiet" as const) })} busy={way.busy} reason={way.reason} onClick={way.run}>
-            {way.label}
-            {way.ending && "…"}
+            {textOf(way)}
           </Button>
         </span>
       ))}
@@ -168,6 +169,28 @@ function Ways({ ways, operation, title }: { ways: readonly Way[]; operation: Ope
           <Icon name="out" />
         </a>
       )}
+      {ways.length > 1 && <OtherWays ways={ways.slice(1)} operation={operation} title={title} />}
     </div>
+  );
+}
+
+const textOf = (way: Way): string => (way.ending ? `${way.label}…` : way.label);
+
+/** Where there is room for the first way only. */
+function OtherWays({ ways, operation, title }: { ways: readonly Way[]; operation: OperationForm; title: string }) {
+  const items = ways.map((way): MenuWay => ({ key: way.label, text: textOf(way), ending: way.ending, reason: way.busy ? "It was asked and is not answered yet" : way.reason, run: way.run }));
+  return (
+    <span className="narrow">
+      <WaysMenu items={items} label={`Other ways out of ${title}`}>
+        {operation.temporal_url && (
+          <MenuItem>
+            <a href={operation.temporal_url} target="_blank" rel="noreferrer">
+              <Icon name="out" />
+              Open in Temporal
+            </a>
+          </MenuItem>
+        )}
+      </WaysMenu>
+    </span>
   );
 }
