@@ -34,6 +34,11 @@ export function entriesOf(lines: readonly Line[], totals: Partial<Record<GroupKe
   return entries;
 }
 
+/** The head, the groups and every row, also those that are not loaded: what `aria-rowindex` counts. */
+export function rowCount(entries: readonly Entry[], loaded: number, total: number): number {
+  return 1 + entries.length + Math.max(0, total - loaded);
+}
+
 interface TableProps {
   lines: readonly Line[];
   totals: Partial<Record<GroupKey, number>>;
@@ -67,7 +72,7 @@ export function InstanceTable({ lines, totals, total, view, stale, onSort, onNea
   }, [last, entries.length, onNearEnd]);
   const focus = useCallback((id: string) => setCursor(id), []);
   return (
-    <table className={stale ? "list stale" : "list"} role="table" id="instances" aria-rowcount={total + 1} style={{ "--cols": grid } as CSSProperties}>
+    <table className={stale ? "list stale" : "list"} role="table" id="instances" aria-rowcount={rowCount(entries, lines.length, total)} style={{ "--cols": grid } as CSSProperties}>
       <caption className="sr">Instances, sorted by {view.sort}</caption>
       <Head shown={shown} view={view} onSort={onSort} ids={ids} />
       <tbody
@@ -131,7 +136,7 @@ function useRows(entries: readonly Entry[], phone: boolean, body: React.RefObjec
 
 function GroupRow({ entry, index, style, measure }: { entry: Extract<Entry, { kind: "group" }>; index: number; style: CSSProperties; measure: ((element: Element | null) => void) | undefined }) {
   return (
-    <tr role="row" className="group" ref={measure} data-index={index} style={style}>
+    <tr role="row" className="group" ref={measure} data-index={index} aria-rowindex={index + 2} style={style}>
       <th role="cell">
         <strong>{GROUP_WORDS[entry.group]}</strong> {entry.count}
       </th>
