@@ -81,7 +81,7 @@ export default function AuditScreen() {
           <p className="muted">Every change, every refusal and every look at a secret is written down with who asked.</p>
         </Empty>
       )}
-      {rows.length > 0 && <DataTable label="Audit trail, the latest first" rows={rows} columns={COLUMNS} keyOf={(row) => String(row.id)} stale={Boolean(error)} />}
+      {rows.length > 0 && <DataTable label="Audit trail, the latest first" rows={rows} columns={COLUMNS} keyOf={(row) => String(row.id)} stale={Boolean(error)} partial={next !== null} />}
       <More next={next}>Earlier</More>
     </>
   );

@@ -44,7 +44,7 @@ export default function BillingScreen() {
           <p className="muted">Signed deliveries to /api/v1/webhooks/billing appear here with what became of them: applied, superseded by a later one, ignored, or refused.</p>
         </Empty>
       )}
-      {rows.length > 0 && <DataTable label="Billing deliveries, the latest first" rows={rows} columns={COLUMNS} keyOf={(row) => row.id} stale={Boolean(error)} />}
+      {rows.length > 0 && <DataTable label="Billing deliveries, the latest first" rows={rows} columns={COLUMNS} keyOf={(row) => row.id} stale={Boolean(error)} partial={pages.next !== null} />}
       <More next={pages.next}>Earlier deliveries</More>
     </>
   );

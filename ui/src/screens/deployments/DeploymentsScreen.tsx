@@ -64,7 +64,7 @@ export default function DeploymentsScreen() {
           <Command text="berth create orders --blueprint postgres --wait" />
         </Empty>
       )}
-      {rows.length > 0 && <DataTable label="Deployments" rows={rows} columns={COLUMNS} keyOf={(one) => one.id} stale={Boolean(error)} />}
+      {rows.length > 0 && <DataTable label="Deployments" rows={rows} columns={COLUMNS} keyOf={(one) => one.id} stale={Boolean(error)} partial={pages.next !== null} />}
       <More next={pages.next}>More deployments</More>
     </>
   );

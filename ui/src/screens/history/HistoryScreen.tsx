@@ -70,7 +70,7 @@ export default function HistoryScreen() {
           {q && <Button onClick={() => setParams({})}>Clear search</Button>}
         </Empty>
       )}
-      {runs.length > 0 && <DataTable label="Finished lives, the latest end first" rows={runs} columns={COLUMNS} keyOf={(run) => run.run_id} stale={Boolean(error)} />}
+      {runs.length > 0 && <DataTable label="Finished lives, the latest end first" rows={runs} columns={COLUMNS} keyOf={(run) => run.run_id} stale={Boolean(error)} partial={pages.next !== null} />}
       <More next={pages.next}>Earlier lives</More>
     </>
   );

@@ -45,7 +45,7 @@ export function TokensPart({ refused, projects }: TokensPartProps) {
       {none && <p className="muted">No program has a token yet.</p>}
       {tokens.length > 0 && (
         <div className="bleed">
-          <DataTable label="Tokens" rows={tokens} columns={COLUMNS} keyOf={(token) => token.id} />
+          <DataTable label="Tokens" rows={tokens} columns={COLUMNS} keyOf={(token) => token.id} partial={next !== null} />
         </div>
       )}
       <More next={next}>Earlier tokens</More>
