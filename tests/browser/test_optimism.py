@@ -71,8 +71,9 @@ def test_an_action_that_the_server_never_takes_is_taken_back(ana: Person) -> Non
 
     ana.press("Stop")
 
-    toast = ana.page.get_by_role("alert").filter(has_text="Stop was refused")
-    expect(toast).to_contain_text("berth made a mistake")
+    toast = ana.page.get_by_role("alert").filter(has_text="Stop did not arrive")
+    expect(toast).to_contain_text("Berth made a mistake")
+    expect(toast).to_contain_text("helm is as it was")
     ana.sees_status("running")
     assert "stopped" not in ana.sight.statuses("helm")
 

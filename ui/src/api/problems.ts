@@ -57,7 +57,10 @@ export function tell(error: unknown): Told {
   return { title: "No answer", detail, help: "Check that `berth up` runs; this page goes on asking.", trace: null };
 }
 
-/** Whether asking again may help: the server failed or is away, rather than having refused. */
-export function worthRetrying(error: unknown): boolean {
+/** No answer, or one of a server that failed: what was asked may have been accepted, and is not called refused. */
+export function mayHaveHappened(error: unknown): boolean {
   return error instanceof NoAnswer || (error instanceof Refusal && error.problem.status >= 500);
 }
+
+/** Whether asking again may help: the server failed or is away, rather than having refused. */
+export const worthRetrying = mayHaveHappened;

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Instance } from "@/api/client";
 import { client } from "@/api/generated/client.gen";
+import { mayHaveHappened } from "@/api/problems";
 import { useToasts } from "@/lib/toasts";
 
 import { act, actOnMany } from "./act";
@@ -72,5 +73,35 @@ describe("a request that nobody answers", () => {
     await vi.advanceTimersByTimeAsync(15_000);
     expect((await asked).every((row) => row.error !== null)).toBe(true);
     expect(asks.size).toBe(0);
+    // One word, and it names them all.
+    expect(toasts()).toEqual(["Restart did not arrive"]);
+    expect(useToasts.getState().shown[0]?.detail).toContain("ins_1 and ins_2 are as they were");
+  });
+
+  it("is not called refused where the server failed to the end: it is asked what came of it", async () => {
+    const fails = () => Promise.resolve(json({ title: "Berth made a mistake", status: 500, code: "internal", detail: "It is logged." }, 500));
+    answers = [fails, fails, fails, fails];
+    const asked = act(record("ins_1"), "restart");
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(await asked).toBe(false);
+    expect(useToasts.getState().shown).toMatchObject([{ tone: "unsure", title: "Restart did not arrive", detail: expect.stringContaining("Berth made a mistake. It is logged. ins_1 is as it was.") }]);
+  });
+
+  it("is said to be under way no more once a request for many was refused", async () => {
+    answers = [away, () => Promise.resolve(json({ title: "No", status: 403, code: "forbidden", detail: "not yours" }, 403))];
+    const asked = actOnMany([record("ins_1"), record("ins_2")], "restart");
+    await vi.advanceTimersByTimeAsync(5_000);
+    await asked;
+    expect(toasts()).toEqual([]);
+    expect(asks.size).toBe(0);
+  });
+
+  it("is the same for a row that the answer for many does not tell of, or tells to have failed", async () => {
+    answers = [() => Promise.resolve(json({ items: [{ id: "ins_1", status: 500, problem: { title: "Berth made a mistake", status: 500, code: "internal", detail: "" } }] }, 207))];
+    const rows = await actOnMany([record("ins_1"), record("ins_2")], "restart");
+    expect(rows.map((row) => mayHaveHappened(row.error))).toEqual([true, true]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(asks.size).toBe(0);
+    expect(toasts()).toEqual(["Restart did not arrive"]);
   });
 });

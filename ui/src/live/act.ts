@@ -1,12 +1,13 @@
 /** From a click to the truth: show the move at once, ask once under one key, roll back when refused, never assume. */
 
 import { type AcceptedInstance, type BatchRow, freshKey, type Instance, instancesAct, instancesBatch } from "@/api/client";
-import { NoAnswer, NotOurs, Refusal, tell, worthRetrying } from "@/api/problems";
+import { mayHaveHappened, NoAnswer, NotOurs, Refusal, worthRetrying } from "@/api/problems";
 import { useSession } from "@/api/session";
 import { announce } from "@/lib/announce";
 import { duringOf, lifecycleNow } from "@/lib/lifecycle";
 import { say, unsay } from "@/lib/toasts";
 
+import { sayFailure, sayMissed, whyUnknown } from "./failure";
 import type { Ask } from "./optimism";
 import { readInstance, readOperation } from "./queries";
 import { answered, asks, begin, held, takeOperations, takeRecords, unanswered, withdrawn } from "./store";
@@ -60,7 +61,9 @@ export async function act(instance: Instance, action: string, extra: Extra = {})
     take(instance.id, key, answer.data);
     return true;
   } catch (error) {
-    giveUp(instance, label, key, error);
+    giveUp(instance, key, error);
+    // What may have happened is said once the server was asked.
+    if (!mayHaveHappened(error)) sayFailure({ id: key, label, whom: instance.name }, error);
     return false;
   }
 }
@@ -75,7 +78,11 @@ export async function askUntilAnswered<T>(whom: string, key: string, request: ()
       return answer;
     } catch (error) {
       const wait = TRY_AGAIN_MS[tries];
-      if (wait === undefined || !worthRetrying(error)) throw error;
+      if (wait === undefined || !worthRetrying(error)) {
+        // It is not asked again any more: what became of it is said by who asked.
+        unsay(key);
+        throw error;
+      }
       onSilence?.();
       sayUnsure(whom, key);
       await pause(wait);
@@ -107,16 +114,30 @@ export async function lookAfter(instanceId: string, key?: string): Promise<void>
   }
   // What was never answered and is read again is as the server says: had it arrived, the record would have moved on.
   withdrawn(instanceId, ask.key);
-  if (held.get(instanceId)?.version !== ask.baseVersion) return;
-  say({ id: ask.key, tone: "unsure", title: `${ask.label} did not arrive`, detail: `Berth did not answer, and ${ask.instanceName} is as it was. Ask again if you still want it.` });
+  noteMissed(ask, held.get(instanceId)?.version === ask.baseVersion);
 }
 
-function giveUp(instance: Instance, label: string, key: string, error: unknown): void {
+/** By the key of the request, which may have been for many: why nobody knows, and who was found as before. */
+const missed = new Map<string, { why: string; names: string[] }>();
+
+function noteMissed(ask: Ask, asBefore: boolean): void {
+  const { why, names } = missed.get(ask.key) ?? { why: whyUnknown(null), names: [] };
+  if (asBefore) names.push(ask.instanceName);
+  const open = [...asks.values()].some((one) => one.key === ask.key);
+  if (open) missed.set(ask.key, { why, names });
+  else missed.delete(ask.key);
+  if (asBefore) sayMissed(ask.key, ask.label, { why, names });
+}
+
+/** The truth for a row that nobody confirmed: what was refused is taken back, what may have happened is looked after. */
+function giveUp(instance: Instance, key: string, error: unknown): void {
   if (error instanceof NotOurs) return;
-  unsay(key);
-  if (error instanceof NoAnswer) return void lookAfter(instance.id, key);
+  if (mayHaveHappened(error)) {
+    if (!missed.has(key)) missed.set(key, { why: whyUnknown(error), names: [] });
+    unanswered(instance.id, key);
+    return void lookAfter(instance.id, key);
+  }
   withdrawn(instance.id, key);
-  sayRefused(instance, label, key, error);
   void readInstance(instance.id).catch(() => undefined);
 }
 
@@ -126,19 +147,6 @@ function sayUnsure(whom: string, key: string): void {
     tone: "unsure",
     title: "No answer yet",
     detail: `The request for ${whom} may or may not have arrived. Asking again with the same key, so it cannot happen twice.`,
-  });
-}
-
-function sayRefused(instance: Instance, label: string, key: string, error: unknown): void {
-  const { title, detail, help } = tell(error);
-  const holder = error instanceof Refusal ? error.problem.operation : null;
-  announce(`${label} of ${instance.name} was refused: ${detail}`);
-  say({
-    id: key,
-    tone: "refused",
-    title: `${label} was refused: ${title.charAt(0).toLowerCase()}${title.slice(1)}`,
-    detail: [detail, help].filter(Boolean).join(" "),
-    ...(holder ? { link: { href: `/instances/${instance.name}`, text: "View what holds it" } } : {}),
   });
 }
 
@@ -175,20 +183,14 @@ async function actOnSome(instances: readonly Instance[], action: string): Promis
     const rows = new Map(data.items.map((row) => [row.id, row]));
     return instances.map((instance) => takeRow(instance, key, rows.get(instance.id) ?? null));
   } catch (error) {
-    for (const instance of instances) giveUpRow(instance, key, error);
+    for (const instance of instances) giveUp(instance, key, error);
     return instances.map((instance) => ({ instance, row: null, error }));
   }
 }
 
 function takeRow(instance: Instance, key: string, row: BatchRow | null): RowResult {
+  const error = row === null ? new NoAnswer(null) : row.problem ? new Refusal(row.problem) : null;
   if (row?.operation) take(instance.id, key, { operation: row.operation });
-  else giveUpRow(instance, key, null);
-  return { instance, row, error: row?.problem ? new Refusal(row.problem) : null };
-}
-
-function giveUpRow(instance: Instance, key: string, error: unknown): void {
-  if (error instanceof NotOurs) return;
-  if (error instanceof NoAnswer) return void lookAfter(instance.id, key);
-  withdrawn(instance.id, key);
-  void readInstance(instance.id).catch(() => undefined);
+  else giveUp(instance, key, error);
+  return { instance, row, error };
 }

@@ -1,9 +1,9 @@
 /** The same for many operations: one request over their instances, and a result for each operation. */
 
 import { freshKey, instancesBatch, type OperationForm } from "@/api/client";
-import { Refusal } from "@/api/problems";
+import { NoAnswer, Refusal } from "@/api/problems";
 import { announce } from "@/lib/announce";
-import { MOST_PER_REQUEST } from "@/live/act";
+import { askUntilAnswered, MOST_PER_REQUEST } from "@/live/act";
 import { keys, queryClient, readOperation } from "@/live/queries";
 import { takeOperations } from "@/live/store";
 import type { ResultRow } from "@/parts/BatchResults";
@@ -12,13 +12,16 @@ async function askSome(operations: readonly OperationForm[], action: string): Pr
   // One member stands for its operation: an action on it holds the whole deployment.
   const first = new Map(operations.flatMap((one) => (one.instance_ids[0] === undefined ? [] : [[one.id, one.instance_ids[0]] as const])));
   const named = (operation: OperationForm, error: unknown): ResultRow => ({ id: operation.id, name: operation.instance_names[0] ?? operation.deployment_name, error });
+  const key = freshKey();
+  const request = { headers: { "Idempotency-Key": key }, body: { action, ids: [...new Set(first.values())], reason: "manual" as const } };
   try {
-    const { data } = await instancesBatch({ headers: { "Idempotency-Key": freshKey() }, body: { action, ids: [...new Set(first.values())], reason: "manual" } });
+    const whom = operations.length === 1 ? (operations[0]?.deployment_name ?? "") : `${operations.length} operations`;
+    const { data } = await askUntilAnswered(whom, key, () => instancesBatch(request));
     const rows = new Map(data.items.map((row) => [row.id, row]));
     takeOperations(data.items.flatMap((row) => (row.operation && "steps" in row.operation ? [row.operation as unknown as OperationForm] : [])));
     return operations.map((operation) => {
-      const problem = rows.get(first.get(operation.id) ?? "")?.problem;
-      return named(operation, problem ? new Refusal(problem) : null);
+      const row = rows.get(first.get(operation.id) ?? "");
+      return named(operation, row === undefined ? new NoAnswer(null) : row.problem ? new Refusal(row.problem) : null);
     });
   } catch (error) {
     return operations.map((operation) => named(operation, error));

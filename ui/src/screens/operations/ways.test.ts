@@ -49,5 +49,5 @@ it("says nothing any more once it is answered, and what was refused is called so
 
   answers = [() => Promise.resolve(json({ title: "No", status: 409, code: "conflict", detail: "it moves" }, 409))];
   expect(await askOperation(operation, "Retry", operationsRetry)).toBe(false);
-  expect(toasts()).toEqual(["refused: Retry was refused"]);
+  expect(toasts()).toEqual(["refused: Retry was refused: no"]);
 });

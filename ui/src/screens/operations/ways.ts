@@ -4,11 +4,10 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { freshKey, type Instance, type OperationForm, operationsAbort, operationsCancel, operationsRetry } from "@/api/client";
-import { NoAnswer, tell } from "@/api/problems";
 import { isCancel } from "@/lib/look";
 import { useLack } from "@/lib/me";
-import { say, unsay } from "@/lib/toasts";
 import { askUntilAnswered } from "@/live/act";
+import { sayFailure } from "@/live/failure";
 import { keys, queryClient, readInstance, readOperation } from "@/live/queries";
 import { useHeld } from "@/live/store";
 import { useChoicesOf, useRun } from "@/parts/Actions";
@@ -32,13 +31,7 @@ export async function askOperation(operation: OperationForm, label: string, ask:
     await askUntilAnswered(whom, key, () => ask({ path: { operation_id: operation.id }, headers: { "Idempotency-Key": key } }));
     return true;
   } catch (error) {
-    unsay(key);
-    if (error instanceof NoAnswer) {
-      say({ id: key, tone: "unsure", title: `No answer to ${label}`, detail: `It may or may not have arrived. The page of ${whom} shows which, once Berth answers.` });
-      return false;
-    }
-    const { detail, help } = tell(error);
-    say({ id: `${label}-${operation.id}`, tone: "refused", title: `${label} was refused`, detail: [detail, help].filter(Boolean).join(" ") });
+    sayFailure({ id: `${label}-${operation.id}`, label, whom }, error);
     return false;
   } finally {
     await readOperation(operation.id).catch(() => undefined);
