@@ -68,7 +68,7 @@ def conclude(
     """Settle what is left of a running operation whose rows are locked: for Finish, the keeper, forget."""
     moves, rows = moves_with_rows(tx, operation.id)
     undone = unfinished_database_step(tx, operation, deployment)
-    if moves and undone is None and all(m.outcome == "confirmed" for m in moves):
+    if moves and undone is None and all(_is_confirmed(m, rows) for m in moves):
         verdict, error = OperationStatus.SUCCEEDED, None  # a cancel or a lost run came too late to change anything
     elif moves and verdict is OperationStatus.SUCCEEDED:
         verdict = OperationStatus.FAILED
@@ -105,6 +105,11 @@ def conclude(
         tx, operation, None, verdict.value.upper(), event="OPERATION", source=Source.BERTH, data={"error": error}
     )
     return {"status": verdict.value, "error": error, "parked": parked}
+
+
+def _is_confirmed(move: OperationInstance, rows: Mapping[str, Instance]) -> bool:
+    """Also what a delete found gone: what it pre-empted had removed it before it heard of the cancel."""
+    return move.outcome == "confirmed" or (move.verb == Operation.DELETE and move.instance_id not in rows)
 
 
 def _remove_deleted(

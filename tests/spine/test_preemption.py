@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
 from domain.errors import OperationInProgress
@@ -10,6 +15,7 @@ from domain.operations import OperationStatus
 from domain.specs import Accepted
 from tests.support.spine import Spine
 from tests.support.spines import MakeSpine
+from tests.support.workers import wait_for
 
 pytestmark = pytest.mark.servers
 _SECONDS = 12.0
@@ -74,6 +80,31 @@ def test_a_delete_takes_over_from_a_scale_in_that_hangs(spine: Spine) -> None:
     asked = spine.modify(made.deployment_id, members=1)
     spine.wait_call(made.deployment_id, "delete")
     ends_pre_empted(spine, asked, spine.delete(made.deployment_id))
+
+
+def test_a_delete_of_a_member_that_has_just_gone_has_nothing_left_to_do(make_spine: MakeSpine) -> None:
+    """A scale-in has removed it and only its worker's death hides that: the cancel comes too late to change it."""
+    spine = make_spine()
+    worker = spine.launch_worker(module="tests.support.faulty_worker")
+    made = spine.create_done(members=2)
+    first, second = spine.instances(made.deployment_id)
+    os.kill(worker.pid, signal.SIGSTOP)  # it would start the next one at once
+    (spine.folder / "fault.json").write_text(json.dumps({"activity": "delete_instance", "how": "kill after"}))
+    asked = spine.modify(made.deployment_id, members=1)
+    wait_for(lambda: _child_is_dead(worker.pid), 30, "it did not die")
+    worker.kill()
+    gone = spine.delete(made.deployment_id, second.id)
+    assert spine.operation(asked.operation_id).pre_empted_by == gone.operation_id
+    spine.start_worker()
+    spine.succeeded(gone, seconds=_SECONDS)
+    assert spine.operation(asked.operation_id).status is OperationStatus.SUCCEEDED
+    assert [row.id for row in spine.instances(made.deployment_id)] == [first.id]
+    assert len(spine.runs(made.deployment_id)) == 1
+
+
+def _child_is_dead(parent: int) -> bool:
+    (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_nothing_else_gets_in_between(spine: Spine) -> None:
