@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from db.models import Deployment, Instance, Maintenance, OperationRow
@@ -17,7 +17,7 @@ from db.session import Tx
 from domain.changes import Member, check_legal
 from domain.errors import FieldError, InvalidInput, OperationNotAllowed
 from domain.lifecycle import Operation, Status, allowed_operations
-from domain.operations import Source
+from domain.operations import UNFINISHED, Source
 from domain.specs import Accepted, Ask, Caller
 from services.operations.acceptance import as_member, check_free, lock_deployment, replayed, standing
 from services.operations.events import instance_event
@@ -159,15 +159,31 @@ class Due:
     over: bool
 
 
+_BEGINS_FROM = [status for status in Status if Operation.MAINTENANCE_ON in allowed_operations(status)]
+
+
 def due(tx: Tx, limit: int = 100) -> list[Due]:
-    """What has to begin or to end now."""
+    """What has to begin or to end now, and can; in any order, so that what is refused for ever blocks nobody."""
     over = Maintenance.until < tx.now
-    begins = Maintenance.began_at.is_(None) & (Maintenance.begins_at <= tx.now)
+    kept = and_(
+        Maintenance.began_at.is_not(None),
+        Instance.status != Status.MAINTENANCE,
+        Instance.suspended_from.is_not_distinct_from(Status.MAINTENANCE.value),
+    )
+    begins = and_(
+        Maintenance.began_at.is_(None),
+        Maintenance.begins_at <= tx.now,
+        Instance.status.in_(_BEGINS_FROM),
+        Instance.termination_requested_at.is_(None),
+    )
+    busy = exists().where(
+        OperationRow.deployment_id == Instance.deployment_id, OperationRow.status.in_(UNFINISHED)
+    )
     rows = tx.session.execute(
         select(Instance.id, Instance.provider, Instance.host_id, Instance.status, over.label("over"))
         .join(Maintenance, Maintenance.instance_id == Instance.id)
-        .where(or_(over, begins))
-        .order_by(Maintenance.begins_at)
+        .where(or_(and_(over, ~kept), begins), ~busy)
+        .order_by(func.random())
         .limit(limit)
     )
     return [Due(r.id, r.provider, r.host_id, r.status, bool(r.over)) for r in rows]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from db.models import Deployment, Hold, Instance, OperationRow
 from db.queries.holds import running_for_suspended
@@ -174,8 +174,9 @@ def stop_unused_server(tx: Tx, server_id: str) -> Accepted | None:
 
 
 def unused_servers(tx: Tx, limit: int = 100) -> list[str]:
-    """Those to be stopped."""
-    return list(tx.session.scalars(running_for_suspended().limit(limit)))
+    """Those to be stopped; in any order, so that one that is refused for ever blocks nobody."""
+    found = running_for_suspended().subquery()
+    return list(tx.session.scalars(select(*found.c).order_by(func.random()).limit(limit)))
 
 
 def _held(tx: Tx, deployment_id: str) -> Deployment | None:
@@ -206,9 +207,12 @@ def _again(member: Member) -> Touch:
 
 
 def astray(tx: Tx, limit: int = 100) -> list[str]:
-    """Deployments that are held although a member does not rest suspended, and that nobody works on."""
+    """Deployments that are held although a member does not rest suspended, and that nobody works on.
+
+    In any order, so that one that is refused for ever blocks nobody.
+    """
     busy = select(OperationRow.deployment_id).where(OperationRow.status.in_(UNFINISHED))
-    query = (
+    found = (
         select(Hold.deployment_id)
         .join(Instance, Instance.deployment_id == Hold.deployment_id)
         .where(
@@ -218,6 +222,6 @@ def astray(tx: Tx, limit: int = 100) -> list[str]:
             Hold.deployment_id.not_in(busy),
         )
         .distinct()
-        .limit(limit)
+        .subquery()
     )
-    return list(tx.session.scalars(query))
+    return list(tx.session.scalars(select(found.c.deployment_id).order_by(func.random()).limit(limit)))

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from db.models import Maintenance
+from db.models import Instance, Maintenance
 from db.session import FixedClock
 from domain.errors import InvalidInput, OperationInProgress
 from domain.lifecycle import Operation, Status
+from domain.operations import ErrorOrigin
 from keeper.upkeep import Upkeep
 from services.billing.duties import BillingRules
-from services.requests.maintenance import Due
+from services.requests.maintenance import Due, due
 from tests.support.holds import begin_maintenance, end_maintenance, settle, windows
 from tests.support.spine import Spine
 from tests.support.workers import wait_for
@@ -144,6 +145,30 @@ def test_a_planned_one_waits_for_whoever_works_on_it(timed: Spine, clock: FixedC
     upkeep(timed)
 
     assert status(timed, deployment_id) is Status.MAINTENANCE
+
+
+def shown_as(spine: Spine, instance_id: str, values: dict[str, str]) -> None:
+    spine.write(lambda tx: tx.run(update(Instance).where(Instance.id == instance_id).values(**values)))
+
+
+def test_what_can_neither_begin_nor_end_now_blocks_nothing_that_can(timed: Spine, clock: FixedClock) -> None:
+    _, suspended = an_instance(timed)
+    begin_maintenance(timed, suspended, until=NOON + HOUR)
+    _, broken = an_instance(timed)
+    begin_maintenance(timed, broken, NOON + HOUR)
+    deployment_id, busy = an_instance(timed)
+    begin_maintenance(timed, busy, NOON + HOUR)
+    timed.act(Operation.RESTART, deployment_id)
+    resting = {"status": Status.SUSPENDED, "suspended_from": Status.MAINTENANCE.value}
+    failed = {"status": Status.ERROR, "error_code": "transient", "error_message": "it broke"}
+    failed["error_origin"] = ErrorOrigin.OPERATION
+    shown_as(timed, suspended, resting)
+    shown_as(timed, broken, failed)
+    _, able = an_instance(timed)
+    begin_maintenance(timed, able, NOON + 2 * HOUR)
+    clock.at += 3 * HOUR
+
+    assert [found.instance_id for found in timed.write(due)] == [able]
 
 
 def test_a_planned_one_that_could_not_begin_before_its_end_is_dropped(timed: Spine, clock: FixedClock) -> None:
