@@ -45,6 +45,9 @@ would stand for hours."""
 _LOCKS = "-c lock_timeout=10000 -c idle_in_transaction_session_timeout=5000"
 """Who waits for a lock waits for longer than a process that froze with it may hold it."""
 
+_PING_SECONDS = 3.0
+"""What answers at all says at once that it lives. Who waits for it waits for a new connection after that."""
+
 EVENT_SEQUENCE = Sequence("lifecycle_event_seq", data_type=BigInteger, metadata=Base.metadata)
 EVENT_LOCK = 0x62657274680001
 KEEPER_LOCK = 0x62657274680002
@@ -184,8 +187,21 @@ def open_database(url: str, *, pool_size: int = 10, clock: Clock | None = None) 
         },
     )
     listen(engine, "do_connect", _connect)
+    listen(engine, "checkin", _rests)
+    listen(engine, "checkout", _works)
     return Database(engine, clock)
 
 
 def _connect(_dialect: object, _record: object, _arguments: object, keywords: dict[str, Any]) -> BoundedConnection:
     return connect(**keywords)
+
+
+def _rests(connection: BoundedConnection | None, _record: object) -> None:
+    """The next thing said to it is the pool's ping. Of one that was invalidated nothing is left."""
+    if connection is not None:
+        connection.answer_seconds = _PING_SECONDS
+
+
+def _works(connection: BoundedConnection, _record: object, _proxy: object) -> None:
+    """It lives: from here on it has the time of any other."""
+    vars(connection).pop("answer_seconds", None)
