@@ -81,6 +81,12 @@ function Navigation() {
           More
         </MenuButton>
         <MenuItems className="menu-items" anchor={{ to: "top end", gap: 8, padding: 8 }}>
+          <MenuItem>
+            <button type="button" onClick={useUi.getState().openPalette}>
+              <Icon name="search" />
+              Jump to
+            </button>
+          </MenuItem>
           {more.map(({ href, text, icon }) => (
             <MenuItem key={href}>
               <Link href={href}>
@@ -89,6 +95,12 @@ function Navigation() {
               </Link>
             </MenuItem>
           ))}
+          <MenuItem>
+            <button type="button" onClick={useUi.getState().openHelp}>
+              <Icon name="book" />
+              Keys and help
+            </button>
+          </MenuItem>
           <MenuItem>
             <button type="button" onClick={leave}>
               <Icon name="out" />

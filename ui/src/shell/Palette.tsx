@@ -6,10 +6,12 @@ import { useMemo, useState } from "react";
 import { useLocation } from "wouter";
 
 import { type Instance, instancesList } from "@/api/client";
+import { tell } from "@/api/problems";
 import { useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor, operationIcon, statusWord } from "@/lib/look";
 import { lack, useMe } from "@/lib/me";
 import { barred } from "@/lib/places";
+import { useQuestion } from "@/lib/question";
 import { shownTheme, useUi } from "@/lib/ui";
 import { act } from "@/live/act";
 import { useRevision } from "@/live/rows";
@@ -29,7 +31,7 @@ const MOST = 12;
 export default function Palette() {
   const close = useUi((ui) => ui.close);
   const [text, setText] = useState("");
-  const commands = useCommands(text.trim().toLowerCase());
+  const { commands, note } = useCommands(text.trim().toLowerCase());
   return (
     <Dialog open onClose={close} className="overlay" aria-label="Jump to">
       <DialogBackdrop className="backdrop" />
@@ -56,7 +58,9 @@ export default function Palette() {
                 </ComboboxOption>
               ))}
             </ComboboxOptions>
-            {commands.length === 0 && <p className="muted px-4 pb-4">Nothing is named like that.</p>}
+            <p className="muted palette-note" role="status">
+              {note}
+            </p>
           </Combobox>
         </DialogPanel>
       </div>
@@ -64,12 +68,20 @@ export default function Palette() {
   );
 }
 
-function useCommands(text: string): Command[] {
+/** What the list itself cannot say: that it is not all yet, or why it never will be. */
+function noteOf(shown: number, { fetching, error }: Pick<Found, "fetching" | "error">): string {
+  if (fetching) return shown === 0 ? "Searching…" : "";
+  if (error === null) return shown === 0 ? "Nothing is named like that." : "";
+  const { title, detail } = tell(error);
+  return `Only what was loaded already was searched. ${detail || title}`;
+}
+
+function useCommands(text: string): { commands: Command[]; note: string } {
   const [, navigate] = useLocation();
-  const found = useFound(text);
+  const { instances: found, ...search } = useFound(text);
   const screens = useScreens();
   const table = useLifecycle();
-  return useMemo(() => {
+  const commands = useMemo(() => {
     const matching = screens.filter((command) => command.text.toLowerCase().includes(text));
     const places = found.map((instance): Command => ({ id: instance.id, text: instance.name, note: `${statusWord(instance.status)} · ${instance.provider}`, icon: "rows", run: () => navigate(`/instances/${instance.name}`) }));
     const words = text.split(/\s+/);
@@ -79,11 +91,11 @@ function useCommands(text: string): Command[] {
         .map((action): Command => ({
           id: `${instance.id}-${action.action}`,
           text: `${action.label} ${instance.name}`,
-          note: table.ending.has(action.action) || table.asked.has(action.action) ? "opens its page, where it is asked again" : leadsToEditor(action.action) ? "opens the editor" : "asks at once",
+          note: table.ending.has(action.action) || table.asked.has(action.action) ? "is asked again first" : leadsToEditor(action.action) ? "opens the editor" : "asks at once",
           icon: operationIcon(action.action),
           run: () => {
             if (leadsToEditor(action.action)) navigate(`/deployments/${instance.deployment_name}`);
-            else if (table.ending.has(action.action) || table.asked.has(action.action)) navigate(`/instances/${instance.name}`);
+            else if (table.ending.has(action.action) || table.asked.has(action.action)) useQuestion.getState().ask(instance.id, action.action);
             else {
               navigate(`/instances/${instance.name}`);
               void act(instance, action.action);
@@ -96,28 +108,36 @@ function useCommands(text: string): Command[] {
     const named = places.slice(0, 8);
     return (words.length > 1 ? [...actions, ...named, ...matching] : [...named, ...actions, ...matching]).slice(0, MOST);
   }, [text, found, screens, table, navigate]);
+  return { commands, note: noteOf(commands.length, search) };
+}
+
+interface Found {
+  instances: Instance[];
+  fetching: boolean;
+  error: Error | null;
 }
 
 /** The words that are not an action's name look for instances; the server knows those that are not loaded. */
-function useFound(text: string): Instance[] {
+function useFound(text: string): Found {
   const revision = useRevision(held);
   const name = text.split(/\s+/).at(-1) ?? "";
-  useQuery({
+  const { fetchStatus, error } = useQuery({
     queryKey: ["palette", name],
     queryFn: async () => {
       const { data } = await instancesList({ query: { page_size: 10, q: name } });
       takeRecords(data.items);
       return data.items.length;
     },
-    enabled: name.length > 1,
+    enabled: name !== "",
     staleTime: 5_000,
   });
-  return useMemo(() => {
+  const instances = useMemo(() => {
     const living = [...held.values()].filter((one) => one.gone === null && one.record.name.includes(name));
     living.sort((a, b) => Number(b.record.name.startsWith(name)) - Number(a.record.name.startsWith(name)) || a.record.name.localeCompare(b.record.name));
     return living.slice(0, 20).map((one) => one.record);
-      // The rows change in place: their revision says when to look again.
+    // The rows change in place: their revision says when to look again.
   }, [revision, name]);
+  return { instances, fetching: fetchStatus !== "idle", error };
 }
 
 function useScreens(): Command[] {
