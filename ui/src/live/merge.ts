@@ -1,6 +1,6 @@
 /** The merge rules. Pure, because they decide whether the screen tells the truth. */
 
-import type { Event, Instance } from "@/api/client";
+import type { Event, Instance, OperationForm } from "@/api/client";
 
 /** An instance as held here: the server's record, and what we know about how fresh it is. */
 export interface Held {
@@ -46,4 +46,22 @@ export function isNews(held: Held | undefined, event: Event): boolean {
   if (event.instance_id === null) return false;
   if (held === undefined) return true;
   return event.version === null || event.version > held.version;
+}
+
+/**
+ * An operation that was read. It has no version, but what is over stays over, and tries are only ever added: the form
+ * that tells of less was read before. A list that was slow, or the answer that a repeated request gets, is such a form.
+ */
+export function mergeOperation(held: OperationForm | undefined, read: OperationForm): OperationForm {
+  if (held === undefined) return read;
+  if (held.done !== read.done) return held.done ? held : read;
+  if (held.done || held.attempt < read.attempt) return read;
+  return held.attempt > read.attempt || toldBy(held) > toldBy(read) ? held : read;
+}
+
+/** How much has happened by then: each part only ever rises while the operation is under way. */
+function toldBy({ steps = [], progress, started_at, cancel_requested }: Partial<OperationForm>): number {
+  const tries = steps.flatMap((step) => step.attempts);
+  const ended = tries.filter((one) => (one.ended_at ?? null) !== null).length;
+  return tries.length + ended + (progress?.step ?? 0) + Number((started_at ?? null) !== null) + Number(cancel_requested ?? false);
 }

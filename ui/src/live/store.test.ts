@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Event, Instance, OperationForm } from "@/api/client";
 
 import type { Ask } from "./optimism";
-import { answered, asks, begin, distrust, flashes, forget, held, markGone, startEmpty, takeEvents, takeOperations, takeRecords, withdrawn } from "./store";
+import { answered, asks, begin, distrust, flashes, forget, held, markGone, operations, startEmpty, takeEvents, takeOperations, takeRecords, withdrawn } from "./store";
 
 const record = (version: number, status: string): Instance => ({ id: "ins_1", name: "demo", version, status, current_operation: null }) as unknown as Instance;
 const event = (version: number, status: string, operation_id = "op_9"): Event =>
@@ -63,6 +63,35 @@ describe("the store", () => {
   it("ignores events of rows that nobody has read", () => {
     takeEvents([{ ...event(3, "running"), instance_id: "ins_2" }]);
     expect([...held.entries()].map(([id]) => id)).toEqual(["ins_1"]);
+  });
+
+  it("lets no older answer take an operation back", () => {
+    const form = (more: Partial<OperationForm>, tries: { started_at: string; ended_at?: string }[] = []): OperationForm =>
+      ({ id: "op_1", done: false, attempt: 1, started_at: null, cancel_requested: false, progress: { step: 1, total: 2 }, instance_ids: ["ins_1"], steps: [{ attempts: tries }], ...more }) as unknown as OperationForm;
+    const first = { started_at: "1" };
+    const ended = { started_at: "1", ended_at: "2" };
+    const grows = [form({}), form({ started_at: "0" }), form({ started_at: "0" }, [first]), form({ started_at: "0" }, [ended]), form({ started_at: "0" }, [ended, { started_at: "3" }]), form({ attempt: 2 }), form({ done: true })];
+    for (const [index, newer] of grows.entries()) {
+      takeOperations([newer]);
+      expect(operations.get("op_1")).toBe(newer);
+      takeOperations(grows.slice(0, index));
+      expect(operations.get("op_1")).toBe(newer);
+    }
+    const parkedNoMore = form({ done: true, parked_until: null });
+    takeOperations([parkedNoMore]);
+    expect(operations.get("op_1")).toBe(parkedNoMore);
+    // Of a server that began anew each answer is right.
+    distrust();
+    takeOperations([grows[0] as OperationForm]);
+    expect(operations.get("op_1")).toBe(grows[0]);
+  });
+
+  it("keeps what is under way or on the screen of the operations, and of those that are over no more than it needs", () => {
+    const stop = operations.subscribe("op_1", () => undefined);
+    for (let n = 0; n < 5_000; n += 1) takeOperations([{ id: `op_${n}`, done: n !== 2 } as OperationForm]);
+    expect(operations.size).toBeLessThanOrEqual(2_000);
+    expect(["op_0", "op_1", "op_2", "op_4999"].map((id) => operations.get(id) !== undefined)).toEqual([false, true, true, true]);
+    stop();
   });
 
   it("takes an older record once the server has begun anew, and holds its buttons until then", () => {

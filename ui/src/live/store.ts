@@ -6,12 +6,16 @@ import type { Event, Instance, OperationForm } from "@/api/client";
 import { lifecycleNow } from "@/lib/lifecycle";
 
 import type { Link } from "./feed";
-import { type Held, mergeEvent, mergeRecord } from "./merge";
+import { type Held, mergeEvent, mergeOperation, mergeRecord } from "./merge";
 import { accepted, type Ask, settleByOperation, settleByRecord, settleByStatus, unconfirmed } from "./optimism";
 import { Rows, useRevision, useRow } from "./rows";
 
 /** How long a finished life stays in its list, grey, with its way to History. */
 export const GONE_STAYS_MS = 10_000;
+
+/** More operations than any screen lists; past the first bound those that are over leave, down to the second. */
+const MOST_OPERATIONS = 2_000;
+const LEFT_OPERATIONS = 1_500;
 
 export interface Moved {
   status: string;
@@ -54,6 +58,8 @@ export const flashes = new Rows<Flash>();
 const moved = new Rows<Moved>();
 /** Operations that this page started, to tell our own changes from others'. */
 const mine = new Set<string>();
+/** Operations as they were before the server's records went back. */
+const doubted = new Set<string>();
 
 function tellAll(): void {
   for (const rows of [asks, moved, flashes, operations, held]) rows.tell();
@@ -103,11 +109,22 @@ function takeEvent(event: Event): void {
 
 export function takeOperations(read: readonly OperationForm[]): void {
   for (const operation of read) {
-    operations.set(operation.id, operation);
-    if (!operation.done) continue;
-    for (const id of operation.instance_ids ?? []) settle(id, (ask) => settleByOperation(ask, operation));
+    const known = doubted.delete(operation.id) ? operation : mergeOperation(operations.get(operation.id), operation);
+    operations.set(operation.id, known);
+    if (!known.done) continue;
+    for (const id of known.instance_ids ?? []) settle(id, (ask) => settleByOperation(ask, known));
   }
+  if (operations.size > MOST_OPERATIONS) forgetOver();
   tellAll();
+}
+
+/** A page that is open for weeks: what was over first, and is on no screen, is read again should anybody ask. */
+function forgetOver(): void {
+  for (const [id, { done }] of operations.entries()) {
+    if (operations.size <= LEFT_OPERATIONS) return;
+    if (!done || operations.isWatched(id)) continue;
+    for (const rows of [operations, mine, doubted]) rows.delete(id);
+  }
 }
 
 /** Of an id, or of a living instance's name. */
@@ -128,6 +145,7 @@ export function markGone(id: string, runId: string | null): void {
 /** The server's records may have gone back to an earlier state: what is read next is right, whatever its version. */
 export function distrust(): void {
   for (const [id, row] of [...held.entries()]) held.set(id, { ...row, version: 0, behind: true, gone: null });
+  for (const [id] of operations.entries()) doubted.add(id);
   tellAll();
 }
 
@@ -160,6 +178,7 @@ export function withdrawn(instanceId: string, key: string): void {
 export function startEmpty(): void {
   for (const rows of [held, operations, asks, flashes, moved]) rows.clear();
   mine.clear();
+  doubted.clear();
   useLink.setState({ link: NO_LINK, told: false });
   tellAll();
 }

@@ -5,8 +5,7 @@ import { useState } from "react";
 
 import { type Instance, type OperationForm, operationsList } from "@/api/client";
 import { keys } from "@/live/queries";
-import { useRevision } from "@/live/rows";
-import { operations, takeOperations } from "@/live/store";
+import { takeOperations, useLatest } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { OperationPart, useOperationLabel } from "@/parts/OperationPart";
 import { OperationStatusMark } from "@/parts/OperationStatus";
@@ -20,11 +19,10 @@ export function OperationsTab({ instance }: { instance: Instance }) {
     queryFn: async () => {
       const { data: list } = await operationsList({ query: { instance: instance.id, page_size: 100 } });
       takeOperations(list.items);
-      return list.items.map((one) => one.id);
+      return list.items;
     },
   });
-  useRevision(operations);
-  const items = (data ?? []).flatMap((id) => (operations.get(id) ?? [])).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+  const items = useLatest(data ?? []).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
   if (error) return <Failed what="The operations could not be read" error={error} onRetry={() => void refetch()} />;
   if (isPending) return <Bones label="Loading operations" rows={4} cols="12rem 10rem 1fr" />;
   return (
