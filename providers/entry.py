@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from domain.lifecycle import Operation
 from domain.limits import Budget
 from domain.work import Form, Identity
 from providers.base import Provider
+
+importing = Lock()
+"""Held by an `open` while it imports its SDK: they share libraries, and of two threads that import one of these in
+different orders the interpreter lets one see it half made, as an ImportError."""
 
 
 class Unconfigured(Exception):
@@ -37,7 +42,8 @@ class ProviderEntry:
     """One place where instances can live.
 
     `form`: how it runs things; None: it takes every blueprint. `on_host`: its instances live on one host, and its
-    calls go through that host's queue. `open` raises `Unconfigured`; it imports what it needs by itself.
+    calls go through that host's queue. `open` raises `Unconfigured`; it imports what it needs by itself, an SDK
+    with `importing` held.
     """
 
     name: str

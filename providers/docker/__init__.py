@@ -4,14 +4,15 @@ from domain.lifecycle import Operation
 from domain.limits import Budget, patient
 from domain.work import Form
 from providers.base import Provider
-from providers.entry import ProviderEntry, Setup
+from providers.entry import ProviderEntry, Setup, importing
 
 __all__ = ["ENTRY"]
 
 
 def _open(setup: Setup) -> Provider:
-    from providers.docker.options import read_options  # noqa: PLC0415
-    from providers.docker.provider import DockerProvider  # noqa: PLC0415
+    with importing:
+        from providers.docker.options import read_options  # noqa: PLC0415
+        from providers.docker.provider import DockerProvider  # noqa: PLC0415
 
     return DockerProvider(read_options(setup.options), server_id=setup.server_id, verify=setup.verify)
 

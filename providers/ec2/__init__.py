@@ -4,13 +4,14 @@ from domain.lifecycle import Operation
 from domain.limits import Budget
 from domain.work import Form
 from providers.base import Provider
-from providers.entry import ProviderEntry, Setup
+from providers.entry import ProviderEntry, Setup, importing
 
 __all__ = ["ENTRY"]
 
 
 def _open(setup: Setup) -> Provider:
-    from providers.ec2.provider import open_provider  # noqa: PLC0415 - the SDK is loaded where it is used
+    with importing:
+        from providers.ec2.provider import open_provider  # noqa: PLC0415 - the SDK is loaded where it is used
 
     return open_provider(setup)
 

@@ -4,15 +4,16 @@ from domain.lifecycle import Operation
 from domain.limits import Budget, patient
 from domain.work import Form
 from providers.base import Provider
-from providers.entry import ProviderEntry, Setup
+from providers.entry import ProviderEntry, Setup, importing
 
 __all__ = ["ENTRY"]
 
 
 def _open(setup: Setup) -> Provider:
-    from providers.kubernetes.connection import connect  # noqa: PLC0415 - the SDK takes half a second to load
-    from providers.kubernetes.options import Options  # noqa: PLC0415
-    from providers.kubernetes.provider import KubernetesProvider  # noqa: PLC0415
+    with importing:  # it takes half a second
+        from providers.kubernetes.connection import connect  # noqa: PLC0415
+        from providers.kubernetes.options import Options  # noqa: PLC0415
+        from providers.kubernetes.provider import KubernetesProvider  # noqa: PLC0415
 
     options = Options.of(setup.options)
     return KubernetesProvider(connect(options), options, setup.server_id, setup.verify)
