@@ -1,11 +1,12 @@
 /** What can be done with the picked rows: each button says to how many it applies. One request, a result per row. */
 
-import { useCallback, useDeferredValue, useMemo, useState, useSyncExternalStore } from "react";
+import { useCallback, useDeferredValue, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { Instance } from "@/api/client";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
 import { leadsToEditor } from "@/lib/look";
 import { useLack } from "@/lib/me";
+import { say } from "@/lib/toasts";
 import { actOnMany, type RowResult } from "@/live/act";
 import { held } from "@/live/store";
 import { BatchResults } from "@/parts/BatchResults";
@@ -59,11 +60,17 @@ export function BulkBar() {
   const table = useLifecycle();
   const refused = useLack("operate");
   const choices = useMemo(() => choicesOf(instances, table), [instances, table]);
-  const [asked, setAsked] = useState<string | null>(null);
-  const ending = choices.find((choice) => choice.action === asked);
+  const [asked, setAsked] = useState<BulkChoice | null>(null);
+  const ending = choices.find((choice) => choice.action === asked?.action);
   const [results, setResults] = useState<{ label: string; rows: RowResult[] } | null>(null);
   const [busy, setBusy] = useState<string | null>(null);
 
+  useEffect(() => {
+    if (asked === null || ending !== undefined) return;
+    // For good: a question that comes back by itself could be answered by an Enter that was meant for something else.
+    setAsked(null);
+    say({ id: "bulk-question", tone: "unsure", title: `${asked.label} is no longer possible`, detail: "What was picked has changed meanwhile, and it applies to none of it any more. Nothing was asked." });
+  }, [asked, ending]);
   const run = async (choice: BulkChoice): Promise<void> => {
     setBusy(choice.action);
     const rows = await actOnMany(choice.applies, choice.action);
@@ -78,7 +85,7 @@ export function BulkBar() {
         <div className="bulk" role="toolbar" aria-label={`${instances.length} selected`}>
           <b>{instances.length} selected</b>
           {choices.map((choice) => (
-            <BulkButton key={choice.action} choice={choice} busy={busy === choice.action} onRun={() => (choice.ending ? setAsked(choice.action) : void run(choice))} />
+            <BulkButton key={choice.action} choice={choice} busy={busy === choice.action} onRun={() => (choice.ending ? setAsked(choice) : void run(choice))} />
           ))}
           {refused !== null && <span className="muted">{refused}</span>}
           <Button kind="quiet" size="sm" icon="x" label="Clear the selection" onClick={clear} />
