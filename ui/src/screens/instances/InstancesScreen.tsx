@@ -58,7 +58,7 @@ export default function InstancesScreen() {
         </div>
       </div>
       <Chips counts={fleet.counts} filter={view.filter} onChange={change}>
-        <span className="end" role="status">
+        <span className="end">
           Sorted by {view.sort}
           {moves > 0 && (
             <>
