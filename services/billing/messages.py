@@ -164,15 +164,15 @@ def _apply(tx: Tx, deployment: Deployment, fact: Fact, delivery_id: str) -> bool
         record.subscription_delivery = delivery_id
         data = {"subscription": record.subscription, "delivery": delivery_id}
         tell(tx, deployment, caller, "SUBSCRIPTION_CHANGED", data)
-        _show_subscription(tx, deployment)
+        _show_subscription(tx, deployment, caller)
     return True
 
 
-def _show_subscription(tx: Tx, deployment: Deployment) -> None:
+def _show_subscription(tx: Tx, deployment: Deployment, caller: Caller) -> None:
     """New versions: an edit of what was read before must not lift protection from what was cancelled since."""
     deployment.version += 1
     tx.session.flush()
-    touch_members(tx, deployment)
+    touch_members(tx, deployment, caller)
 
 
 def record_of(tx: Tx, deployment: Deployment) -> BillingRecord:
@@ -195,12 +195,13 @@ def _show(tx: Tx, deployment: Deployment, status: BillingStatus, reason: Reason 
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
+    said = {"changed_by": BILLING, "changed_at": tx.now}
     for row in rows:
         before = row.billing_status
         version = tx.run(
             update(Instance)
             .where(Instance.id == row.id)
-            .values(billing_status=status, version=Instance.version + 1, updated_at=tx.now)
+            .values(billing_status=status, version=Instance.version + 1, updated_at=tx.now, **said)
             .returning(Instance.version)
         ).scalar()
         tx.emit(

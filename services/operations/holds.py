@@ -109,12 +109,13 @@ def tell(tx: Tx, deployment: Deployment, caller: Caller, what: str, data: dict[s
     )
 
 
-def touch_members(tx: Tx, deployment: Deployment, besides: Collection[str] = ()) -> None:
-    """Raise the versions of members that show a hold and that no operation touches."""
+def touch_members(tx: Tx, deployment: Deployment, caller: Caller, besides: Collection[str] = ()) -> None:
+    """Raise the versions of members that show what `caller` has changed and that no operation touches."""
+    said = {"changed_by": caller.name, "changed_at": tx.now}
     tx.session.execute(
         update(Instance)
         .where(Instance.deployment_id == deployment.id, Instance.id.not_in(besides))
-        .values(version=Instance.version + 1, updated_at=tx.now)
+        .values(version=Instance.version + 1, updated_at=tx.now, **said)
     )
 
 

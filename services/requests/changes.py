@@ -29,7 +29,7 @@ from domain.databases import Purpose
 from domain.errors import NameTaken, NotFound, PreconditionFailed
 from domain.lifecycle import BillingStatus, Operation, ProvisioningStatus, Role, Status
 from domain.operations import OperationStatus
-from domain.specs import Accepted, Ask, NewDeployment, Spec
+from domain.specs import Accepted, Ask, Caller, NewDeployment, Spec
 from services.operations.acceptance import (
     check_free,
     insert_operation,
@@ -167,7 +167,7 @@ def modify(tx: Tx, ask: Ask, deployment_id: str, desired: Spec, *, base_version:
         # The hold stands on the deployment: what is half deleted does not free it for something new.
         check_not_held(replace(members[0], delete_begun=False), Operation.CREATE)
     touches = modify_touches(scaling.keep, scaling.remove, desired.applied())
-    stored = _store_spec(tx, deployment, desired)
+    stored = _store_spec(tx, ask.caller, deployment, desired)
     operation_id = new_id("op")
     ordinals = free_ordinals(members, scaling.missing)
     taken = taken_member(tx.session, deployment.project, [member_name(deployment.name, n) for n in ordinals])
@@ -192,7 +192,7 @@ def modify_touches(keep: Sequence[Member], remove: Sequence[Member], desired: di
     return touches + [touch(member, Operation.DELETE) for member in remove]
 
 
-def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> bool:
+def _store_spec(tx: Tx, caller: Caller, deployment: Deployment, desired: Spec) -> bool:
     """Write the desired spec; the generation rises only when it differs, which is the answer."""
     values: dict[str, Any] = {
         "params": dict(desired.params),
@@ -217,10 +217,11 @@ def _store_spec(tx: Tx, deployment: Deployment, desired: Spec) -> bool:
         .values(version=Deployment.version + 1, updated_at=tx.now)
     )
     if relabelled:
+        said = {"changed_by": caller.name, "changed_at": tx.now}
         tx.session.execute(
             update(Instance)
             .where(Instance.deployment_id == deployment.id)
-            .values(labels=values["labels"], version=Instance.version + 1, updated_at=tx.now)
+            .values(labels=values["labels"], version=Instance.version + 1, updated_at=tx.now, **said)
         )
     return True
 

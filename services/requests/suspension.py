@@ -47,7 +47,7 @@ def suspend(tx: Tx, ask: Ask, deployment_id: str, wanted: Suspension) -> Accepte
     if not able and not _joins(tx, deployment_id, wanted.cause, [m for m, _ in skipped]):
         raise skipped[0][1]
     place(tx, deployment, ask.caller, wanted)
-    touch_members(tx, deployment, besides=[m.id for m in able])
+    touch_members(tx, deployment, ask.caller, besides=[m.id for m in able])
     if not able:
         return _recorded(tx, ask, deployment, Operation.SUSPEND)
     remember(tx, [m.id for m in able])
@@ -82,7 +82,7 @@ def unsuspend(tx: Tx, ask: Ask, deployment_id: str, cause: HoldCause) -> Accepte
         raise _others(members)
     if len(causes) > 1:
         lift(tx, deployment, ask.caller, [cause])
-        touch_members(tx, deployment)
+        touch_members(tx, deployment, ask.caller)
         return _recorded(tx, ask, deployment, Operation.UNSUSPEND)
     able, skipped = split_legal(members, Operation.UNSUSPEND)
     if not able:

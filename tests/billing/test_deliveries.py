@@ -55,6 +55,18 @@ def test_a_delivery_writes_the_billing_status_and_starts_nothing_itself(quiet: A
     )
 
 
+@pytest.mark.parametrize("what", ["payment.failed", "subscription.cancelled"])
+def test_what_billing_has_changed_last_says_so(quiet: Api, from_billing: Sender, what: str) -> None:
+    name = quiet.an_instance(Status.RUNNING)
+    read = quiet.get(f"/instances/{name}")
+
+    assert from_billing.verdict(from_billing.tell(what, instance_id=name)) == "applied"
+
+    form = quiet.get(f"/instances/{name}")
+    assert form["changed_by"] == "billing"
+    assert (form["changed_at"] > read["changed_at"], form["version"] > read["version"]) == (True, True)
+
+
 def test_a_customers_deliveries_concern_all_of_its_deployments(quiet: Api, from_billing: Sender) -> None:
     made = [quiet.create(customer_id="acme")["instance"]["name"] for _ in range(2)]
     other = quiet.create(customer_id="other")["instance"]["name"]
