@@ -25,6 +25,7 @@ _REASONS = {
     Seen.ABSENT: "its object is gone",
     Seen.FOREIGN: "another object stands in its place",
 }
+_NOTHING = "there is nothing of it"
 
 
 def shown(health: Health, checked_at: datetime | None, status: Status, now: datetime) -> Health:
@@ -49,6 +50,8 @@ def evidence_of(status: Status, seen: Seen, detail: str | None, complaint: str |
         return None
     if status not in _SERVING:
         return Evidence(Health.UNKNOWN, f"it is {status.value}", certain=True)
+    if status is Status.ERROR and seen is Seen.ABSENT:
+        return Evidence(Health.UNKNOWN, _NOTHING, certain=True)  # its error says why
     if seen is Seen.UP:
         return Evidence(Health.HEALTHY) if complaint is None else Evidence(Health.UNREACHABLE, complaint)
     if seen is Seen.TRANSIENT:

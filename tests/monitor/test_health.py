@@ -60,6 +60,17 @@ def test_no_evidence_says_nothing_and_what_is_stopped_has_no_health() -> None:
     assert Pulse(Health.UNREACHABLE).after(stopped).health is Health.UNKNOWN
 
 
+def test_what_is_in_error_and_not_there_is_not_called_unreachable() -> None:
+    """A create that failed and was cleaned up left nothing to be reached; its status says what happened."""
+    nothing = evidence_of(Status.ERROR, Seen.ABSENT, None)
+    assert nothing is not None
+    assert Pulse(Health.UNKNOWN).after(nothing).health is Health.UNKNOWN
+    assert Pulse(Health.HEALTHY).after(nothing).health is Health.UNKNOWN
+    crashed = evidence_of(Status.ERROR, Seen.CRASHED, None)
+    assert crashed is not None
+    assert Pulse(Health.HEALTHY).after(crashed).health is Health.UNREACHABLE
+
+
 def test_a_health_that_is_older_than_two_intervals_is_not_believed() -> None:
     running = Status.RUNNING
     assert shown(Health.HEALTHY, NOW, running, NOW + STALE_AFTER) is Health.HEALTHY
