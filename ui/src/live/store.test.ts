@@ -1,9 +1,9 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Event, Instance, OperationForm } from "@/api/client";
 
 import type { Ask } from "./optimism";
-import { answered, asks, begin, distrust, flashes, forget, held, markGone, operations, startEmpty, takeEvents, takeOperations, takeRecords, withdrawn } from "./store";
+import { answered, asks, begin, distrust, flashes, forget, GONE_STAYS_MS, held, markGone, operations, startEmpty, takeEvents, takeOperations, takeRecords, withdrawn } from "./store";
 
 const record = (version: number, status: string): Instance => ({ id: "ins_1", name: "demo", version, status, current_operation: null }) as unknown as Instance;
 const event = (version: number, status: string, operation_id = "op_9"): Event =>
@@ -58,6 +58,30 @@ describe("the store", () => {
     expect(held.get("ins_1")?.gone?.runId).toBe("run_1");
     forget("ins_1");
     expect(held.size).toBe(0);
+  });
+
+  it("lets what has ended leave after its time, drawn or not, and leaves it to whoever shows it", () => {
+    vi.useFakeTimers();
+    takeRecords([{ ...record(5, "running"), id: "ins_2" }, { ...record(5, "running"), id: "ins_3" }]);
+    const stop = held.subscribe("ins_3", () => undefined);
+    markGone("ins_1", null);
+    markGone("ins_3", null);
+    vi.advanceTimersByTime(GONE_STAYS_MS - 1_000);
+    expect(held.size).toBe(3);
+    vi.advanceTimersByTime(2_000);
+    expect([...held.entries()].map(([id]) => id)).toEqual(["ins_2", "ins_3"]);
+    stop();
+    vi.advanceTimersByTime(GONE_STAYS_MS);
+    expect([...held.entries()].map(([id]) => id)).toEqual(["ins_2"]);
+    takeRecords([{ ...record(5, "running"), id: "ins_4" }]);
+    markGone("ins_2", null);
+    vi.advanceTimersByTime(GONE_STAYS_MS - 1_000);
+    markGone("ins_4", null);
+    vi.advanceTimersByTime(1_000);
+    expect([...held.entries()].map(([id]) => id)).toEqual(["ins_4"]);
+    vi.advanceTimersByTime(GONE_STAYS_MS - 1_000);
+    expect(held.size).toBe(0);
+    vi.useRealTimers();
   });
 
   it("ignores events of rows that nobody has read", () => {

@@ -105,6 +105,7 @@ function takeEvent(event: Event): void {
   // Before the wait ends, or our own change would look like somebody else's.
   if (before.record.status !== after.record.status && !isOurs(event)) flashes.set(id, { at: Date.now(), actor: event.actor });
   settle(id, (ask) => settleByStatus(ask, after.record.status, after.version));
+  if (after.gone !== null) leaveSoon();
 }
 
 export function takeOperations(read: readonly OperationForm[]): void {
@@ -139,7 +140,26 @@ export function markGone(id: string, runId: string | null): void {
   if (row === undefined || row.gone !== null) return;
   held.set(id, { ...row, gone: { at: Date.now(), runId } });
   asks.delete(id);
+  leaveSoon();
   tellAll();
+}
+
+let leaving: ReturnType<typeof setTimeout> | undefined;
+
+/** Rows that have ended leave, whether or not a list has drawn them; what is open on the screen is not taken away. */
+function leaveSoon(after = GONE_STAYS_MS): void {
+  leaving ??= setTimeout(() => {
+    leaving = undefined;
+    const waits = [...held.entries()].flatMap(([id, { gone }]) => (gone === null ? [] : [[id, gone.at + GONE_STAYS_MS - Date.now()] as const]));
+    const stay = waits.filter(([id, wait]) => wait > 0 || held.isWatched(id));
+    for (const [id, wait] of waits) if (wait <= 0 && !held.isWatched(id)) drop(id);
+    if (stay.length > 0) leaveSoon(Math.min(...stay.map(([, wait]) => (wait > 0 ? wait : GONE_STAYS_MS))));
+    tellAll();
+  }, after);
+}
+
+function drop(id: string): void {
+  for (const rows of [held, asks, flashes, moved]) rows.delete(id);
 }
 
 /** The server's records may have gone back to an earlier state: what is read next is right, whatever its version. */
@@ -150,7 +170,7 @@ export function distrust(): void {
 }
 
 export function forget(id: string): void {
-  for (const rows of [held, asks, flashes, moved]) rows.delete(id);
+  drop(id);
   tellAll();
 }
 
@@ -179,6 +199,8 @@ export function startEmpty(): void {
   for (const rows of [held, operations, asks, flashes, moved]) rows.clear();
   mine.clear();
   doubted.clear();
+  clearTimeout(leaving);
+  leaving = undefined;
   useLink.setState({ link: NO_LINK, told: false });
   tellAll();
 }
