@@ -41,9 +41,17 @@ export const keys = {
   orphans: ["orphans"] as const,
 };
 
-/** Seconds between looks: often while the link is down, now and then while it is up. */
+/** How often what is on the screen is read while nobody tells: the banner says so. */
+const PAUSED_MS = 5_000;
+
+/** Time between looks: often while the link is down, now and then while it is up. */
 export function useInterval(whileLive = 60_000): number {
-  return useLink((state) => state.link.state) === "live" ? whileLive : 5_000;
+  return useLink((state) => state.link.state) === "live" ? whileLive : PAUSED_MS;
+}
+
+/** For what the line tells of: read again only while it is down. */
+export function usePausedInterval(): number | false {
+  return useLink((state) => state.link.state) === "live" ? false : PAUSED_MS;
 }
 
 /** One instance as the server has it. A life that has ended is marked in the store. */

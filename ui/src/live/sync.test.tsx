@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { QueryClientProvider, useQuery } from "@tanstack/react-query";
-import { cleanup, render, screen } from "@testing-library/react";
+import { act, cleanup, render, renderHook, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { type Instance, instancesGet, instancesList } from "@/api/client";
@@ -8,11 +8,13 @@ import { client } from "@/api/generated/client.gen";
 import { NoAnswer, NotOurs } from "@/api/problems";
 import { useSession } from "@/api/session";
 import { useToasts } from "@/lib/toasts";
+import { EventsPart } from "@/screens/instance/EventsPart";
+import { OperationsTab } from "@/screens/instance/OperationsTab";
 
 import { askUntilAnswered } from "./act";
 import { keys, queryClient, readInstance } from "./queries";
-import { held, takeRecords, useLink } from "./store";
-import { readBehind, useSync } from "./sync";
+import { held, startEmpty, takeRecords, useLink } from "./store";
+import { readBehind, useSeenRows, useSync } from "./sync";
 
 const record = (id: string): Instance => ({ id, name: id, status: "running", version: 5, current_operation: null, allowed_actions: [] }) as unknown as Instance;
 const json = (body: unknown, status = 200): Response => new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
@@ -47,6 +49,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   useSession.getState().signOut();
+  startEmpty();
   queryClient.clear();
   vi.unstubAllGlobals();
 });
@@ -108,5 +111,46 @@ it("does not ask again in another's name for what one person wanted", async () =
   await vi.advanceTimersByTimeAsync(30_000);
   expect(await wanted).toBeInstanceOf(NotOurs);
   expect(request).toHaveBeenCalledTimes(1);
+  vi.useRealTimers();
+});
+
+it("reads what somebody sees again every five seconds while the line is down, where no list does", async () => {
+  vi.useFakeTimers();
+  takeRecords([record("ins_seen"), record("ins_unseen")]);
+  const stop = held.subscribe("ins_seen", () => undefined);
+  const [down, up] = (["paused", "live"] as const).map((state) => ({ link: { state, heardAt: 1, nextTryAt: null } }));
+  useLink.setState(down ?? {});
+  const { rerender } = renderHook(({ unread }) => useSeenRows(unread), { initialProps: { unread: false } });
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(asked).toEqual([]);
+  rerender({ unread: true });
+  await vi.advanceTimersByTimeAsync(4_900);
+  expect(asked).toEqual([]);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(asked.map((question) => question.path)).toEqual(["/api/v1/instances/ins_seen"]);
+  open("/api/v1/instances/ins_seen", "ana").answer(json({ ...record("ins_seen"), version: 6 }));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(held.get("ins_seen")?.version).toBe(6);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(asked).toHaveLength(2);
+  act(() => useLink.setState(up ?? {}));
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(asked).toHaveLength(2);
+  stop();
+  vi.useRealTimers();
+});
+
+it.each([EventsPart, OperationsTab])("reads the history of an instance again while the line is down", async (Part) => {
+  vi.useFakeTimers();
+  vi.stubGlobal("fetch", (request: Request) => (asked.push({ path: new URL(request.url).pathname, who: null, answer: () => undefined }), Promise.resolve(json({ items: [], counts: {} }))));
+  useLink.setState({ link: { state: "paused", heardAt: 1, nextTryAt: null } });
+  render(<QueryClientProvider client={queryClient}><Part instance={record("ins_1")} /></QueryClientProvider>);
+  await vi.advanceTimersByTimeAsync(10_500);
+  expect(asked.length).toBeGreaterThanOrEqual(3);
+  act(() => useLink.setState({ link: { state: "live", heardAt: 1, nextTryAt: null } }));
+  await vi.advanceTimersByTimeAsync(100);
+  const { length } = asked;
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(asked).toHaveLength(length);
   vi.useRealTimers();
 });

@@ -10,7 +10,7 @@ import { useToasts } from "@/lib/toasts";
 import { EitherWire } from "./either";
 import { Feed, type Link } from "./feed";
 import { isNews } from "./merge";
-import { fetchInstance, keys, queryClient, readOperation } from "./queries";
+import { fetchInstance, keys, queryClient, readOperation, usePausedInterval } from "./queries";
 import { catchUp, readSoon } from "./rereads";
 import { SocketWire } from "./socket";
 import { SseWire } from "./sse";
@@ -145,6 +145,19 @@ export function readBehind(id: string): void {
 export function readUnseen(since: number): void {
   for (const [id, row] of held.entries()) if (row.readAt < since && row.gone === null) wanted.add(id);
   readWanted();
+}
+
+/** Rows that no list reads again: while nobody tells of them, those that somebody sees are read one by one. */
+export function useSeenRows(unread: boolean): void {
+  const every = usePausedInterval();
+  useEffect(() => {
+    if (every === false || !unread) return undefined;
+    const timer = setInterval(() => {
+      for (const [id, row] of held.entries()) if (row.gone === null && held.isWatched(id)) wanted.add(id);
+      readWanted();
+    }, every);
+    return () => clearInterval(timer);
+  }, [every, unread]);
 }
 
 async function startOver(): Promise<void> {

@@ -4,7 +4,7 @@ import { Link } from "wouter";
 
 import { type Instance, instancesHistory } from "@/api/client";
 import { usePages } from "@/live/pages";
-import { keys } from "@/live/queries";
+import { keys, usePausedInterval } from "@/live/queries";
 import { EventList } from "@/parts/EventList";
 import { Bones, Failed, More } from "@/parts/States";
 
@@ -15,6 +15,7 @@ export function EventsPart({ instance, whole = false }: { instance: Instance; wh
     key: [...keys.history(instance.id), whole],
     read: (query) => instancesHistory({ path: { key: instance.id }, query }),
     size: whole ? 100 : BRIEF,
+    refetchInterval: usePausedInterval(),
   });
   return (
     <section className="part" aria-labelledby="events">

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { type Instance, type OperationForm, operationsList } from "@/api/client";
-import { keys } from "@/live/queries";
+import { keys, usePausedInterval } from "@/live/queries";
 import { takeOperations, useLatest } from "@/live/store";
 import { Button } from "@/parts/Button";
 import { OperationPart, useOperationLabel } from "@/parts/OperationPart";
@@ -21,6 +21,7 @@ export function OperationsTab({ instance }: { instance: Instance }) {
       takeOperations(list.items);
       return list.items;
     },
+    refetchInterval: usePausedInterval(),
   });
   const items = useLatest(data ?? []).sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
   if (error) return <Failed what="The operations could not be read" error={error} onRetry={() => void refetch()} />;

@@ -9,7 +9,7 @@ import { rowsShown, useLater } from "@/lib/later";
 import { type Lifecycle, useLifecycle } from "@/lib/lifecycle";
 import { keys, useInterval } from "@/live/queries";
 import { takeRecords, useLink } from "@/live/store";
-import { readUnseen } from "@/live/sync";
+import { readUnseen, useSeenRows } from "@/live/sync";
 
 import { type InstanceFilter, queryOf } from "./filters";
 
@@ -78,7 +78,7 @@ export function useFleet(filter: InstanceFilter): Fleet {
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     staleTime: 30_000,
-    // A few pages are cheap to read again; of many only what the feed names is, and what is seen and too old.
+    // A few pages are cheap to read again; of many only what the feed names is, and without it what is seen.
     refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) <= MOST_REREAD ? often : false),
   });
   const urgent = useQuery({
@@ -104,6 +104,7 @@ export function useFleet(filter: InstanceFilter): Fleet {
   useEffect(() => {
     if (pages.data !== undefined) rowsShown();
   }, [pages.data]);
+  useSeenRows((pages.data?.pages.length ?? 0) > MOST_REREAD);
   const known = counts.data ?? pages.data?.pages[0]?.counts;
   useSweep(pages.data !== undefined && !hasNextPage && pages.data.pages.length <= MOST_REREAD, pages.dataUpdatedAt);
   return useMemo(
