@@ -27,6 +27,7 @@ from services.operations.acceptance import (
     standing,
     take_fence,
 )
+from services.operations.fence import lock_operation
 from services.operations.outcomes import end_unstarted
 from services.operations.sizes import resize
 from services.places.database_checks import check_not_needed
@@ -119,14 +120,13 @@ def pre_empt(tx: Tx, holder: OperationRow, by: str) -> None:
 def cancel(tx: Tx, ask: Ask, operation_id: str) -> OperationRow:
     """Cancel a pending operation at once, ask a running one to stop.
 
-    Raises `OperationNotAllowed` for a final one, and for a delete that has planned.
+    Raises `OperationNotAllowed` for a delete that has planned, and for a final one, its deployment gone or not.
     """
     operation = tx.session.get(OperationRow, operation_id)
     if operation is None or operation.project != ask.caller.project:
         raise NotFound("operation", operation_id)
-    deployment = lock_deployment(tx, operation.deployment_id, ask.caller.project)
-    tx.session.refresh(operation, with_for_update=True)
-    if operation.status.done:
+    operation, deployment = lock_operation(tx, operation_id)
+    if operation.status.done or deployment is None:
         raise OperationNotAllowed("cancel", operation.status.value, (), f"the operation is {operation.status}")
     if operation.kind is Operation.SUSPEND:
         _check_own_hold(tx, ask, operation)

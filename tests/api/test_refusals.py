@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from db.models import Deployment, OperationRow
 from domain.help import HELP
+from domain.lifecycle import Status
 from domain.limits import MAX_BODY_BYTES
 from tests.support.api import Api, add_host
 
@@ -193,6 +194,17 @@ def test_what_does_not_exist_is_404(api: Api, path: str) -> None:
 )
 def test_a_wrong_or_unknown_query_parameter_is_refused(api: Api, query: str) -> None:
     is_problem(api.ask("GET", f"/instances?{query}"), 422, "invalid-input")
+
+
+def test_a_final_operation_cannot_be_cancelled_when_its_deployment_is_gone_either(api: Api) -> None:
+    name = api.an_instance(Status.ERROR)
+    final = api.act(name, "forget").json()["operation"]
+    assert api.ask("GET", f"/deployments/{final['deployment_id']}").status_code == 404
+
+    refused = api.ask("POST", f"/operations/{final['id']}/cancel")
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "invalid-transition"), refused.text
+    assert "the operation is succeeded" in refused.json()["detail"]
 
 
 def test_a_taken_name_is_refused(api: Api) -> None:
