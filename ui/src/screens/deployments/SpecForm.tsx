@@ -2,6 +2,7 @@
 
 import type { Blueprint } from "@/lib/catalogue";
 import { type Field, fieldsOf, textOf, valueOf } from "@/lib/schema";
+import { CountField } from "@/parts/CountField";
 import { FieldRow, SchemaField } from "@/parts/Fields";
 import { labelsOf } from "@/screens/create/draft";
 
@@ -35,7 +36,7 @@ function Whole({ drafting, blueprint, errors }: SpecFormProps) {
       <legend>Deployment</legend>
       <FieldRow label="Members" hint={`at most ${most}`} error={errors["/members"] ?? null} was={draft.members === base.members ? null : String(base.members)}>
         {({ id, describedBy }) => (
-          <input id={id} aria-describedby={describedBy} type="number" min={1} max={most} value={draft.members} onChange={(event) => edit({ ...draft, members: Math.max(1, Math.round(Number(event.target.value) || 1)) })} />
+          <CountField id={id} aria-describedby={describedBy} max={most} value={draft.members} onCount={(members) => edit({ ...draft, members })} />
         )}
       </FieldRow>
       <FieldRow label="Restart policy" hint="when it stops without being asked to" error={errors["/restart_policy"] ?? null} was={draft.restart_policy === base.restart_policy ? null : base.restart_policy} icon="down">
