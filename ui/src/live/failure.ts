@@ -1,7 +1,6 @@
 /** What did not go as asked, in words: refused where the server said no, and never where it said nothing. */
 
 import { mayHaveHappened, NotOurs, Refusal, tell } from "@/api/problems";
-import { announce } from "@/lib/announce";
 import { say } from "@/lib/toasts";
 
 interface Asked {
@@ -21,7 +20,7 @@ export function sayFailure({ id, label, whom }: Asked, error: unknown): void {
   }
   const { title, detail, help } = tell(error);
   const holder = error instanceof Refusal ? error.problem.operation : null;
-  announce(`${label} of ${whom} was refused: ${detail}`);
+  // The toast is an alert: it is read out by itself.
   say({
     id,
     tone: "refused",
