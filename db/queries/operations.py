@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from db.models import Deployment, Instance, InstanceRun, OperationInstance, OperationRow, OperationStep
+from db.models import Instance, InstanceRun, OperationInstance, OperationRow, OperationStep
 from db.queries.pages import Keyset, Position, Record, like_pattern
 from domain.lifecycle import Operation
 from domain.operations import UNFINISHED, OperationStatus
@@ -219,14 +219,6 @@ def instance_id_of(session: Session, project: str, key: str) -> str | None:
         .order_by(InstanceRun.terminated_at.desc())
         .limit(1)
     )
-
-
-def deployment_exists(session: Session, project: str, deployment_id: str) -> bool:
-    """Whether the deployment still lives."""
-    found = session.scalar(
-        select(Deployment.id).where(Deployment.project == project, Deployment.id == deployment_id)
-    )
-    return found is not None
 
 
 def latest_durations(

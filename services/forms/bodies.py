@@ -239,10 +239,6 @@ class FaultBody(Body):
     instance: str | None = None
 
 
-class RetryBody(Body):
-    """The legacy retry takes nothing."""
-
-
 class LoginBody(Body):
     """The code of a login link."""
 

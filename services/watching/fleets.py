@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from db.models import Instance
 from db.session import Tx
@@ -55,8 +55,3 @@ def read_rows(tx: Tx, spot: Spot, since: datetime | None, again: Collection[str]
 def projects_of(tx: Tx, spot: Spot) -> list[str]:
     """Whose instances a scope holds."""
     return list(tx.run(select(Instance.project).where(of_spot(spot)).distinct()).scalars())
-
-
-def count_of(tx: Tx, spot: Spot) -> int:
-    """How many instances a scope holds."""
-    return int(tx.run(select(func.count()).select_from(Instance).where(of_spot(spot))).scalar_one())
