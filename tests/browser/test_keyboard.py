@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import Visit
 from tests.browser.person import Person
 
 pytestmark = pytest.mark.browser
@@ -135,3 +136,67 @@ def test_a_dialog_gives_the_focus_back_to_its_button(ana: Person) -> None:
     expect(ana.page.get_by_role("alertdialog")).to_be_visible()
     ana.page.keyboard.press("Escape")
     expect(ana.button("Terminate")).to_be_focused()
+
+
+def press_enter(button: Locator) -> None:
+    """By the keyboard, whose focus must be somewhere afterwards."""
+    button.focus()
+    button.page.keyboard.press("Enter")
+
+
+def test_another_page_has_the_focus_and_its_next_tab_leads_into_it(ana: Person) -> None:
+    ana.berth.create("stay")
+    ana.go("/instances?q=stay")
+    page, main = ana.page, ana.page.locator("#main")
+    press_enter(ana.row("stay").get_by_role("link", name="stay"))
+    expect(page.get_by_role("heading", level=1, name="stay", exact=True)).to_be_visible()
+    expect(main).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.locator("#main :focus").count() == 1
+
+    page.get_by_role("link", name="Operations", exact=True).first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Operations")
+    expect(main).to_be_focused()
+    assert main.evaluate("element => getComputedStyle(element).outlineStyle") == "none"
+
+
+def test_a_button_that_goes_with_its_click_leaves_the_focus_in_its_row_or_header(ana: Person) -> None:
+    ana.berth.fault("yard", "create", "invalid", times=2)
+    ana.berth.create("yard", wait="failed")
+    page = ana.page
+    ana.go("/instances?q=yard")
+    row = ana.row("yard")
+    press_enter(row.get_by_role("button", name="Retry", exact=True))
+    expect(row.get_by_role("button", name="Retry", exact=True)).to_have_count(0)
+    expect(row.get_by_role("link", name="yard", exact=True)).to_be_focused()
+
+    ana.sees_row("yard", "error")
+    ana.open("yard")
+    header = page.locator("[data-home]:focus, [data-home] :focus")
+    press_enter(page.locator("[aria-labelledby=fault]").get_by_role("button", name=re.compile("^Retry")))
+    expect(page.locator("[aria-labelledby=fault]")).to_have_count(0)
+    expect(header).to_have_count(1)
+
+    ana.berth.create("vang")
+    ana.open("vang")
+    press_enter(ana.button("Stop"))
+    ana.sees_status("stopped")
+    expect(header).to_have_count(1)
+    press_enter(ana.button("Start"))
+    ana.sees_status("running")
+    expect(header).to_have_count(1)
+
+
+def test_what_has_no_room_on_a_small_screen_stands_in_its_menus(visit: Visit) -> None:
+    ben = visit(viewport={"width": 390, "height": 844})
+    ben.berth.fault("gaff", "create", "invalid")
+    ben.berth.create("gaff", wait="failed")
+    page = ben.page
+    ben.go("/operations?show=parked")
+    page.get_by_role("button", name=re.compile("^Other ways out of .* gaff$")).click()
+    expect(page.get_by_role("menuitem", name="Abort")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More", exact=True).click()
+    expect(page.get_by_role("menuitem", name="Keys and help")).to_be_visible()
+    page.get_by_role("menuitem", name="Jump to").click()
+    expect(page.get_by_role("combobox", name="Jump to")).to_be_focused()
