@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from statistics import quantiles
 
 from sqlalchemy.orm import Session
 
-from db.queries.operations import latest_durations
 from domain.lifecycle import Operation
+from services.views.usual import Finished, Latest, usual_times
 
-ENOUGH = 5
-"""Fewer finished ones say nothing."""
 LEAST_SECONDS = 5.0
 """Nobody is told that something is slow before this: twice a tenth of a second is no news."""
 _KEEP_SECONDS = 30.0
-_MOST_KEYS = 500
-
-Key = tuple[Operation, str, str]
 
 
 @dataclass
 class UsualSlow:
-    """A small cache in front of the records: Plan asks in every operation, and the answer changes slowly."""
+    """Plan asks in every operation, and the answer changes slowly."""
 
-    _kept: dict[Key, tuple[float, float | None]] = field(default_factory=dict)
+    _latest: Latest[float] = field(default_factory=lambda: Latest(_slow, _KEEP_SECONDS))
 
     def seconds(self, session: Session, kind: Operation, blueprint: str, provider: str) -> float | None:
         """Twice what 95 of 100 took, after which one is slow; None until enough have finished."""
-        key = (kind, blueprint, provider)
-        kept = self._kept.get(key)
-        if kept is not None and time.monotonic() - kept[0] < _KEEP_SECONDS:
-            return kept[1]
-        found = [seconds for _, seconds in latest_durations(session, *key)]
-        slow = None
-        if len(found) >= ENOUGH:
-            slow = max(LEAST_SECONDS, 2 * quantiles(found, n=20, method="inclusive")[18])
-        if len(self._kept) >= _MOST_KEYS:
-            self._kept.clear()
-        self._kept[key] = (time.monotonic(), slow)
-        return slow
+        return self._latest.of(session, (kind, blueprint, provider))
+
+
+def _slow(_session: Session, found: Finished) -> float:
+    return max(LEAST_SECONDS, 2 * usual_times([seconds for _, seconds in found])["p95"])

@@ -12,10 +12,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from api import schemas
 from api.docs import document
+from db.session import interval
 from domain.lifecycle import MOVES, Operation, Status
 from domain.operations import OperationStatus
 from scripts.openapi import TARGET, text
-from tests.support.api import NOWHERE, TOKEN, Api, running_api
+from services.operations.usual import UsualSlow
+from services.views.usual import UsualTimes
+from tests.support.api import NOWHERE, TOKEN, Api, add_operation, running_api
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -120,12 +123,27 @@ def test_usual_times_come_from_five_finished_operations(api: Api) -> None:
         api.end(operation_id, OperationStatus.SUCCEEDED)
     api.client.get("/api/v1/operations")  # the cache of the absence ends within seconds; a fresh API has none
 
-    from services.views.usual import UsualTimes  # noqa: PLC0415
-
     with api.database.read() as session:
         found = UsualTimes().of_kind(session, Operation.CREATE, "postgres", "simulated")
     assert found is not None
     assert 0 < found.total["p50"] <= found.total["p95"]
+
+
+def test_slow_is_what_takes_twice_as_long_as_is_shown_to_be_usual(api: Api) -> None:
+    kind = (Operation.RESTART, "web", "elsewhere")
+    slow, shown = UsualSlow(), UsualTimes()
+    with api.database.read() as session:
+        assert (slow.seconds(session, *kind), shown.of_kind(session, *kind)) == (None, None)
+    with api.database.begin() as tx:
+        for seconds in (10, 20, 30, 40, 50):
+            took = {"provider": "elsewhere", "finished_at": tx.now + interval(seconds)}
+            add_operation(tx, "dep_gone", "gone", "ins_gone", OperationStatus.SUCCEEDED, **took)
+    with api.database.read() as session:
+        assert slow.seconds(session, *kind) is None, "kept for a moment"
+        usual = UsualTimes().of_kind(session, *kind)
+        assert usual is not None
+        assert usual.total == {"p50": 30.0, "p95": 48.0}
+        assert UsualSlow().seconds(session, *kind) == 96.0
 
 
 def test_the_committed_document_is_the_one_that_the_routes_give(api: Api) -> None:
