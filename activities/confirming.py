@@ -15,12 +15,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from sqlalchemy.exc import InterfaceError, OperationalError
 from temporalio import activity
 
 from activities.calls import seconds_left
 from activities.contracts import StepInput, StepResult
-from activities.failures import as_temporal_failures
+from activities.failures import AWAY, as_temporal_failures
 from activities.loading import load, owner_of, provider_of
 from activities.parts import Parts
 from activities.proof import Proof, Verdict
@@ -52,7 +51,6 @@ _WANTED = {
     Operation.DELETE: Seen.ABSENT,
 }
 _WORDS = {Seen.UP: Status.RUNNING, Seen.DOWN: Status.STOPPED, Seen.ABSENT: "gone"}
-_AWAY = (OperationalError, InterfaceError)
 
 
 class ConfirmActivities:
@@ -145,14 +143,14 @@ class _Poll:
         self._checked_at = time.monotonic()
         try:
             return await self._in_pool(self._load)
-        except _AWAY:  # the records are away: they are asked again, and nothing is settled without them
+        except AWAY:  # the records are away: they are asked again, and nothing is settled without them
             return step
 
     async def _settled(self, step: StepWork, look: Observation) -> bool:
         """Whether the end could be recorded. While the records are away the poll goes on."""
         try:
             await self._in_pool(lambda: self._settle(step, look))
-        except _AWAY:
+        except AWAY:
             if time.monotonic() >= self._deadline:
                 raise
             return False
@@ -204,7 +202,7 @@ class _Poll:
         if text is None or text == self._said:
             return
         self._said = text
-        with suppress(*_AWAY):
+        with suppress(*AWAY):
             await self._in_pool(lambda: self._write(text))
 
     def _write(self, text: str) -> None:

@@ -12,12 +12,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from db.vault import NotSealed
 from domain.errors import BerthError, CallCancelled, EndedByItself, FenceLost, ProviderError, Refused, TimedOut
 from domain.limits import MOST_ENDINGS
+
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
+"""What the records raise that are away: no server, no answer, or every connection waits for one."""
 
 
 @contextmanager
@@ -39,7 +43,7 @@ def as_temporal_failures() -> Iterator[None]:
         raise ApplicationError(error.message, type=error.code, non_retryable=True) from None
     except BerthError as error:
         raise ApplicationError(error.message, type=error.code) from None
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise ApplicationError("Berth's database does not answer", type="database-unavailable") from None
     except DBAPIError as error:
         raise ApplicationError(
