@@ -77,7 +77,7 @@ class Keeper:
             await asyncio.to_thread(connection.close)
 
     async def _act(self, connection: Any) -> None:
-        stopper = Stopper(self.database, self.client, self.limits)
+        stopper = Stopper(self.client, self.limits)
         reconciler = Reconciler(self.database, self.client, self.limits)
         chores = asyncio.create_task(self.chores.run()) if self.chores is not None else None
         try:
