@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -181,6 +182,17 @@ def test_the_example_environment_names_settings_only() -> None:
 
 def test_the_picture_in_the_readme_is_what_the_table_of_moves_says() -> None:
     assert (ROOT / "README.md").read_text(encoding="utf-8") == readme()
+
+
+@pytest.mark.parametrize(
+    "page", ["docs/architecture.md", "docs/adr/0003-packages-and-imports.md", "CONTRIBUTING.md"]
+)
+def test_the_direction_of_imports_is_told_as_it_is_checked(page: str) -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    checked = [set(layer.split(" | ")) for layer in reversed(contract["layers"])]
+    told = re.search(r"domain\s←[\s\w|←]+", (ROOT / page).read_text())
+    assert told is not None
+    assert [set(re.findall(r"\w+", floor)) for floor in told[0].split("←")] == checked
 
 
 def test_the_readme_and_the_decisions_stay_short() -> None:

@@ -1,7 +1,7 @@
-"""What acceptance asks about databases: is there a place for one, are its names free, may a server go.
+"""What the records say about databases: is there a place for one, are its names free, may a server go.
 
-Called by the doors (`services.requests.changes`, `services.requests.withdrawals`), by Plan, and by
-the views for their reasons.
+Called by the doors (`services.requests`), by Plan, by allocation (`services.databases`) and by the views for their
+reasons. One function writes: a starting worker (`agent.composition`) announces the shared server.
 """
 
 from __future__ import annotations
