@@ -23,9 +23,9 @@ from domain.lifecycle import Operation
 from domain.operations import OPERATION_DETAILS, Reason
 from domain.specs import Accepted, Ask
 from services.operations.acceptance import replayed
-from services.operations.listening import abort as close_listener
 from services.places import catalog
 from services.requests import changes, repeats, suspension, withdrawals
+from services.requests.aborting import abort as close_listener
 from services.requests.action_params import terms
 from services.requests.edits import Edit, edit_deployment
 from services.views.instances import situation, surroundings

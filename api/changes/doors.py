@@ -25,9 +25,9 @@ from domain.specs import Accepted, Ask, Caller
 from services.operations.holds import Suspension
 from services.requests import changes, maintenance, suspension, withdrawals
 from services.requests.action_params import Terms
-from services.requests.admin_changes import forget
 from services.requests.edits import Edit, edit_instance, retry_instance
 from services.requests.force import stop_by_force
+from services.requests.forgetting import forget
 from services.requests.older_forms import retry_at_once
 
 SIMPLE = frozenset({Operation.START, Operation.STOP, Operation.RESTART})

@@ -20,8 +20,8 @@ from keeper.facts import overdue_to_cancel
 from keeper.upkeep import Upkeep
 from services.billing.duties import BillingRules
 from services.requests import withdrawals
-from services.requests.admin_changes import forget
 from services.requests.force import stop_by_force
+from services.requests.forgetting import forget
 from tests.support.api import add_host
 from tests.support.holds import settle
 from tests.support.spine import ME, Spine

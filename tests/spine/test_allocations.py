@@ -9,7 +9,7 @@ import pytest
 from db.models import Instance
 from domain.errors import InvalidInput, NameTaken, OperationNotAllowed
 from domain.lifecycle import Operation, ProvisioningStatus, Status
-from services.requests import admin_changes
+from services.requests import forgetting
 from tests.support.allocations import (
     DEDICATED,
     SHARED,
@@ -169,7 +169,7 @@ def forget_lost(spine: Spine, beside: Instance) -> None:
     """Its object vanishes, and somebody declares it lost."""
     spine.fault("restart", "gone", instance=beside.id)
     spine.failed(spine.act(Operation.RESTART, beside.deployment_id))
-    spine.write(lambda tx: admin_changes.forget(tx, ME, beside.id, host_lost=False))
+    spine.write(lambda tx: forgetting.forget(tx, ME, beside.id, host_lost=False))
 
 
 def allocated_server(spine: Spine, deployment_id: str) -> str | None:
