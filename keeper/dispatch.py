@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.contracts import OperationInput
 from db.session import Database
 from domain.limits import HANDOVER_SECONDS
-from keeper.facts import Unfinished, is_holding_or_listening
+from keeper.facts import Unfinished, is_unfinished
 from system.tracing import joined, span
 from workflows.registry import TASK_QUEUE, WORKFLOWS
 
@@ -125,8 +125,7 @@ async def _holder(client: Client, workflow_id: str) -> tuple[str, str] | None:
 def _may_displace(database: Database, operation_id: str) -> bool:
     """Whether the holder's operation is over (or nobody's): one that still runs is left to finish."""
     with database.begin() as tx:
-        status, _ = is_holding_or_listening(tx, operation_id)
-    return status not in {"pending", "running"}
+        return not is_unfinished(tx, operation_id)
 
 
 async def ask_to_close(client: Client, workflow_id: str, run_id: str, operation_id: str) -> None:

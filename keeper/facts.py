@@ -116,12 +116,10 @@ def overdue_to_cancel(tx: Tx) -> None:
     )
 
 
-def is_holding_or_listening(tx: Tx, operation_id: str) -> tuple[str | None, bool]:
-    """(status, whether its run still listens) of the operation that another run carries out."""
-    row = tx.session.execute(
-        select(OperationRow.status, OperationRow.parked_until).where(OperationRow.id == operation_id)
-    ).one_or_none()
-    return (row.status.value, row.parked_until is not None) if row else (None, False)
+def is_unfinished(tx: Tx, operation_id: str) -> bool:
+    """Whether an operation, that of another run, is known and not final."""
+    query = select(OperationRow.id).where(OperationRow.id == operation_id, OperationRow.status.in_(UNFINISHED))
+    return tx.session.execute(query).one_or_none() is not None
 
 
 def close_dead_listeners(tx: Tx) -> None:
