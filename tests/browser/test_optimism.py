@@ -71,7 +71,7 @@ def test_an_action_that_the_server_never_takes_is_taken_back(ana: Person) -> Non
 
     ana.press("Stop")
 
-    toast = ana.page.get_by_role("alert").filter(has_text="Stop did not arrive")
+    toast = ana.page.get_by_role("status").filter(has_text="Stop did not arrive")
     expect(toast).to_contain_text("Berth made a mistake")
     expect(toast).to_contain_text("helm is as it was")
     ana.sees_status("running")

@@ -79,7 +79,7 @@ describe("a request that nobody answers", () => {
   });
 
   it("is not called refused where the server failed to the end: it is asked what came of it", async () => {
-    const fails = () => Promise.resolve(json({ title: "Berth made a mistake", status: 500, code: "internal", detail: "It is logged." }, 500));
+    const fails = () => Promise.resolve(json({ title: "Berth made a mistake", status: 500, code: "internal", detail: "It is logged" }, 500));
     answers = [fails, fails, fails, fails];
     const asked = act(record("ins_1"), "restart");
     await vi.advanceTimersByTimeAsync(15_000);

@@ -42,7 +42,7 @@ function few(names: readonly string[]): string {
 export function whyUnknown(error: unknown): string {
   if (!(error instanceof Refusal)) return "Berth did not answer.";
   const { title, detail } = error.problem;
-  return `${title.replace(/\.$/, "")}. ${detail}`.trim();
+  return [title, detail].filter(Boolean).map((said) => `${said.replace(/\.$/, "")}.`).join(" ");
 }
 
 /** Nobody said that it was accepted, and these are as they were. */
