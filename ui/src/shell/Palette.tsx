@@ -69,7 +69,7 @@ export default function Palette() {
 }
 
 /** What the list itself cannot say: that it is not all yet, or why it never will be. */
-function noteOf(shown: number, { fetching, error }: Pick<Found, "fetching" | "error">): string {
+function noteOf(shown: number, { fetching, error }: Omit<Found, "instances">): string {
   if (fetching) return shown === 0 ? "Searching…" : "";
   if (error === null) return shown === 0 ? "Nothing is named like that." : "";
   const { title, detail } = tell(error);
