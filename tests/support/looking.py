@@ -101,10 +101,10 @@ class Looking:
     def _nothing_was_told_twice(self) -> None:
         """One end per operation, one confirmation per instance in it, and versions that only rise."""
         with Session(self.database.engine) as session:
-            query = select(LifecycleEvent).order_by(LifecycleEvent.seq)
-            events = session.scalars(query).all()
             changed = select(OperationRow.id).where(OperationRow.changed, OperationRow.instance_ids != [])
             operations = set(session.scalars(changed))
+            # Last: to build so many takes seconds on a busy machine, and a transaction that rests is ended.
+            events = session.scalars(select(LifecycleEvent).order_by(LifecycleEvent.seq)).all()
         ends = Counter(e.operation_id for e in events if e.event_type.startswith("OPERATION_"))
         assert {ends[operation_id] for operation_id in operations} <= {1}, ends.most_common(3)
         once = Counter(
